@@ -1,0 +1,3 @@
+//! Benchmarks of Swath beside its peers.
+
+fn main() {}

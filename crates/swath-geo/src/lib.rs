@@ -1,0 +1,1 @@
+//! Scenes, grids, windows and vectors: the only part of Swath that calls GDAL.

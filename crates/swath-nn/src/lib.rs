@@ -1,0 +1,1 @@
+//! Segmentation networks and losses on Burn, without a backend.

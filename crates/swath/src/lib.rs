@@ -1,0 +1,1 @@
+//! Scene in, map out: training, prediction and evaluation of segmentation networks.
