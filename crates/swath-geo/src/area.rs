@@ -1,0 +1,172 @@
+//! Areas of pixels on the ellipsoid.
+
+use gdal::spatial_ref::CoordTransform;
+
+use crate::ellipsoid::Ellipsoid;
+use crate::{Affine, Grid, Window};
+
+/// Nodes of the lattice along each axis: areal scale changes so slowly that this is exact to a part in a million
+/// over a UTM zone.
+const NODES: usize = 17;
+
+/// Areas of a grid's pixels on the ellipsoid of its CRS, in square metres.
+///
+/// Geographic grids use the closed formula of the authalic latitude for every row. Projected grids project
+/// small cells around a lattice of points back to longitude and latitude, measure those on the ellipsoid,
+/// and interpolate between them: the true area, free of the projection's distortion.
+#[derive(Debug, Clone)]
+pub struct PixelAreas(Kind);
+
+#[derive(Debug, Clone)]
+enum Kind {
+    /// Rows follow parallels: one value decides a row. `b^2/2 q(latitude)` is taken at both edges.
+    Rows { ellipsoid: Ellipsoid, north: f64, step: f64, width: f64 },
+    /// `NODES * NODES` areas over `width * height` pixels.
+    Lattice { areas: Vec<f64>, width: f64, height: f64 },
+}
+
+impl PixelAreas {
+    /// Prepares the areas of a grid; `None` without a CRS, for a degenerate transform, or where the
+    /// projection has no inverse.
+    pub fn new(grid: &Grid) -> Option<Self> {
+        let crs = grid.crs.as_ref()?;
+        let ellipsoid = crs.ellipsoid()?;
+        grid.transform.inverse()?;
+        let [_, a1, a2, a3, a4, a5] = grid.transform.0;
+        if crs.is_geographic() && a2 == 0.0 && a4 == 0.0 {
+            let unit = crs.unit()?;
+            return Some(Self(Kind::Rows { ellipsoid, north: a3 * unit, step: a5 * unit, width: (a1 * unit).abs() }));
+        }
+        let (width, height) = (grid.width as f64, grid.height as f64);
+        let areas = lattice(grid, &ellipsoid)?;
+        Some(Self(Kind::Lattice { areas, width, height }))
+    }
+
+    /// Area of a pixel centred at a pixel position (`0.5, 0.5` is the centre of the first pixel).
+    pub fn at(&self, col: f64, row: f64) -> f64 {
+        match &self.0 {
+            Kind::Rows { ellipsoid, north, step, width } => {
+                let edge = |row: f64| ellipsoid.area_to((north + step * row).clamp(-QUARTER, QUARTER));
+                (edge(row + 0.5) - edge(row - 0.5)).abs() * width
+            }
+            Kind::Lattice { areas, width, height } => {
+                let last = (NODES - 1) as f64;
+                let (x, y) = ((col / width * last).clamp(0.0, last), (row / height * last).clamp(0.0, last));
+                let (i, j) = ((x as usize).min(NODES - 2), (y as usize).min(NODES - 2));
+                let (u, v) = (x - i as f64, y - j as f64);
+                let node = |i: usize, j: usize| areas[j * NODES + i];
+                (node(i, j) * (1.0 - u) + node(i + 1, j) * u) * (1.0 - v)
+                    + (node(i, j + 1) * (1.0 - u) + node(i + 1, j + 1) * u) * v
+            }
+        }
+    }
+
+    /// Area of all pixels of a window.
+    pub fn sum(&self, window: Window) -> f64 {
+        match &self.0 {
+            Kind::Rows { .. } => {
+                let rows = window.row..window.row_end();
+                rows.map(|row| self.at(0.5, row as f64 + 0.5)).sum::<f64>() * window.width as f64
+            }
+            Kind::Lattice { .. } => {
+                // Midpoint rule on cells finer than the lattice; the interpolant is nearly linear in each.
+                const CELLS: usize = 64;
+                let (across, down) = (window.width.min(CELLS), window.height.min(CELLS));
+                let (dx, dy) = (window.width as f64 / across as f64, window.height as f64 / down as f64);
+                let mut mean = 0.0;
+                for j in 0..down {
+                    for i in 0..across {
+                        mean += self
+                            .at(window.col as f64 + (i as f64 + 0.5) * dx, window.row as f64 + (j as f64 + 0.5) * dy);
+                    }
+                }
+                mean * dx * dy
+            }
+        }
+    }
+}
+
+const QUARTER: f64 = std::f64::consts::FRAC_PI_2;
+
+/// Areas of one pixel around each node, `[row, column]` of nodes.
+fn lattice(grid: &Grid, ellipsoid: &Ellipsoid) -> Option<Vec<f64>> {
+    let crs = grid.crs.as_ref()?;
+    let geographic = crs.geographic()?;
+    let radians = geographic.unit()?;
+    let to_lonlat = CoordTransform::new(&crs.spatial_ref().ok()?, &geographic.spatial_ref().ok()?).ok()?;
+    // Cells of about a hundred metres: far above the rounding of the projection, far below its curvature.
+    let pixel = grid.transform.determinant().abs().sqrt() * if crs.is_geographic() { 111e3 } else { crs.unit()? };
+    let half = (100.0 / pixel).max(1.0) / 2.0;
+    let (mut x, mut y) = (Vec::new(), Vec::new());
+    for j in 0..NODES {
+        for i in 0..NODES {
+            let part = (NODES - 1) as f64;
+            let (col, row) = (i as f64 / part * grid.width as f64, j as f64 / part * grid.height as f64);
+            for (dx, dy) in [(-half, -half), (half, -half), (half, half), (-half, half)] {
+                let (wx, wy) = Affine::apply(&grid.transform, col + dx, row + dy);
+                x.push(wx);
+                y.push(wy);
+            }
+        }
+    }
+    to_lonlat.transform_coords(&mut x, &mut y, &mut []).ok()?;
+    if x.iter().chain(&y).any(|value| !value.is_finite()) {
+        return None;
+    }
+    let corners: Vec<(f64, f64)> = x.iter().zip(&y).map(|(x, y)| (x * radians, y * radians)).collect();
+    let pixels = 4.0 * half * half;
+    Some(corners.chunks_exact(4).map(|cell| ellipsoid.polygon_area(cell) / pixels).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Crs;
+
+    fn grid(crs: &str, transform: [f64; 6], width: usize, height: usize) -> Grid {
+        Grid { crs: Some(Crs::from_user(crs).unwrap()), transform: Affine(transform), width, height }
+    }
+
+    #[test]
+    fn geographic_rows_are_exact() {
+        let world = grid("EPSG:4326", [-180.0, 1.0, 0.0, 90.0, 0.0, -1.0], 360, 180);
+        let total = world.area_m2(world.window()).unwrap() / 1e6;
+        assert!((total - 510_065_621.724).abs() < 1e-2, "{total}");
+        assert!((world.pixel_area_m2(89).unwrap() / 1e6 - 12_308.464).abs() < 1e-3);
+        assert!((world.pixel_area_m2(29).unwrap() / 1e6 - 6_123.141).abs() < 1e-3);
+    }
+
+    #[test]
+    fn utm_areas_follow_the_scale_factor() {
+        // On the central meridian the scale is 0.9996: a pixel of 100 m^2 on the map is larger on the ground.
+        let centre = grid("EPSG:32633", [499_500.0, 10.0, 0.0, 5_800_000.0, 0.0, -10.0], 100, 100);
+        let pixel = centre.pixel_area_m2(50).unwrap();
+        assert!((pixel - 100.0 / 0.9996f64.powi(2)).abs() < 1e-4, "{pixel}");
+        let total = centre.area_m2(centre.window()).unwrap();
+        assert!((total / 1e4 - pixel).abs() < 1e-4);
+    }
+
+    #[test]
+    fn equal_area_projections_keep_their_pixels() {
+        let laea = grid("EPSG:3035", [4_400_000.0, 30.0, 0.0, 3_300_000.0, 0.0, -30.0], 5000, 5000);
+        let pixel = laea.pixel_area_m2(0).unwrap();
+        assert!((pixel / 900.0 - 1.0).abs() < 1e-6, "{pixel}");
+        let window = Window::new(-10, -10, 110, 20);
+        let area = laea.area_m2(window).unwrap();
+        assert!((area / (100.0 * 10.0 * 900.0) - 1.0).abs() < 1e-6, "{area}");
+    }
+
+    #[test]
+    fn rotated_and_geographic_agree() {
+        let straight = grid("EPSG:4326", [10.0, 1e-4, 0.0, 50.0, 0.0, -1e-4], 20, 20);
+        // The same pixels with rows and columns exchanged: not north-up, so measured by the lattice.
+        let turned = grid("EPSG:4326", [10.0, 0.0, 1e-4, 50.0, -1e-4, 0.0], 20, 20);
+        let areas = [&straight, &turned].map(|g| g.area_m2(g.window()).unwrap());
+        assert!((areas[0] / areas[1] - 1.0).abs() < 1e-6, "{areas:?}");
+    }
+
+    #[test]
+    fn no_georeference_no_area() {
+        assert_eq!(Grid::plain(4, 4).pixel_area_m2(0), None);
+    }
+}

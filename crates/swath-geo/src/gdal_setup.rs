@@ -1,0 +1,120 @@
+//! GDAL's process-wide settings and the messages it leaves behind.
+//!
+//! GDAL reports through a global handler that prints to stderr. Swath keeps the messages of each thread
+//! instead, so that an error can carry them and the terminal stays clean.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::ffi::{CStr, c_char};
+use std::sync::Once;
+
+use gdal::config::{get_config_option, set_config_option};
+use gdal_sys::{CPLErr, CPLErrorNum, CPLSetErrorHandler, GDALSetCacheMax64};
+
+/// GDAL's block cache unless `SWATH_CACHE_MB` or [`set_cache_mb`] says otherwise, in MiB.
+const CACHE_MB: usize = 128;
+/// Messages kept per thread: the first explain the cause, thousands may follow from a damaged file.
+const MESSAGES: usize = 4;
+
+/// Prepares GDAL once per process: drivers, error messages, a bounded block cache, safe defaults.
+///
+/// Everything in this crate that opens or writes a file calls it; calling it again does nothing. Settings
+/// which the user made through the environment are kept.
+pub fn init() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: the handler is a plain function that lives as long as the process.
+        unsafe { CPLSetErrorHandler(Some(collect)) };
+        for (key, value) in DEFAULTS {
+            if get_config_option(key, "").is_ok_and(|current| current.is_empty()) {
+                // The texts are literals without NUL, which is all that this call can complain about.
+                let _ = set_config_option(key, value);
+            }
+        }
+        gdal::DriverManager::register_all();
+        let mb = std::env::var("SWATH_CACHE_MB").ok().and_then(|text| text.trim().parse().ok());
+        apply_cache(mb.unwrap_or(CACHE_MB));
+    });
+}
+
+/// Sets the size of the block cache that all datasets of the process share, in MiB.
+pub fn set_cache_mb(mb: usize) {
+    init();
+    apply_cache(mb);
+}
+
+/// Forgets this thread's messages; call it before the GDAL call whose failure is to be explained.
+pub(crate) fn clear_messages() {
+    COLLECTED.with_borrow_mut(VecDeque::clear);
+}
+
+/// This thread's messages since [`clear_messages`], joined into one line and forgotten.
+///
+/// Falls back to `unexplained`, a text of the caller, when GDAL said nothing.
+pub(crate) fn take_messages(unexplained: &str) -> String {
+    let lines = COLLECTED.with_borrow_mut(std::mem::take);
+    if lines.is_empty() {
+        return unexplained.to_owned();
+    }
+    Vec::from(lines).join("; ")
+}
+
+/// Settings that differ from GDAL's own, each with its reason.
+const DEFAULTS: &[(&str, &str)] = &[
+    // x is always east or longitude, whatever order the authority prescribes.
+    ("OSR_DEFAULT_AXIS_MAPPING_STRATEGY", "TRADITIONAL_GIS_ORDER"),
+    // A VRT is data and must never run code.
+    ("GDAL_VRT_ENABLE_PYTHON", "NO"),
+    // No real scene has more; damaged headers claim 65535 bands.
+    ("GDAL_MAX_BAND_COUNT", "8192"),
+    // A dead server is an error after a while, not a hang.
+    ("GDAL_HTTP_CONNECTTIMEOUT", "15"),
+    ("GDAL_HTTP_TIMEOUT", "60"),
+    ("GDAL_HTTP_MAX_RETRY", "3"),
+];
+
+thread_local! {
+    static COLLECTED: RefCell<VecDeque<String>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// GDAL's error handler: keeps warnings and failures of the thread they occur on.
+unsafe extern "C" fn collect(class: CPLErr::Type, _number: CPLErrorNum, text: *const c_char) {
+    if text.is_null() || class < CPLErr::CE_Failure {
+        return;
+    }
+    // SAFETY: GDAL passes a NUL-terminated string that lives during the call.
+    let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    // Not reachable while the thread ends: then the message has no reader anyway.
+    let _ = COLLECTED.try_with(|cell| {
+        if let Ok(mut lines) = cell.try_borrow_mut()
+            && lines.len() < MESSAGES
+            && !lines.contains(&line)
+        {
+            lines.push_back(line);
+        }
+    });
+}
+
+fn apply_cache(mb: usize) {
+    let bytes = i64::try_from(mb.saturating_mul(1 << 20)).unwrap_or(i64::MAX);
+    // SAFETY: the call only stores a number.
+    unsafe { GDALSetCacheMax64(bytes) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_collected_once_and_forgotten() {
+        init();
+        clear_messages();
+        let flags = gdal::GdalOpenFlags::GDAL_OF_RASTER | gdal::GdalOpenFlags::GDAL_OF_VERBOSE_ERROR;
+        let options = gdal::DatasetOptions { open_flags: flags, ..Default::default() };
+        assert!(gdal::Dataset::open_ex("/nowhere/at/all.tif", options).is_err());
+        let text = take_messages("nothing");
+        assert!(text.contains("/nowhere/at/all.tif"), "{text}");
+        assert_eq!(take_messages("nothing"), "nothing");
+    }
+}
