@@ -1,1 +1,7 @@
 //! Scene in, map out: training, prediction and evaluation of segmentation networks.
+
+pub mod metrics;
+
+/// The label of a pixel that takes part in nothing: unlabelled, invalid or outside. Arrays inside the program use it;
+/// files use the recipe's `ignore` value.
+pub const IGNORE: u16 = u16::MAX;
