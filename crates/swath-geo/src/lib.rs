@@ -5,20 +5,33 @@
 //! *corner* of the first pixel, areas are square metres on the ellipsoid.
 
 mod area;
+mod classes;
+mod cog;
+mod config_scope;
 mod crs;
 mod ellipsoid;
 mod error;
 mod gdal_setup;
 mod grid;
+mod output;
 mod raster;
+mod raw_vrt;
+mod resampling;
+mod scratch;
 mod tiling;
 mod window;
+mod write;
+mod xml;
 
 pub use area::PixelAreas;
+pub use classes::{ClassEntry, read_map_classes};
 pub use crs::Crs;
 pub use error::{GeoError, Result};
 pub use gdal_setup::{init, set_cache_mb};
 pub use grid::{Affine, Grid};
+pub use output::{CogOptions, Compression, DType, Samples};
 pub use raster::{Pixels, Raster};
+pub use resampling::Resampling;
 pub use tiling::Tiling;
 pub use window::{Window, mirror};
+pub use write::CogWriter;

@@ -1,0 +1,87 @@
+//! Turns any GDAL dataset into a cloud-optimized GeoTIFF.
+
+use std::path::Path;
+
+use gdal::cpl::CslStringList;
+use gdal::{Dataset, DriverManager, Metadata};
+
+use crate::config_scope::ConfigScope;
+use crate::gdal_setup::{clear_messages, take_messages};
+use crate::{Compression, GeoError, Resampling, Result};
+
+/// How a COG is laid out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CogLayout {
+    pub(crate) compression: Compression,
+    pub(crate) overview: Resampling,
+    /// Whether samples are floating point: they compress by another predictor.
+    pub(crate) float: bool,
+}
+
+/// Tile size of every COG.
+const BLOCK: &str = "512";
+/// Compression threads at most: more of them wait for the disk.
+const MAX_THREADS: usize = 4;
+
+/// Copies `source` to `path`. Errors name `target`, the file that the user asked for.
+pub(crate) fn copy_to_cog(source: &Dataset, path: &Path, target: &Path, layout: &CogLayout) -> Result<()> {
+    // The classes go into the file and into a sidecar of our own; GDAL's would carry the name of a scratch file.
+    let _no_sidecar = ConfigScope::set("GDAL_PAM_ENABLED", "NO");
+    clear_messages();
+    let failed = |error: gdal::errors::GdalError| GeoError::write(target, take_messages(&error.to_string()));
+    let driver = DriverManager::get_driver_by_name("COG").map_err(failed)?;
+    let options = creation_options(layout).map_err(failed)?;
+    let copy = source.create_copy(&driver, path, &options).map_err(failed)?;
+    copy.close().map_err(failed)?;
+    // Before version 3.7 GDAL does not return what went wrong in the last writes, but it reports it.
+    let complaints = take_messages("");
+    if !complaints.is_empty() {
+        return Err(GeoError::write(target, complaints));
+    }
+    verify(path, target)
+}
+
+fn creation_options(layout: &CogLayout) -> gdal::errors::Result<CslStringList> {
+    let continuous = !matches!(layout.overview, Resampling::Nearest | Resampling::Mode);
+    // Neighbouring labels are equal, not similar: prediction would only blur their runs.
+    let predictor = match (layout.float, continuous) {
+        (true, _) => "FLOATING_POINT",
+        (false, true) => "STANDARD",
+        (false, false) => "NO",
+    };
+    let threads = std::thread::available_parallelism().map_or(1, |count| count.get().min(MAX_THREADS));
+    let compression = match layout.compression {
+        Compression::Deflate => "DEFLATE",
+        Compression::Zstd => "ZSTD",
+        Compression::None => "NONE",
+    };
+    let mut options = CslStringList::new();
+    options.set_name_value("COMPRESS", compression)?;
+    if layout.compression != Compression::None {
+        options.set_name_value("PREDICTOR", predictor)?;
+        options.set_name_value("OVERVIEW_PREDICTOR", predictor)?;
+    }
+    options.set_name_value("BLOCKSIZE", BLOCK)?;
+    options.set_name_value("OVERVIEW_RESAMPLING", layout.overview.gdal_name())?;
+    options.set_name_value("OVERVIEWS", "IGNORE_EXISTING")?;
+    options.set_name_value("BIGTIFF", "IF_SAFER")?;
+    options.set_name_value("NUM_THREADS", &threads.to_string())?;
+    Ok(options)
+}
+
+/// Opens the finished file once more: an incomplete one must never replace an older output.
+fn verify(path: &Path, target: &Path) -> Result<()> {
+    clear_messages();
+    let failed = |error: gdal::errors::GdalError| GeoError::write(target, take_messages(&error.to_string()));
+    let dataset = Dataset::open(path).map_err(failed)?;
+    if dataset.metadata_item("LAYOUT", "IMAGE_STRUCTURE").as_deref() != Some("COG") {
+        return Err(GeoError::write(target, "GDAL did not make a cloud-optimized GeoTIFF"));
+    }
+    let (width, height) = dataset.raster_size();
+    for band in dataset.rasterbands() {
+        let mut last = [0.0f64];
+        let corner = (width as isize - 1, height as isize - 1);
+        band.and_then(|band| band.read_into_slice(corner, (1, 1), (1, 1), &mut last, None)).map_err(failed)?;
+    }
+    Ok(())
+}

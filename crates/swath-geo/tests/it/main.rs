@@ -1,0 +1,3 @@
+//! Integration tests of swath-geo: files in, files out.
+
+mod write;
