@@ -1,3 +1,4 @@
 //! Integration tests of swath-geo: files in, files out.
 
+mod rasterize;
 mod write;
