@@ -1,6 +1,8 @@
 //! Scene in, map out: training, prediction and evaluation of segmentation networks.
 
+pub mod evaluate;
 pub mod metrics;
+pub mod report;
 
 /// The label of a pixel that takes part in nothing: unlabelled, invalid or outside. Arrays inside the program use it;
 /// files use the recipe's `ignore` value.
