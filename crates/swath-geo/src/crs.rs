@@ -128,12 +128,16 @@ impl Crs {
         Crs::from_spatial_ref(&self.spatial_ref().ok()?.geog_cs().ok()?).ok()
     }
 
-    /// Name with authority, for messages: `WGS 84 / UTM zone 33N (EPSG:32633)`.
+    /// Name with authority, for messages: `WGS 84 / UTM zone 33N (EPSG:32633)`. A CRS without a name is told by
+    /// its PROJ string.
     pub(crate) fn label(&self) -> String {
-        match self.authority() {
-            Some(authority) => format!("{} ({authority})", self.name()),
-            None => self.name(),
+        let name = self.name();
+        if let Some(authority) = self.authority() {
+            return format!("{name} ({authority})");
         }
+        let nameless = matches!(name.to_lowercase().as_str(), "" | "unnamed" | "unknown");
+        let proj = nameless.then(|| self.spatial_ref().ok()?.to_proj4().ok()).flatten();
+        proj.map_or(name, |proj| proj.trim().to_owned())
     }
 }
 

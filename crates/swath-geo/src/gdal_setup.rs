@@ -65,6 +65,10 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("OSR_DEFAULT_AXIS_MAPPING_STRATEGY", "TRADITIONAL_GIS_ORDER"),
     // A VRT is data and must never run code.
     ("GDAL_VRT_ENABLE_PYTHON", "NO"),
+    // Readers of different threads must not share the datasets behind a VRT.
+    ("VRT_SHARED_SOURCE", "0"),
+    // A truncated JPEG is an error and not a grey area.
+    ("GDAL_ERROR_ON_LIBJPEG_WARNING", "TRUE"),
     // No real scene has more; damaged headers claim 65535 bands.
     ("GDAL_MAX_BAND_COUNT", "8192"),
     // A dead server is an error after a while, not a hang.

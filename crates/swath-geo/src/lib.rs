@@ -4,6 +4,7 @@
 //! reads opens its own [`Reader`]. Rasters are `[band, row, column]`, pixel coordinates count from the top-left
 //! *corner* of the first pixel, areas are square metres on the ellipsoid.
 
+mod align;
 mod area;
 mod classes;
 mod cog;
@@ -13,15 +14,22 @@ mod ellipsoid;
 mod error;
 mod gdal_setup;
 mod grid;
+mod names;
+mod open;
 mod output;
 mod raster;
 mod rasterize;
 mod raw_vrt;
+mod read;
 mod resampling;
+mod scene;
 mod scratch;
 mod shapes;
+mod spec;
 mod tiling;
+mod validity;
 mod vector;
+mod warp;
 mod window;
 mod write;
 mod xml;
@@ -35,7 +43,10 @@ pub use grid::{Affine, Grid};
 pub use output::{CogOptions, Compression, DType, Samples};
 pub use raster::{Pixels, Raster};
 pub use rasterize::{BurnOrder, BurnRule, LabelBurner, RasterizeSpec, RasterizeSummary, rasterize};
+pub use read::{Edge, Reader};
 pub use resampling::Resampling;
+pub use scene::{Band, Scene};
+pub use spec::{GridChoice, SceneSpec, Source};
 pub use tiling::Tiling;
 pub use vector::{LayerInfo, field_values, vector_layers};
 pub use window::{Window, mirror};

@@ -1,4 +1,6 @@
 //! Integration tests of swath-geo: files in, files out.
 
+mod files;
 mod rasterize;
+mod read;
 mod write;
