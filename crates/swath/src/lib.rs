@@ -1,8 +1,12 @@
 //! Scene in, map out: training, prediction and evaluation of segmentation networks.
 
+mod error;
 pub mod evaluate;
 pub mod metrics;
+pub mod predict;
 pub mod report;
+
+pub use error::{Error, Result};
 
 /// The label of a pixel that takes part in nothing: unlabelled, invalid or outside. Arrays inside the program use it;
 /// files use the recipe's `ignore` value.

@@ -1,0 +1,75 @@
+//! What can go wrong in this crate, said in one line: what, where, and what to do.
+
+use std::path::{Path, PathBuf};
+
+use swath_geo::{GeoError, Window};
+
+/// The result of this crate's functions.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The recipe is wrong: a mistake of the user, found before any work is done.
+    #[error("{}{}: {problem}", .file.display(), .line.map(|line| format!(", line {line}")).unwrap_or_default())]
+    Recipe {
+        /// The recipe file, or a word for where the text came from.
+        file: PathBuf,
+        /// The line of the mistake, counted from 1, where the file holds it.
+        line: Option<usize>,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+    /// A file could not be read, written or found.
+    #[error("cannot {action} {}: {source}", .path.display())]
+    Io {
+        /// What was tried, as a verb: "read", "write", "create", "rename".
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system answered.
+        source: std::io::Error,
+    },
+    /// A bundle cannot be used: not a bundle, cut off, newer than this program, or inconsistent.
+    #[error("{}: {problem}", .path.display())]
+    Bundle {
+        /// The bundle file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// A prediction was asked for in a way that cannot work.
+    #[error("{problem}")]
+    PredictOptions {
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+    /// A network returned NaN or infinite logits.
+    #[error(
+        "the network's answer is not finite at {window}: its weights are damaged or its training diverged; train it again"
+    )]
+    NotFinite {
+        /// The chip.
+        window: Window,
+    },
+    /// The work was stopped on request.
+    #[error("stopped on request")]
+    Cancelled,
+    /// A raster or vector file could not be read or written.
+    #[error(transparent)]
+    Geo(#[from] GeoError),
+}
+
+impl Error {
+    /// An [`Error::Io`]; made to be used with `map_err`.
+    pub fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+        let path = path.to_path_buf();
+        move |source| Error::Io { action, path, source }
+    }
+
+    /// Whether the user wrote something wrong (exit status 2) as opposed to work that failed (1).
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Error::Recipe { .. })
+    }
+}

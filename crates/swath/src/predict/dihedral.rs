@@ -1,0 +1,109 @@
+//! The eight ways to lay a square chip: four quarter turns, each also mirrored (the dihedral group).
+
+/// A rotation or reflection of a square.
+///
+/// Destination pixel (row, column) is taken from the source pixel that is found by first swapping row and column
+/// (`transpose`), then counting rows from the bottom (`flip_rows`) and columns from the right (`flip_cols`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Dihedral {
+    transpose: bool,
+    flip_rows: bool,
+    flip_cols: bool,
+}
+
+impl Dihedral {
+    /// Leaves the chip as it is.
+    pub(crate) const IDENTITY: Dihedral = Dihedral { transpose: false, flip_rows: false, flip_cols: false };
+
+    /// All eight, the identity first.
+    pub(crate) const ALL: [Dihedral; 8] = {
+        let mut all = [Dihedral::IDENTITY; 8];
+        let mut i = 0;
+        while i < 8 {
+            all[i] = Dihedral { transpose: i & 4 != 0, flip_rows: i & 2 != 0, flip_cols: i & 1 != 0 };
+            i += 1;
+        }
+        all
+    };
+
+    /// The one that undoes this one.
+    pub(crate) fn inverse(self) -> Dihedral {
+        if self.transpose {
+            Dihedral { transpose: true, flip_rows: self.flip_cols, flip_cols: self.flip_rows }
+        } else {
+            self
+        }
+    }
+
+    /// Lays square planes of `side` x `side` values, one after another in `from`, into `to`.
+    ///
+    /// # Panics
+    /// When the two differ in length or do not hold whole planes.
+    pub(crate) fn apply(self, side: usize, from: &[f32], to: &mut [f32]) {
+        assert_eq!(from.len(), to.len());
+        assert_eq!(from.len() % (side * side), 0);
+        for (source, target) in from.chunks_exact(side * side).zip(to.chunks_exact_mut(side * side)) {
+            for (row, line) in target.chunks_exact_mut(side).enumerate() {
+                self.line(side, source, row, line);
+            }
+        }
+    }
+
+    fn line(self, side: usize, source: &[f32], row: usize, line: &mut [f32]) {
+        let along = |flip: bool, i: usize| if flip { side - 1 - i } else { i };
+        if self.transpose {
+            // Destination (row, col) is source (col, row), flipped.
+            let col = along(self.flip_cols, row);
+            for (i, value) in line.iter_mut().enumerate() {
+                *value = source[along(self.flip_rows, i) * side + col];
+            }
+        } else {
+            let start = along(self.flip_rows, row) * side;
+            line.copy_from_slice(&source[start..start + side]);
+            if self.flip_cols {
+                line.reverse();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SQUARE: [f32; 9] = [1., 2., 3., 4., 5., 6., 7., 8., 9.];
+
+    fn laid(by: Dihedral, square: &[f32; 9]) -> [f32; 9] {
+        let mut out = [0.0; 9];
+        by.apply(3, square, &mut out);
+        out
+    }
+
+    #[test]
+    fn the_eight_are_different_and_the_first_is_the_identity() {
+        let all = Dihedral::ALL.map(|by| laid(by, &SQUARE));
+        assert_eq!(all[0], SQUARE);
+        for i in 0..8 {
+            for j in 0..i {
+                assert_ne!(all[i], all[j]);
+            }
+        }
+    }
+
+    #[test]
+    fn inverses_restore_every_plane() {
+        let two: Vec<f32> = (0..32).map(|v| v as f32).collect();
+        for by in Dihedral::ALL {
+            let (mut there, mut back) = (vec![0.0; 32], vec![0.0; 32]);
+            by.apply(4, &two, &mut there);
+            by.inverse().apply(4, &there, &mut back);
+            assert_eq!(back, two, "{by:?}");
+        }
+    }
+
+    #[test]
+    fn a_transposition_with_one_flip_is_a_quarter_turn() {
+        let turn = Dihedral { transpose: true, flip_rows: true, flip_cols: false };
+        assert_eq!(laid(turn, &SQUARE), [7., 4., 1., 8., 5., 2., 9., 6., 3.]);
+    }
+}
