@@ -9,7 +9,8 @@ use gdal::{Dataset, Metadata};
 use serde::{Deserialize, Serialize};
 
 use crate::config_scope::ConfigScope;
-use crate::gdal_setup::{clear_messages, init, take_messages};
+use crate::gdal_setup::{clear_messages, take_messages};
+use crate::open::open_raster;
 use crate::xml::escape;
 use crate::{GeoError, Result};
 
@@ -34,12 +35,9 @@ pub struct ClassEntry {
 /// # Errors
 /// When the file cannot be read, or its first band holds floating-point numbers or values beyond 65535.
 pub fn read_map_classes(path: &Path) -> Result<Vec<ClassEntry>> {
-    init();
     // Foreign category names live in sidecars, whatever the process reads otherwise.
     let _sidecars = ConfigScope::set("GDAL_PAM_ENABLED", "YES");
-    clear_messages();
-    let dataset = Dataset::open(path)
-        .map_err(|error| GeoError::Open { path: path.to_path_buf(), message: take_messages(&error.to_string()) })?;
+    let dataset = open_raster(path)?;
     classes_of(&dataset, path)
 }
 

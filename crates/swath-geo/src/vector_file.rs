@@ -1,0 +1,161 @@
+//! Vector outputs: one table of formats, made in a scratch folder and moved to their place when complete.
+
+use std::path::{Path, PathBuf};
+
+use gdal::vector::LayerOptions;
+use gdal::{Dataset, DriverManager};
+use gdal_sys::OGRwkbGeometryType;
+
+use crate::config_scope::ConfigScope;
+use crate::gdal_setup::{clear_messages, take_messages};
+use crate::scratch::{Scratch, with_suffix};
+use crate::{Crs, GeoError, Result};
+
+/// A vector format by its file extension.
+#[derive(Debug, PartialEq)]
+pub(crate) struct VectorFormat {
+    extension: &'static str,
+    driver: &'static str,
+    layer_options: &'static [&'static str],
+    /// Extensions of further files that belong to an output.
+    companions: &'static [&'static str],
+    /// Longest field name.
+    pub(crate) name_limit: usize,
+    /// Whether styles travel in the file.
+    pub(crate) styles: bool,
+}
+
+static FORMATS: [VectorFormat; 4] = [
+    VectorFormat {
+        extension: "gpkg",
+        driver: "GPKG",
+        layer_options: &[],
+        companions: &[],
+        name_limit: usize::MAX,
+        styles: true,
+    },
+    VectorFormat {
+        extension: "fgb",
+        driver: "FlatGeobuf",
+        layer_options: &[],
+        companions: &[],
+        name_limit: usize::MAX,
+        styles: false,
+    },
+    VectorFormat {
+        extension: "geojson",
+        driver: "GeoJSON",
+        // WGS 84, outer rings counterclockwise.
+        layer_options: &["RFC7946=YES"],
+        companions: &[],
+        name_limit: usize::MAX,
+        styles: false,
+    },
+    VectorFormat {
+        extension: "shp",
+        driver: "ESRI Shapefile",
+        layer_options: &["ENCODING=UTF-8"],
+        companions: &["dbf", "shx", "prj", "cpg"],
+        name_limit: 10,
+        styles: false,
+    },
+];
+
+impl VectorFormat {
+    /// The format of a file name.
+    pub(crate) fn of(path: &Path) -> Result<&'static VectorFormat> {
+        let extension = path.extension().map(|text| text.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+        FORMATS.iter().find(|format| format.extension == extension).ok_or_else(|| {
+            let known: Vec<String> = FORMATS.iter().map(|format| format!(".{}", format.extension)).collect();
+            GeoError::write(path, format!("its extension names no vector format; use {}", known.join(", ")))
+        })
+    }
+}
+
+/// A vector output in the making.
+#[derive(Debug)]
+pub(crate) struct VectorFile {
+    scratch: Scratch,
+    format: &'static VectorFormat,
+    file: PathBuf,
+}
+
+impl VectorFile {
+    /// Checks the target and makes its scratch folder.
+    pub(crate) fn create(target: &Path, overwrite: bool) -> Result<VectorFile> {
+        let format = VectorFormat::of(target)?;
+        let scratch = Scratch::create(target, overwrite)?;
+        let companions = format.companions.iter().map(|extension| target.with_extension(extension));
+        if let Some(path) = companions.into_iter().find(|path| !overwrite && path.exists()) {
+            return Err(GeoError::Exists { path });
+        }
+        let name = target.file_stem().unwrap_or_default();
+        let file = scratch.file(name).with_extension(format.extension);
+        Ok(VectorFile { scratch, format, file })
+    }
+
+    /// The folder in which the output is made.
+    pub(crate) fn scratch(&self) -> &Scratch {
+        &self.scratch
+    }
+
+    /// The layer's name: the file's name without extension.
+    pub(crate) fn layer_name(&self) -> String {
+        self.file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Makes the file with one layer of polygons, fills it by `fill`, and moves it to the target.
+    pub(crate) fn write<T>(self, crs: Option<&Crs>, fill: impl FnOnce(&mut Dataset) -> Result<T>) -> Result<T> {
+        // Durable as a whole when it is finished, not after every page.
+        let _quick = ConfigScope::set("OGR_SQLITE_SYNCHRONOUS", "OFF");
+        let target = self.scratch.target().to_path_buf();
+        clear_messages();
+        let failed = |error: gdal::errors::GdalError| GeoError::write(&target, take_messages(&error.to_string()));
+        let driver = DriverManager::get_driver_by_name(self.format.driver).map_err(failed)?;
+        let mut dataset = driver.create_vector_only(&self.file).map_err(failed)?;
+        let reference = crs.map(Crs::spatial_ref).transpose()?;
+        let name = self.layer_name();
+        dataset
+            .create_layer(LayerOptions {
+                name: &name,
+                srs: reference.as_ref(),
+                ty: OGRwkbGeometryType::wkbPolygon,
+                options: Some(self.format.layer_options),
+            })
+            .map_err(failed)?;
+        // SAFETY: the dataset is open. Formats without transactions refuse, which changes nothing.
+        let transaction = unsafe { gdal_sys::GDALDatasetStartTransaction(dataset.c_dataset(), 0) } == 0;
+        clear_messages();
+        let filled = fill(&mut dataset)?;
+        // SAFETY: as above.
+        if transaction && unsafe { gdal_sys::GDALDatasetCommitTransaction(dataset.c_dataset()) } != 0 {
+            return Err(GeoError::write(&target, take_messages("the last features could not be stored")));
+        }
+        dataset.close().map_err(failed)?;
+        // Before version 3.7 GDAL does not return what went wrong in the last writes, but it reports it.
+        let complaints = take_messages("");
+        if !complaints.is_empty() {
+            return Err(GeoError::write(&target, complaints));
+        }
+        self.publish(&target)?;
+        Ok(filled)
+    }
+
+    /// Companions first: a reader that finds the main file finds all of them.
+    fn publish(self, target: &Path) -> Result<()> {
+        for extension in self.format.companions {
+            let companion = self.file.with_extension(extension);
+            if companion.exists() {
+                self.scratch.publish(&companion, &target.with_extension(extension))?;
+            }
+        }
+        // Journals of an older database would be applied to the new one; an index of older polygons is wrong.
+        for stale in [with_suffix(target, "-wal"), with_suffix(target, "-shm"), with_suffix(target, "-journal")] {
+            let _ = std::fs::remove_file(stale);
+        }
+        if self.format.extension == "shp" {
+            let _ = std::fs::remove_file(target.with_extension("qix"));
+        }
+        self.scratch.publish(&self.file, target)
+    }
+}

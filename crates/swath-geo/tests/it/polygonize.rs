@@ -1,0 +1,248 @@
+//! Label maps into polygons.
+
+use std::path::{Path, PathBuf};
+
+use gdal::vector::LayerAccess;
+use gdal::{Dataset, Metadata};
+use swath_geo::{
+    Affine, ClassEntry, CogOptions, CogWriter, Crs, DType, GeoError, Grid, RasterizeSpec, Samples, VectorizeOptions,
+    Window, rasterize, vectorize,
+};
+
+fn grid(width: usize, height: usize) -> Grid {
+    let crs = Crs::from_user("EPSG:32633").unwrap();
+    Grid { crs: Some(crs), transform: Affine([330_000.0, 10.0, 0.0, 5_822_040.0, 0.0, -10.0]), width, height }
+}
+
+fn classes() -> Vec<ClassEntry> {
+    let entry = |value, name: &str, color| ClassEntry { value, name: name.to_owned(), color };
+    vec![entry(0, "land", [10, 20, 30]), entry(1, "Wälder & <Forst>", [0, 128, 0]), entry(2, "water", [0, 0, 255])]
+}
+
+/// A map with the given rows; 9 is nodata.
+fn map(folder: &Path, grid: &Grid, rows: &[u8]) -> PathBuf {
+    let path = folder.join("map.tif");
+    let mut writer = CogWriter::create(&path, grid, &CogOptions::labels(&classes(), Some(9))).unwrap();
+    writer.write(grid.window(), 0, Samples::U8(rows)).unwrap();
+    writer.finish().unwrap();
+    path
+}
+
+#[rustfmt::skip]
+const SMALL: [u8; 24] = [
+    0, 0, 0, 0, 9, 1,
+    0, 1, 1, 0, 9, 1,
+    0, 1, 2, 0, 9, 9,
+    0, 0, 0, 2, 2, 2,
+];
+
+type Row = (i32, String, f64, f64, String);
+
+fn rows(path: &Path) -> Vec<Row> {
+    let dataset = Dataset::open(path).unwrap();
+    let mut layer = dataset.layer(0).unwrap();
+    let rows = layer.features().map(|feature| {
+        (
+            feature.field_as_integer(0).unwrap().unwrap(),
+            feature.field_as_string(1).unwrap().unwrap(),
+            feature.field_as_double(2).unwrap().unwrap(),
+            feature.field_as_double(3).unwrap().unwrap(),
+            feature.geometry().unwrap().wkt().unwrap(),
+        )
+    });
+    rows.collect()
+}
+
+fn entries(folder: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_geopackage_has_classes_measures_and_styles() {
+    let folder = tempfile::tempdir().unwrap();
+    let grid = grid(6, 4);
+    let map = map(folder.path(), &grid, &SMALL);
+    let out = folder.path().join("polygons.gpkg");
+    let summary = vectorize(&map, &out, &VectorizeOptions::default()).unwrap();
+    assert_eq!(summary.polygons, 5);
+    let found: Vec<(u32, &str, u64)> =
+        summary.classes.iter().map(|class| (class.value, class.name.as_str(), class.polygons)).collect();
+    assert_eq!(found, [(0, "land", 1), (1, "Wälder & <Forst>", 2), (2, "water", 2)]);
+
+    let rows = rows(&out);
+    let land = rows.iter().find(|row| row.0 == 0).unwrap();
+    assert_eq!(land.1, "land");
+    assert!(land.4.matches('(').count() == 3, "the land has a hole: {}", land.4);
+    // 11 pixels of 10 m; UTM west of its central meridian by 170 km stretches lengths by less than 1/1000.
+    assert!((land.2 / 1100.0 - 1.0).abs() < 2e-3 && (land.3 / 240.0 - 1.0).abs() < 2e-3, "{land:?}");
+    let total: f64 = rows.iter().map(|row| row.2).sum();
+    let nodata = grid.area_m2(Window::new(4, 0, 1, 3)).unwrap() + grid.area_m2(Window::new(5, 2, 1, 1)).unwrap();
+    let expected = grid.area_m2(grid.window()).unwrap() - nodata;
+    assert!((total / expected - 1.0).abs() < 1e-6, "{total} {expected}");
+
+    let dataset = Dataset::open(&out).unwrap();
+    let mut styles = dataset.layer_by_name("layer_styles").unwrap();
+    assert_eq!(styles.feature_count(), 1);
+    let style = styles.features().next().unwrap();
+    let text = |name| style.field_as_string(style.field_index(name).unwrap()).unwrap().unwrap();
+    assert_eq!((text("f_table_name").as_str(), text("f_geometry_column").as_str()), ("polygons", "geom"));
+    assert_eq!(text("useAsDefault"), "1");
+    assert!(
+        text("styleQML").contains("label=\"Wälder &amp; &lt;Forst&gt;\"") && text("styleQML").contains("0,128,0,255")
+    );
+    assert!(text("styleSLD").contains("#0000ff"));
+    assert_eq!(entries(folder.path()), ["map.tif", "map.tif.aux.xml", "polygons.gpkg"]);
+}
+
+#[test]
+fn neighbours_share_their_vertices_exactly() {
+    let folder = tempfile::tempdir().unwrap();
+    let grid = Grid { transform: Affine([330_000.1, 0.3, 0.0, 5_822_040.7, 0.0, -0.3]), ..grid(6, 4) };
+    let map = map(folder.path(), &grid, &SMALL);
+    let out = folder.path().join("polygons.fgb");
+    vectorize(&map, &out, &VectorizeOptions::default()).unwrap();
+    for (_, _, _, _, wkt) in rows(&out) {
+        for pair in wkt.replace("POLYGON", "").replace(['(', ')'], " ").split(',') {
+            let [x, y] = pair.split_whitespace().map(|n| n.parse::<f64>().unwrap()).collect::<Vec<_>>()[..] else {
+                panic!("{pair}")
+            };
+            let (col, row) = grid.world_to_pixel(x, y).unwrap();
+            let corner = grid.pixel_to_world(col.round(), row.round());
+            assert!((corner.0 - x).abs() < 1e-8 && (corner.1 - y).abs() < 1e-8, "{x} {y}");
+        }
+    }
+}
+
+#[test]
+fn corners_connect_only_when_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let map = map(folder.path(), &grid(2, 2), &[1, 0, 0, 1]);
+    for (eight_connected, polygons) in [(false, 4), (true, 2)] {
+        let out = folder.path().join(format!("{polygons}.gpkg"));
+        let options = VectorizeOptions { eight_connected, ..Default::default() };
+        assert_eq!(vectorize(&map, &out, &options).unwrap().polygons, polygons);
+    }
+}
+
+#[test]
+fn geojson_is_longitude_and_latitude() {
+    let folder = tempfile::tempdir().unwrap();
+    let map = map(folder.path(), &grid(6, 4), &SMALL);
+    let out = folder.path().join("polygons.geojson");
+    vectorize(&map, &out, &VectorizeOptions::default()).unwrap();
+    let text = std::fs::read_to_string(&out).unwrap();
+    assert!(!text.contains("\"crs\""), "RFC 7946 knows no other CRS");
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json["features"].as_array().unwrap().len(), 5);
+    let vertex = &json["features"][0]["geometry"]["coordinates"][0][0];
+    // 330 km east and 5822 km north in zone 33 (gdaltransform: 12.494, 52.521).
+    let (longitude, latitude) = (vertex[0].as_f64().unwrap(), vertex[1].as_f64().unwrap());
+    assert!((longitude - 12.4945).abs() < 1e-3 && (latitude - 52.5217).abs() < 1e-3, "{longitude} {latitude}");
+    let area = json["features"][0]["properties"]["area_m2"].as_f64().unwrap();
+    assert!((90.0..2000.0).contains(&area));
+}
+
+#[test]
+fn shapefiles_come_with_their_companions() {
+    let folder = tempfile::tempdir().unwrap();
+    let map = map(folder.path(), &grid(6, 4), &SMALL);
+    let out = folder.path().join("polygons.shp");
+    vectorize(&map, &out, &VectorizeOptions::default()).unwrap();
+    let names: Vec<String> = entries(folder.path()).into_iter().filter(|name| name.starts_with("poly")).collect();
+    assert_eq!(names, ["polygons.cpg", "polygons.dbf", "polygons.prj", "polygons.shp", "polygons.shx"]);
+    let rows = rows(&out);
+    assert!(rows.iter().any(|row| row.1 == "Wälder & <Forst>"));
+    assert_eq!(rows.len(), 5);
+    std::fs::remove_file(&out).unwrap();
+    assert!(matches!(vectorize(&map, &out, &VectorizeOptions::default()), Err(GeoError::Exists { .. })));
+}
+
+#[test]
+fn small_polygons_can_be_left_out_and_outlines_simplified() {
+    let folder = tempfile::tempdir().unwrap();
+    let grid = grid(64, 64);
+    // A disc: its outline of pixels has many corners.
+    let inside = |i: usize| ((i % 64) as f64 - 31.5).hypot((i / 64) as f64 - 31.5) < 25.0;
+    let mut pixels: Vec<u8> = (0..64 * 64).map(|i| u8::from(inside(i))).collect();
+    pixels[0] = 2;
+    let map = map(folder.path(), &grid, &pixels);
+    let run = |name: &str, options: VectorizeOptions| {
+        let out = folder.path().join(name);
+        let summary = vectorize(&map, &out, &options).unwrap();
+        (summary, rows(&out))
+    };
+    let (plain, exact) = run("a.gpkg", VectorizeOptions::default());
+    assert_eq!((plain.polygons, plain.dropped), (3, 0));
+    let (summary, rows) = run(
+        "b.gpkg",
+        VectorizeOptions { min_area_m2: Some(150.0), simplify_m: Some(12.0), ..VectorizeOptions::default() },
+    );
+    assert_eq!((summary.polygons, summary.dropped), (2, 1));
+    let disc = |rows: &[Row]| rows.iter().find(|row| row.0 == 1).unwrap().clone();
+    let (before, after) = (disc(&exact), disc(&rows));
+    assert!(after.4.matches(',').count() * 2 < before.4.matches(',').count(), "{}", after.4);
+    assert!((after.2 / before.2 - 1.0).abs() < 0.05 && after.3 < before.3);
+}
+
+#[test]
+fn maps_without_georeference_are_measured_in_pixels() {
+    let folder = tempfile::tempdir().unwrap();
+    let map = map(folder.path(), &Grid::plain(6, 4), &SMALL);
+    let out = folder.path().join("polygons.gpkg");
+    vectorize(&map, &out, &VectorizeOptions::default()).unwrap();
+    let dataset = Dataset::open(&out).unwrap();
+    let names: Vec<String> = dataset.layer(0).unwrap().defn().fields().map(|field| field.name()).collect();
+    assert_eq!(names, ["class_id", "class", "area_px", "perim_px"]);
+    let total: f64 = rows(&out).iter().map(|row| row.2).sum();
+    assert!((total - 20.0).abs() < 1e-9);
+}
+
+#[test]
+fn refusals_leave_old_outputs_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let map = map(folder.path(), &grid(6, 4), &SMALL);
+    let out = folder.path().join("old.gpkg");
+    std::fs::write(&out, "old").unwrap();
+    assert!(matches!(vectorize(&map, &out, &VectorizeOptions::default()), Err(GeoError::Exists { .. })));
+    let text = vectorize(&map, &folder.path().join("a.kml"), &VectorizeOptions::default()).unwrap_err().to_string();
+    assert!(text.contains("use .gpkg, .fgb, .geojson, .shp"), "{text}");
+
+    let scores = folder.path().join("scores.tif");
+    let mut writer = CogWriter::create(&scores, &grid(2, 1), &CogOptions::new(DType::F32, 1)).unwrap();
+    writer.write(Window::new(0, 0, 2, 1), 0, Samples::F32(&[0.5, 0.25])).unwrap();
+    writer.finish().unwrap();
+    let overwrite = VectorizeOptions { overwrite: true, ..Default::default() };
+    let text = vectorize(&scores, &out, &overwrite).unwrap_err().to_string();
+    assert!(text.contains("floating-point"), "{text}");
+    assert_eq!(std::fs::read_to_string(&out).unwrap(), "old");
+
+    vectorize(&map, &out, &overwrite).unwrap();
+    assert_eq!(rows(&out).len(), 5);
+    assert_eq!(entries(folder.path()), ["map.tif", "map.tif.aux.xml", "old.gpkg", "scores.tif"]);
+}
+
+#[test]
+fn polygons_burned_again_give_the_same_map() {
+    let folder = tempfile::tempdir().unwrap();
+    let grid = grid(90, 70);
+    let pixels: Vec<u8> =
+        (0..90 * 70).map(|i| [0, 1, 2, 1, 9][(i % 90 / 7 * 3 + i / 90 / 5 + i * i / 4000) % 5]).collect();
+    let map = map(folder.path(), &grid, &pixels);
+    let polygons = folder.path().join("polygons.gpkg");
+    vectorize(&map, &polygons, &VectorizeOptions::default()).unwrap();
+    let again = folder.path().join("again.tif");
+    let spec = RasterizeSpec {
+        layer: Some("polygons".into()),
+        field: Some("class_id".into()),
+        background: 9,
+        ignore: 9,
+        ..RasterizeSpec::new(polygons)
+    };
+    rasterize(&spec, &grid, &again, &classes(), false).unwrap();
+    let dataset = Dataset::open(&again).unwrap();
+    assert_eq!(dataset.rasterband(1).unwrap().read_band_as::<u8>().unwrap().data(), pixels);
+    assert_eq!(dataset.metadata_item("LAYOUT", "IMAGE_STRUCTURE").as_deref(), Some("COG"));
+}
