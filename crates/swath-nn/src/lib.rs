@@ -1,1 +1,39 @@
 //! Segmentation networks and losses on Burn, without a backend.
+//!
+//! There is one model type, [`Segmenter`]: an encoder, a decoder and a head, each chosen from a closed family by a
+//! config that reads and writes as TOML. Everything about a network that does not need its weights (levels,
+//! strides, whether two parts fit) is plain data and known without a device.
+//!
+//! ```text
+//! images [batch, band, H, W] -> pad -> Encoder -> features -> Decoder -> Head -> resize -> crop -> logits [batch, class, H, W]
+//! ```
+//!
+//! Weights are read and written by stable dotted names through [`weights`]; the networks that people know by name
+//! stand in [`preset`].
+//!
+//! # Adding a member to a family
+//!
+//! Say `linknet`, a decoder:
+//!
+//! 1. Write `decoder/linknet.rs`: `LinknetConfig` (serde with `default` and `deny_unknown_fields`) with the methods
+//!    that the `config` part of `family!` in `decoder.rs` lists and an `init`, and the module `Linknet` (derive
+//!    `Module`) with the methods that its `module` part lists. Open the file with the paper and what differs from it.
+//! 2. Name it in `decoder.rs`: `pub mod linknet;` and one line under `members`.
+//!
+//! Nothing else has to know: the recipe key `[model.decoder.linknet]`, the error messages that list the members,
+//! `swath models`, the weight names and the test that runs every encoder with every decoder follow from that line.
+//! A member is complete when a golden value from someone else's implementation holds it in place:
+//! see `fixtures/nn/make_goldens.py`.
+
+pub mod block;
+pub mod decoder;
+pub mod encoder;
+mod family;
+mod head;
+pub mod preset;
+mod segmenter;
+pub mod weights;
+
+pub use family::{FamilyError, Level, Member};
+pub use head::{Head, HeadConfig};
+pub use segmenter::{Segmenter, SegmenterConfig};

@@ -1,0 +1,37 @@
+//! Building blocks that several members share.
+
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{Initializer, PaddingConfig2d};
+use burn::tensor::Device;
+
+mod double_conv;
+mod resample;
+
+pub use double_conv::{DoubleConv, DoubleConvConfig};
+pub use resample::{Upsampling, resize, upsample};
+pub(crate) use resample::{crop, pad_mirror};
+
+/// A convolution with bias that keeps the size of its input (odd `kernel`).
+pub fn conv2d(channels_in: usize, channels_out: usize, kernel: usize, device: &Device) -> Conv2d {
+    same_conv(channels_in, channels_out, kernel, 1).with_bias(true).init(device)
+}
+
+/// A convolution without bias for batch normalization to follow, whose shift takes the bias's place (odd `kernel`).
+pub fn conv2d_for_norm(
+    channels_in: usize,
+    channels_out: usize,
+    kernel: usize,
+    stride: usize,
+    device: &Device,
+) -> Conv2d {
+    same_conv(channels_in, channels_out, kernel, stride).with_bias(false).init(device)
+}
+
+/// Parameters start as zeros: `weights::initialize` knows what each kind of layer needs.
+fn same_conv(channels_in: usize, channels_out: usize, kernel: usize, stride: usize) -> Conv2dConfig {
+    let pad = kernel / 2;
+    Conv2dConfig::new([channels_in, channels_out], [kernel, kernel])
+        .with_stride([stride, stride])
+        .with_padding(PaddingConfig2d::Explicit(pad, pad, pad, pad))
+        .with_initializer(Initializer::Zeros)
+}

@@ -1,0 +1,59 @@
+//! Two 3x3 convolutions, the step that U-Net repeats at every level.
+
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::nn::{BatchNorm, BatchNormConfig};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+
+use super::{conv2d, conv2d_for_norm};
+
+/// Shape of a [`DoubleConv`].
+#[derive(Clone, Copy, Debug)]
+pub struct DoubleConvConfig {
+    /// Channels of the input.
+    pub channels_in: usize,
+    /// Channels of both convolutions.
+    pub channels_out: usize,
+    /// Batch normalization between each convolution and its activation.
+    pub batch_norm: bool,
+}
+
+impl DoubleConvConfig {
+    /// Makes the block.
+    pub fn init(&self, device: &Device) -> DoubleConv {
+        let conv = |channels_in| match self.batch_norm {
+            true => conv2d_for_norm(channels_in, self.channels_out, 3, 1, device),
+            false => conv2d(channels_in, self.channels_out, 3, device),
+        };
+        let norm = || self.batch_norm.then(|| BatchNormConfig::new(self.channels_out).init(device));
+        DoubleConv { conv1: conv(self.channels_in), norm1: norm(), conv2: conv(self.channels_out), norm2: norm() }
+    }
+}
+
+/// `relu(norm(conv(relu(norm(conv(x))))))`, padded so that the size stays.
+#[derive(Module, Debug)]
+pub struct DoubleConv {
+    conv1: Conv2d,
+    norm1: Option<BatchNorm>,
+    conv2: Conv2d,
+    norm2: Option<BatchNorm>,
+}
+
+impl DoubleConv {
+    /// # Shapes
+    /// - `x`: `[batch, channels_in, h, w]`
+    /// - output: `[batch, channels_out, h, w]`
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let x = step(&self.conv1, self.norm1.as_ref(), x);
+        step(&self.conv2, self.norm2.as_ref(), x)
+    }
+}
+
+fn step(conv: &Conv2d, norm: Option<&BatchNorm>, x: Tensor<4>) -> Tensor<4> {
+    let x = conv.forward(x);
+    relu(match norm {
+        Some(norm) => norm.forward(x),
+        None => x,
+    })
+}

@@ -1,0 +1,100 @@
+//! `plain`: the contracting path of U-Net.
+//!
+//! Ronneberger, Fischer, Brox: *U-Net: Convolutional Networks for Biomedical Image Segmentation*. MICCAI 2015.
+//! <https://arxiv.org/abs/1505.04597>
+//!
+//! Differs from the paper: convolutions are zero-padded, so that the output covers the whole input; batch
+//! normalization is on by default; there is no dropout at the deepest level.
+
+use burn::module::Module;
+use burn::tensor::module::max_pool2d;
+use burn::tensor::ops::MaxPoolOptions;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::block::{DoubleConv, DoubleConvConfig};
+use crate::family::{FamilyError, Level};
+
+/// Options of `[model.encoder.plain]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PlainConfig {
+    /// Channels of the finest level; they double at every level.
+    pub width: usize,
+    /// Number of levels: the coarsest has stride `2^(depth - 1)`.
+    pub depth: usize,
+    /// Batch normalization after each convolution.
+    pub batch_norm: bool,
+}
+
+impl Default for PlainConfig {
+    fn default() -> Self {
+        Self { width: 64, depth: 5, batch_norm: true }
+    }
+}
+
+impl PlainConfig {
+    /// See [`EncoderConfig::levels`](super::EncoderConfig::levels).
+    ///
+    /// # Errors
+    /// When `width` or `depth` is out of range, or another stride than its own is asked for.
+    pub fn levels(&self, output_stride: Option<usize>) -> Result<Vec<Level>, FamilyError> {
+        let refuse = |option, value: usize, reason: &str, nearest: usize| FamilyError::Option {
+            member: "encoder plain",
+            option,
+            value: value.to_string(),
+            reason: reason.into(),
+            nearest: format!("{option} = {nearest}"),
+        };
+        if !(1..=4096).contains(&self.width) {
+            let nearest = self.width.clamp(1, 4096);
+            return Err(refuse("width", self.width, "the finest level has 1 to 4096 channels", nearest));
+        }
+        if !(1..=8).contains(&self.depth) {
+            let nearest = self.depth.clamp(1, 8);
+            return Err(refuse("depth", self.depth, "it has 1 to 8 levels", nearest));
+        }
+        let coarsest = 1 << (self.depth - 1);
+        if let Some(stride) = output_stride.filter(|&stride| stride != coarsest) {
+            let depth = (stride.max(1).ilog2() as usize + 1).clamp(1, 8);
+            return Err(refuse("depth", self.depth, &format!("the decoder needs output stride {stride}"), depth));
+        }
+        Ok((0..self.depth).map(|i| Level { channels: self.width << i, stride: 1 << i }).collect())
+    }
+
+    /// Makes the encoder for images of `bands` bands.
+    pub fn init(&self, bands: usize, device: &Device) -> Plain {
+        let width = |i: usize| self.width << i;
+        let block = |i: usize| DoubleConvConfig {
+            channels_in: if i == 0 { bands } else { width(i - 1) },
+            channels_out: width(i),
+            batch_norm: self.batch_norm,
+        };
+        Plain { levels: (0..self.depth).map(|i| block(i).init(device)).collect() }
+    }
+}
+
+/// U-Net's contracting path.
+#[derive(Module, Debug)]
+pub struct Plain {
+    levels: Vec<DoubleConv>,
+}
+
+impl Plain {
+    /// See [`Encoder::forward`](super::Encoder::forward).
+    ///
+    /// # Shapes
+    /// - `images`: `[batch, band, H, W]`
+    /// - output: `[batch, width 2^i, H / 2^i, W / 2^i]` for level i
+    pub fn forward(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
+        let mut features: Vec<Tensor<4>> = Vec::with_capacity(self.levels.len());
+        for level in &self.levels {
+            let input = match features.last() {
+                Some(finer) => max_pool2d(finer.clone(), MaxPoolOptions::new([2, 2])),
+                None => images.clone(),
+            };
+            features.push(level.forward(input));
+        }
+        features
+    }
+}

@@ -1,0 +1,175 @@
+//! Families: closed sets of encoders and decoders that recipes choose from by name.
+//!
+//! [`family!`](crate::family) declares one. It makes the config enum that a recipe holds, the module enum that the
+//! network holds, the methods that hand a call to the member, and the list of members for messages and `swath models`.
+
+/// What a feature map looks like: data that is known before any tensor exists.
+///
+/// An encoder hands on one feature map a level, finest first; `stride` is the number of input pixels a side that one
+/// of its pixels stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// Number of channels.
+    pub channels: usize,
+    /// Input pixels per feature pixel, along each side.
+    pub stride: usize,
+}
+
+impl Level {
+    /// The index of the deepest level of a stride.
+    ///
+    /// Decoders find their inputs with this and never by position, so that they work with every encoder.
+    ///
+    /// ```
+    /// use swath_nn::Level;
+    /// let levels = [Level { channels: 8, stride: 4 }, Level { channels: 16, stride: 8 }, Level { channels: 32, stride: 8 }];
+    /// assert_eq!(Level::find(&levels, 8), Some(2));
+    /// assert_eq!(Level::find(&levels, 2), None);
+    /// ```
+    pub fn find(levels: &[Level], stride: usize) -> Option<usize> {
+        levels.iter().rposition(|level| level.stride == stride)
+    }
+
+    /// The coarsest stride of an encoder's levels (1 when there are none).
+    pub fn coarsest(levels: &[Level]) -> usize {
+        levels.iter().map(|level| level.stride).max().unwrap_or(1)
+    }
+
+    /// The strides as people read them: `4, 8 and 16`.
+    pub(crate) fn strides(levels: &[Level]) -> String {
+        let strides: Vec<String> = levels.iter().map(|level| level.stride.to_string()).collect();
+        match strides.split_last() {
+            Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+            Some((last, _)) => last.clone(),
+            None => "none".into(),
+        }
+    }
+}
+
+/// A member of a family, for lists and messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The name that recipes use.
+    pub name: &'static str,
+    /// One line on what it is.
+    pub summary: &'static str,
+}
+
+/// Why a network cannot be built. Found before anything is allocated.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FamilyError {
+    /// An option of a member has a value that it cannot take.
+    #[error("{member}: `{option} = {value}` is not possible: {reason}; nearest valid choice: `{nearest}`")]
+    Option {
+        /// The member, as in `encoder resnet`.
+        member: &'static str,
+        /// The key in the recipe.
+        option: &'static str,
+        /// The value found.
+        value: String,
+        /// Why it is refused.
+        reason: String,
+        /// What to write instead.
+        nearest: String,
+    },
+    /// An encoder and a decoder do not fit together.
+    #[error("decoder {decoder} does not fit this encoder: {reason}; nearest valid choice: {nearest}")]
+    Pair {
+        /// The decoder's name.
+        decoder: &'static str,
+        /// What is missing.
+        reason: String,
+        /// What to choose instead.
+        nearest: String,
+    },
+}
+
+/// Declares a family. Invoked once for encoders (`encoder.rs`) and once for decoders (`decoder.rs`).
+///
+/// - `config` lists the methods of every member's config, `module` those of every member's module; `init` the
+///   arguments that a config takes to make its module.
+/// - `members` has one line a member: a summary, the name in recipes, the variant with the config and module types.
+macro_rules! family {
+    (
+        $(#[$config_doc:meta])*
+        config $config:ident {
+            init($($init_arg:ident: $init_type:ty),*);
+            $( $(#[$config_fn_doc:meta])* fn $config_fn:ident($($config_arg:ident: $config_type:ty),*) -> $config_out:ty; )*
+        }
+        $(#[$module_doc:meta])*
+        module $module:ident {
+            $( $(#[$module_fn_doc:meta])* fn $module_fn:ident($($module_arg:ident: $module_type:ty),*) -> $module_out:ty; )*
+        }
+        members $members:tt
+    ) => {
+        family!(@enums [$(#[$config_doc])*] $config [$(#[$module_doc])*] $module $members);
+
+        impl $config {
+            /// Makes the module. Its parameters hold zeros until [`weights`](crate::weights) fills them;
+            /// [`SegmenterConfig::init`](crate::SegmenterConfig::init) validates first and fills them.
+            pub fn init(&self, $($init_arg: $init_type),*) -> $module {
+                family!(@init self, $module, ($($init_arg),*), $members)
+            }
+
+            $(
+                $(#[$config_fn_doc])*
+                pub fn $config_fn(&self, $($config_arg: $config_type),*) -> $config_out {
+                    family!(@call self, $config_fn, ($($config_arg),*), $members)
+                }
+            )*
+        }
+
+        impl $module {
+            $(
+                $(#[$module_fn_doc])*
+                pub fn $module_fn(&self, $($module_arg: $module_type),*) -> $module_out {
+                    family!(@call self, $module_fn, ($($module_arg),*), $members)
+                }
+            )*
+        }
+    };
+    (
+        @enums [$(#[$config_doc:meta])*] $config:ident [$(#[$module_doc:meta])*] $module:ident
+        { $( #[doc = $summary:literal] $name:literal => $variant:ident($member_config:ty, $member:ty), )+ }
+    ) => {
+        $(#[$config_doc])*
+        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        pub enum $config {
+            $( #[doc = $summary] #[serde(rename = $name)] $variant($member_config), )+
+        }
+
+        impl $config {
+            /// Every member, in the order of the lists that people see.
+            pub const MEMBERS: &'static [$crate::Member] =
+                &[$( $crate::Member { name: $name, summary: $summary.trim_ascii() } ),+];
+
+            /// The member's name in recipes.
+            pub fn name(&self) -> &'static str {
+                match self { $( Self::$variant(_) => $name, )+ }
+            }
+
+            /// Every member with its default options.
+            pub fn defaults() -> Vec<Self> {
+                vec![$( Self::$variant(<$member_config>::default()) ),+]
+            }
+        }
+
+        $( impl From<$member_config> for $config {
+            fn from(config: $member_config) -> Self { Self::$variant(config) }
+        } )+
+
+        $(#[$module_doc])*
+        #[derive(burn::module::Module, Debug)]
+        #[allow(clippy::large_enum_variant, reason = "a network holds one of each, so the size does not matter")]
+        pub enum $module {
+            $( #[doc = $summary] $variant($member), )+
+        }
+    };
+    (@init $self:ident, $module:ident, $args:tt, { $( #[doc = $_s:literal] $_n:literal => $variant:ident($_c:ty, $_m:ty), )+ }) => {
+        match $self { $( Self::$variant(config) => $module::$variant(config.init $args), )+ }
+    };
+    (@call $self:ident, $method:ident, $args:tt, { $( #[doc = $_s:literal] $_n:literal => $variant:ident($_c:ty, $_m:ty), )+ }) => {
+        match $self { $( Self::$variant(member) => member.$method $args, )+ }
+    };
+}
+pub(crate) use family;

@@ -1,0 +1,64 @@
+//! The head: features to one channel a class. Activation is none of its business.
+
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::block::conv2d;
+use crate::family::FamilyError;
+
+/// Options of the head, as recipes write them: `[model.head]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HeadConfig {
+    /// Side of the convolution's kernel, an odd number.
+    pub kernel: usize,
+}
+
+impl Default for HeadConfig {
+    fn default() -> Self {
+        Self { kernel: 1 }
+    }
+}
+
+impl HeadConfig {
+    /// Checks the options.
+    ///
+    /// # Errors
+    /// When the kernel is even, which would shift the map by half a pixel.
+    pub fn validate(&self) -> Result<(), FamilyError> {
+        if self.kernel % 2 == 1 {
+            return Ok(());
+        }
+        Err(FamilyError::Option {
+            member: "head",
+            option: "kernel",
+            value: self.kernel.to_string(),
+            reason: "an even kernel has no centre".into(),
+            nearest: format!("kernel = {}", self.kernel + 1),
+        })
+    }
+
+    /// Makes the head for features of `channels` channels.
+    pub fn init(&self, channels: usize, classes: usize, device: &Device) -> Head {
+        Head { conv: conv2d(channels, classes, self.kernel, device) }
+    }
+}
+
+/// One convolution from features to classes.
+#[derive(Module, Debug)]
+pub struct Head {
+    conv: Conv2d,
+}
+
+impl Head {
+    /// Logits.
+    ///
+    /// # Shapes
+    /// - `features`: `[batch, channels, h, w]`
+    /// - output: `[batch, class, h, w]`
+    pub fn forward(&self, features: Tensor<4>) -> Tensor<4> {
+        self.conv.forward(features)
+    }
+}

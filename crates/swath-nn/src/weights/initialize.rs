@@ -1,0 +1,130 @@
+//! First weights, drawn from a seed and each parameter's name.
+//!
+//! He, Zhang, Ren, Sun: *Delving Deep into Rectifiers*. ICCV 2015. <https://arxiv.org/abs/1502.01852>
+//!
+//! Convolutions before a rectifier get variance `2 / fan_in` (the paper's equation 10, which U-Net takes too);
+//! torchvision's ResNets take `fan_out` (equation 14), which the paper calls as good. Layers without a rectifier
+//! behind them, class scores and U-Net's up-convolutions, get `1 / fan_in`. Normalization starts as the identity,
+//! biases as zero, FCN's upsampling as bilinear interpolation.
+//!
+//! Values are uniform on `[-sqrt(3 v), sqrt(3 v)]` for variance v, since that takes nothing but multiplications:
+//! every machine and device draws the same bits. They depend on the seed, the name and the shape alone, so a layer
+//! added elsewhere changes no other.
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Tensor, TensorData};
+
+use super::path::{Path, hash};
+use super::{Kind, parameter_id, parameter_kind};
+use crate::segmenter::Segmenter;
+
+/// The network with fresh weights. Also sets every parameter's id to [`parameter_id`](super::parameter_id) of its name.
+pub fn initialize(segmenter: Segmenter, seed: u64) -> Segmenter {
+    // Settles batch statistics that would otherwise overwrite the fresh ones.
+    drop(segmenter.valid());
+    segmenter.map(&mut Initializer { path: Path::default(), seed })
+}
+
+struct Initializer {
+    path: Path,
+    seed: u64,
+}
+
+impl ModuleMapper for Initializer {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.path.exit(container);
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let name = self.path.name();
+        let shape = param.lazy_shape().to_vec();
+        let data = TensorData::new(self.values(&name, &shape), shape);
+        let mut fresh = Param::from_tensor(Tensor::from_data(data, &param.lazy_device()));
+        fresh.id = parameter_id(&name);
+        fresh
+    }
+}
+
+impl Initializer {
+    fn values(&self, name: &str, shape: &[usize]) -> Vec<f32> {
+        let count = shape.iter().product();
+        match parameter_kind(name) {
+            Kind::Bias => vec![0.0; count],
+            Kind::Norm | Kind::RunningStat => match self.path.field() {
+                "gamma" | "running_var" => vec![1.0; count],
+                _ => vec![0.0; count],
+            },
+            Kind::Weight if self.path.within("BilinearUp") => bilinear(shape),
+            Kind::Weight => {
+                let bound = (3.0 * self.variance(shape)).sqrt();
+                uniform(self.seed, name).take(count).map(|u| (u * bound) as f32).collect()
+            }
+        }
+    }
+
+    fn variance(&self, shape: &[usize]) -> f64 {
+        if self.path.within("ConvTranspose2d") {
+            // [in, out, 2, 2] with stride 2: each output pixel sees one pixel of each input channel.
+            return 1.0 / shape[0] as f64;
+        }
+        let fan_in: usize = shape[1..].iter().product();
+        let gain = if self.path.within("Head") { 1.0 } else { 2.0 };
+        gain / fan_in as f64
+    }
+}
+
+/// Kernel `[class, class, 4, 4]` of twofold bilinear interpolation, each class for itself.
+fn bilinear(shape: &[usize]) -> Vec<f32> {
+    const LINE: [f32; 4] = [0.25, 0.75, 0.75, 0.25];
+    let (classes, mut data) = (shape[1], Vec::with_capacity(shape.iter().product()));
+    for pair in 0..shape[0] * classes {
+        let same = if pair / classes == pair % classes { 1.0 } else { 0.0 };
+        data.extend(LINE.iter().flat_map(|y| LINE.map(|x| same * y * x)));
+    }
+    data
+}
+
+/// Endless uniform numbers from -1 to 1, of a seed and a name (SplitMix64).
+fn uniform(seed: u64, name: &str) -> impl Iterator<Item = f64> {
+    let mut state = hash(name) ^ mix(seed);
+    std::iter::repeat_with(move || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        (mix(state) >> 11) as f64 * (2.0 / (1u64 << 53) as f64) - 1.0
+    })
+}
+
+fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_uniform_and_depend_on_seed_and_name() {
+        let draw = |seed, name| uniform(seed, name).take(10_000).collect::<Vec<f64>>();
+        let numbers = draw(1, "encoder.conv.weight");
+        let mean = numbers.iter().sum::<f64>() / 10_000.0;
+        let variance = numbers.iter().map(|u| u * u).sum::<f64>() / 10_000.0;
+        assert!(mean.abs() < 0.02, "{mean}");
+        assert!((variance - 1.0 / 3.0).abs() < 0.01, "{variance}");
+        assert!(numbers.iter().all(|u| (-1.0..1.0).contains(u)));
+        assert_ne!(numbers[..4], draw(2, "encoder.conv.weight")[..4]);
+        assert_ne!(numbers[..4], draw(1, "encoder.conv.bias")[..4]);
+    }
+
+    #[test]
+    fn bilinear_keeps_classes_apart_and_constants_constant() {
+        let kernel = bilinear(&[2, 2, 4, 4]);
+        assert_eq!(kernel[..16].iter().sum::<f32>(), 4.0);
+        assert!(kernel[16..48].iter().all(|&value| value == 0.0));
+        assert_eq!(kernel[..4], [0.0625, 0.1875, 0.1875, 0.0625]);
+    }
+}

@@ -1,0 +1,212 @@
+//! Every encoder with every decoder at small width, and the refusals.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::{AdamConfig, GradientsParams};
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
+use swath_nn::block::Upsampling;
+use swath_nn::decoder::DecoderConfig;
+use swath_nn::decoder::fcn::FcnConfig;
+use swath_nn::decoder::unet::UnetConfig;
+use swath_nn::encoder::EncoderConfig;
+use swath_nn::encoder::plain::PlainConfig;
+use swath_nn::encoder::resnet::ResnetConfig;
+use swath_nn::preset::PRESETS;
+use swath_nn::{Level, Segmenter, SegmenterConfig, weights};
+
+const BANDS: usize = 5;
+const CLASSES: usize = 3;
+
+/// Small forms of every encoder. A new member that is missing here fails `small_forms_cover_the_families`.
+fn small_encoders() -> Vec<EncoderConfig> {
+    vec![
+        PlainConfig { width: 4, depth: 4, batch_norm: true }.into(),
+        PlainConfig { width: 4, depth: 4, batch_norm: false }.into(),
+        ResnetConfig { depth: 18, width: 4 }.into(),
+        ResnetConfig { depth: 50, width: 4 }.into(),
+    ]
+}
+
+/// Small forms of every decoder.
+fn small_decoders() -> Vec<DecoderConfig> {
+    let unet = |upsampling| UnetConfig { upsampling, ..UnetConfig::default() };
+    vec![
+        unet(Upsampling::Transposed).into(),
+        unet(Upsampling::Bilinear).into(),
+        UnetConfig { channels: Some(vec![8, 6]), upsampling: Upsampling::Nearest, batch_norm: false }.into(),
+        FcnConfig { stride: 8 }.into(),
+        FcnConfig { stride: 4 }.into(),
+    ]
+}
+
+#[test]
+fn small_forms_cover_the_families() {
+    for member in EncoderConfig::MEMBERS {
+        assert!(small_encoders().iter().any(|config| config.name() == member.name), "encoder {}", member.name);
+    }
+    for member in DecoderConfig::MEMBERS {
+        assert!(small_decoders().iter().any(|config| config.name() == member.name), "decoder {}", member.name);
+    }
+}
+
+#[test]
+fn every_pair_keeps_odd_sizes_and_learns() {
+    let device = Device::flex().autodiff();
+    for encoder in small_encoders() {
+        for decoder in small_decoders() {
+            let pair = format!("{encoder:?} with {decoder:?}");
+            let config = SegmenterConfig::new(encoder.clone(), decoder, BANDS, CLASSES);
+            let (first, last) = learn(config.init(&device).unwrap(), &device, &pair);
+            assert!(last < first, "{pair}: the loss went from {first} to {last}");
+        }
+    }
+}
+
+/// A few steps on one batch of 33x47 pixels. Returns the first and the last loss.
+fn learn(mut network: Segmenter, device: &Device, pair: &str) -> (f32, f32) {
+    let (images, labels) = batch([2, BANDS, 33, 47], device);
+    let mut optimizer = AdamConfig::new().init();
+    let mut losses = Vec::new();
+    for _ in 0..6 {
+        let logits = network.forward(images.clone());
+        assert_eq!(logits.dims(), [2, CLASSES, 33, 47], "{pair}");
+        let loss = cross_entropy(logits, labels.clone());
+        losses.push(loss.clone().into_scalar::<f32>());
+        let gradients = loss.backward();
+        network.visit(&mut FiniteGradients { gradients: &gradients, pair });
+        let gradients = GradientsParams::from_grads(gradients, &network);
+        network = optimizer.step(3e-3, network, gradients);
+    }
+    (losses[0], losses[5])
+}
+
+/// Smooth images, and labels that a threshold on the first band gives.
+fn batch(shape: [usize; 4], device: &Device) -> (Tensor<4>, Tensor<4, Int>) {
+    let [n, bands, height, width] = shape;
+    let value = |i: usize| {
+        let (x, y, band) = (i % width, i / width % height, i / (width * height) % bands);
+        ((x as f32 * 0.3 + band as f32).sin() + (y as f32 * 0.2 - band as f32).cos()) * 0.8
+    };
+    let images: Vec<f32> = (0..n * bands * height * width).map(value).collect();
+    let labels: Vec<i64> = (0..n * height * width)
+        .map(|i| match images[i / (height * width) * bands * height * width + i % (height * width)] {
+            value if value < -0.5 => 0,
+            value if value < 0.5 => 1,
+            _ => 2,
+        })
+        .collect();
+    (
+        Tensor::from_data(TensorData::new(images, shape), device),
+        Tensor::from_data(TensorData::new(labels, [n, 1, height, width]), device),
+    )
+}
+
+fn cross_entropy(logits: Tensor<4>, labels: Tensor<4, Int>) -> Tensor<1> {
+    log_softmax(logits, 1).gather(1, labels).mean().neg()
+}
+
+struct FiniteGradients<'a> {
+    gradients: &'a Gradients,
+    pair: &'a str,
+}
+
+impl ModuleVisitor for FiniteGradients<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = param.val().grad(self.gradients) {
+            let sum = gradient.abs().sum().into_scalar::<f32>();
+            assert!(sum.is_finite(), "{}: a gradient of shape {:?} is not finite", self.pair, param.shape());
+        } else {
+            assert!(!param.is_require_grad(), "{}: no gradient for shape {:?}", self.pair, param.shape());
+        }
+    }
+}
+
+#[test]
+fn any_size_from_one_pixel_works() {
+    let device = Device::flex();
+    let network = SegmenterConfig::new(small_encoders().remove(0), UnetConfig::default(), BANDS, CLASSES);
+    let network = network.init(&device).unwrap();
+    for [height, width] in [[1, 1], [1, 9], [7, 2], [8, 8], [16, 31]] {
+        let (images, _) = batch([1, BANDS, height, width], &device);
+        assert_eq!(network.forward(images).dims(), [1, CLASSES, height, width]);
+    }
+}
+
+#[test]
+fn features_are_what_levels_say() {
+    let device = Device::flex();
+    for config in small_encoders() {
+        let levels = config.levels(None).unwrap();
+        let (images, _) = batch([1, BANDS, 64, 96], &device);
+        let features = config.init(BANDS, &device).forward(images);
+        let found: Vec<[usize; 4]> = features.iter().map(|feature| feature.dims()).collect();
+        let said: Vec<[usize; 4]> =
+            levels.iter().map(|level| [1, level.channels, 64 / level.stride, 96 / level.stride]).collect();
+        assert_eq!(found, said, "{config:?}");
+    }
+}
+
+#[test]
+fn recipes_name_members_and_refuse_unknown_keys() {
+    let read = |text: &str| toml::from_str::<SegmenterConfig>(text);
+    let config = read("bands = 4\nclasses = 2\n[encoder.resnet]\ndepth = 50\n[decoder.fcn]\nstride = 16\n").unwrap();
+    let expected = SegmenterConfig::new(ResnetConfig { depth: 50, width: 64 }, FcnConfig { stride: 16 }, 4, 2);
+    assert_eq!(config, expected);
+    assert_eq!(read(&toml::to_string(&config).unwrap()).unwrap(), config);
+
+    let mistyped = read("bands = 4\nclasses = 2\n[encoder.resnet]\ndeepth = 50\n[decoder.unet]\n").unwrap_err();
+    assert!(mistyped.to_string().contains("deepth"), "{mistyped}");
+    let unknown = read("bands = 4\nclasses = 2\n[encoder.vgg]\n[decoder.unet]\n").unwrap_err();
+    assert!(unknown.to_string().contains("`plain`"), "{unknown}");
+}
+
+#[test]
+fn what_does_not_fit_is_refused_with_the_nearest_choice() {
+    let refusal = |encoder: EncoderConfig, decoder: DecoderConfig| {
+        SegmenterConfig::new(encoder, decoder, 3, 2).validate().unwrap_err().to_string()
+    };
+    let plain = |depth| EncoderConfig::from(PlainConfig { width: 8, depth, batch_norm: true });
+    let resnet = |depth| EncoderConfig::from(ResnetConfig { depth, width: 8 });
+    let unet = |channels: &[usize]| {
+        DecoderConfig::from(UnetConfig { channels: Some(channels.to_vec()), ..UnetConfig::default() })
+    };
+    assert_eq!(
+        refusal(plain(3), FcnConfig { stride: 8 }.into()),
+        "decoder fcn does not fit this encoder: `stride = 8`, but the encoder has strides 1, 2 and 4; \
+         nearest valid choice: `stride = 4`"
+    );
+    assert!(refusal(resnet(40), unet(&[8])).ends_with("nearest valid choice: `depth = 34`"));
+    assert!(refusal(plain(12), unet(&[8])).ends_with("nearest valid choice: `depth = 8`"));
+    assert!(refusal(plain(3), unet(&[8, 8, 8])).ends_with("nearest valid choice: `channels = [8, 8]`"));
+    assert!(refusal(plain(3), unet(&[8, 0])).ends_with("nearest valid choice: `channels = [8, 1]`"));
+    let no_bands = SegmenterConfig::new(plain(3), UnetConfig::default(), 0, 2).validate().unwrap_err();
+    assert!(no_bands.to_string().contains("bands"), "{no_bands}");
+    assert!(plain(5).levels(Some(8)).is_err());
+}
+
+#[test]
+fn decoders_find_features_by_stride() {
+    let level = |channels, stride| Level { channels, stride };
+    let gap = [level(4, 2), level(8, 8)];
+    let out = UnetConfig::default().out(&gap, 2).unwrap();
+    assert_eq!(out.level(), level(4, 2));
+    assert!(FcnConfig { stride: 2 }.out(&gap, 2).is_err());
+}
+
+#[test]
+fn presets_are_valid_and_have_names_of_their_own() {
+    for preset in PRESETS {
+        (preset.config)(4, 6).validate().unwrap_or_else(|error| panic!("{}: {error}", preset.name));
+        assert_eq!(PRESETS.iter().filter(|other| other.name == preset.name).count(), 1, "{}", preset.name);
+    }
+}
+
+#[test]
+fn seeds_decide_the_weights() {
+    let device = Device::flex();
+    let config = SegmenterConfig::new(small_encoders().remove(2), FcnConfig { stride: 8 }, BANDS, CLASSES);
+    let draw = |seed| weights::read(&weights::initialize(config.init(&device).unwrap(), seed));
+    assert_eq!(draw(3), draw(3));
+    assert_ne!(draw(3), draw(4));
+    assert_eq!(draw(0), weights::read(&config.init(&device).unwrap()));
+}

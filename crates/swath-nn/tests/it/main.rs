@@ -1,0 +1,4 @@
+//! Integration tests of `swath-nn`.
+
+mod family;
+mod weights;
