@@ -1,4 +1,5 @@
 //! Integration tests of `swath-nn`.
 
 mod family;
+mod golden;
 mod weights;

@@ -1,0 +1,146 @@
+//! Networks against other people's: torchvision, segmentation_models.pytorch, and transcriptions of the papers where
+//! neither has them. `fixtures/nn/make_goldens.py` makes the values and says which is which.
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use serde::Deserialize;
+use swath_nn::weights::{self, Kind, NamedTensor, parameter_kind};
+use swath_nn::{Segmenter, SegmenterConfig};
+
+/// Largest difference, relative to the value or to the tensor's root mean square, whichever is larger.
+const TOLERANCE: f64 = 1e-4;
+
+#[derive(Deserialize)]
+struct Goldens {
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    config: SegmenterConfig,
+    images: [usize; 4],
+    train: bool,
+    #[serde(default)]
+    features: Vec<Sampled>,
+    logits: Option<Sampled>,
+    #[serde(default)]
+    gradients: Vec<Sampled>,
+    #[serde(default)]
+    statistics: Vec<Sampled>,
+}
+
+/// A tensor of the reference at a few flat positions.
+#[derive(Deserialize)]
+struct Sampled {
+    name: String,
+    shape: Vec<usize>,
+    rms: f64,
+    index: Vec<usize>,
+    value: Vec<f64>,
+}
+
+#[test]
+fn networks_equal_their_references() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/nn/goldens.json");
+    let goldens: Goldens = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert!(goldens.cases.len() > 10, "the golden file is cut off");
+    for case in &goldens.cases {
+        check(case);
+    }
+}
+
+fn check(case: &Case) {
+    let device = if case.train { Device::flex().autodiff() } else { Device::flex() };
+    let network = filled(case.config.init(&device).unwrap());
+    let images: Vec<f32> = uniform("images", case.images.iter().product()).map(|u| u as f32).collect();
+    let images = Tensor::<4>::from_data(TensorData::new(images, case.images), &device);
+
+    if !case.features.is_empty() {
+        let features = network.encoder().forward(images.clone());
+        assert_eq!(features.len(), case.features.len(), "{}", case.name);
+        for (feature, expected) in features.into_iter().zip(&case.features) {
+            compare(&case.name, feature.dims().to_vec(), &values(feature), expected);
+        }
+    }
+    let Some(expected) = &case.logits else { return };
+    let logits = network.forward(images);
+    compare(&case.name, logits.dims().to_vec(), &values(logits.clone()), expected);
+
+    if case.train {
+        let factor: Vec<f32> = uniform("loss", logits.shape().num_elements()).map(|u| u as f32).collect();
+        let factor = Tensor::<4>::from_data(TensorData::new(factor, logits.dims()), &device);
+        let gradients = (logits * factor).sum().backward();
+        let mut found = CollectGradients { gradients: &gradients, found: BTreeMap::new() };
+        network.visit(&mut found);
+        assert_eq!(found.found.len(), case.gradients.len(), "{}", case.name);
+        for expected in &case.gradients {
+            let (shape, values) = &found.found[&weights::parameter_id(&expected.name)];
+            compare(&case.name, shape.clone(), values, expected);
+        }
+        let after: BTreeMap<String, NamedTensor> =
+            weights::read(&network).into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
+        for expected in &case.statistics {
+            let tensor = &after[&expected.name];
+            compare(&case.name, tensor.shape.clone(), &tensor.data, expected);
+        }
+    }
+}
+
+fn compare(case: &str, shape: Vec<usize>, found: &[f32], expected: &Sampled) {
+    assert_eq!(shape, expected.shape, "{case}: {}", expected.name);
+    for (&index, &value) in expected.index.iter().zip(&expected.value) {
+        let difference = (f64::from(found[index]) - value).abs();
+        let allowed = TOLERANCE * value.abs().max(expected.rms);
+        let name = &expected.name;
+        assert!(difference <= allowed, "{case}: {name}[{index}] is {}, the reference says {value}", found[index]);
+    }
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_into_vec::<f32>().unwrap()
+}
+
+/// Every parameter from a hash of its name and index, as `fill` in the script does.
+fn filled(network: Segmenter) -> Segmenter {
+    let mut tensors = weights::read(&network);
+    for tensor in &mut tensors {
+        let field = tensor.name.rsplit('.').next().unwrap();
+        let (offset, scale) = match parameter_kind(&tensor.name) {
+            Kind::Weight => (0.0, (6.0 / tensor.shape[1..].iter().product::<usize>() as f64).sqrt()),
+            Kind::Norm if field == "gamma" => (1.0, 0.1),
+            Kind::RunningStat if field == "running_var" => (1.0, 0.5),
+            Kind::Bias | Kind::Norm | Kind::RunningStat => (0.0, 0.1),
+        };
+        tensor.data = uniform(&tensor.name, tensor.data.len()).map(|u| (offset + scale * u) as f32).collect();
+    }
+    weights::write(network, &tensors).unwrap()
+}
+
+/// Numbers from -1 to 1: FNV-1a of the name, then SplitMix64.
+fn uniform(name: &str, count: usize) -> impl Iterator<Item = f64> {
+    let hash = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let state = name.bytes().fold(0xcbf2_9ce4_8422_2325, hash);
+    (1..=count as u64).map(move |index| {
+        let mut z = index.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(state);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^= z >> 31;
+        (z >> 11) as f64 * (2.0 / (1u64 << 53) as f64) - 1.0
+    })
+}
+
+struct CollectGradients<'a> {
+    gradients: &'a Gradients,
+    found: BTreeMap<ParamId, (Vec<usize>, Vec<f32>)>,
+}
+
+impl ModuleVisitor for CollectGradients<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = param.val().grad(self.gradients) {
+            self.found.insert(param.id, (gradient.dims().to_vec(), values(gradient)));
+        }
+    }
+}
