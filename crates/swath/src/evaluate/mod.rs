@@ -5,6 +5,7 @@
 
 mod comparison;
 mod error_map;
+mod preview;
 mod table;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use comparison::{ClassArea, Comparison, Counts, Measures};
 pub use error_map::ErrorMapCoding;
+pub use preview::Preview;
 pub use table::table;
 pub(crate) use table::{area_unit, grouped, percent};
 

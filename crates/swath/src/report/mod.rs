@@ -8,6 +8,7 @@
 
 mod chart;
 mod html;
+mod legend;
 mod matrix;
 mod page;
 mod picture;
@@ -16,7 +17,8 @@ mod tables;
 
 use crate::evaluate::{EvaluatedClass, Evaluation};
 
-pub use page::render;
+pub use legend::with_legend;
+pub use page::{render, render_evaluation};
 pub use picture::{class_picture, error_picture, stretched};
 pub use png::{Picture, encode_png};
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::evaluate::{ErrorMapCoding, EvaluatedClass, Evaluation, grouped, percent};
+use crate::evaluate::{ErrorMapCoding, EvaluatedClass, Evaluation, Preview, grouped, percent};
 use crate::metrics::Confusion;
 
 use super::chart::{Chart, Series};
@@ -10,13 +10,35 @@ use super::html::{escape, image, swatch};
 use super::matrix::heat_map;
 use super::picture::{class_picture, error_picture};
 use super::tables::{class_table, scene_table};
-use super::{Curves, ExampleChip, ReportData};
+use super::{Curves, Picture, ReportData};
 
 /// The report as one HTML document.
 ///
 /// # Panics
 /// When a chip's labels do not have the size of its image, or the evaluation's lists do not fit its classes.
 pub fn render(data: &ReportData) -> String {
+    compose(data, &[])
+}
+
+/// The report of an evaluation: scores, confusion matrix, and every scene with its labels, its map and its errors.
+///
+/// # Panics
+/// As [`render`].
+pub fn render_evaluation(evaluation: &Evaluation, previews: &[Preview], subtitle: &str) -> String {
+    let data = ReportData {
+        title: match &evaluation.scenes[..] {
+            [scene] => format!("Evaluation of {}", scene.map),
+            scenes => format!("Evaluation of {} maps", scenes.len()),
+        },
+        subtitle: subtitle.to_owned(),
+        classes: evaluation.classes.clone(),
+        evaluation: Some(evaluation.clone()),
+        ..ReportData::default()
+    };
+    compose(&data, previews)
+}
+
+fn compose(data: &ReportData, previews: &[Preview]) -> String {
     let mut html = String::from("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
     html.push_str(r#"<meta name="viewport" content="width=device-width, initial-scale=1">"#);
     let _ = write!(html, "<title>{}</title><style>{}</style></head><body><main>", escape(&data.title), STYLE);
@@ -33,6 +55,7 @@ pub fn render(data: &ReportData) -> String {
     html.push_str(&curves(&data.curves));
     if let Some(evaluation) = &data.evaluation {
         html.push_str(&scores(evaluation));
+        html.push_str(&scenes(evaluation, previews));
     }
     html.push_str(&examples(data));
     if !data.recipe.is_empty() {
@@ -154,58 +177,111 @@ fn examples(data: &ReportData) -> String {
     if data.examples.is_empty() {
         return String::new();
     }
-    let positive = (data.classes.len() == 2).then_some(1);
+    let positive = data.evaluation.as_ref().and_then(|evaluation| evaluation.pooled.scores.positive);
+    let positive = positive.or((data.classes.len() == 2).then_some(1));
     let coding = ErrorMapCoding::new(&data.classes, positive);
-    let mut html = String::from("<h2>Examples</h2>");
-    match &coding {
-        Some(coding) if positive.is_some() => html.push_str(&format!("{}<br>", legend(&coding.legend))),
-        Some(_) => html.push_str(ERRORS_BY_CLASS),
-        None => {}
-    }
+    let mut html = format!("<h2>Examples</h2>{}", error_legend(coding.as_ref(), positive));
     for chip in &data.examples {
-        html.push_str(&example(chip, &data.classes, coding.as_ref()));
+        let pair = LabelPair {
+            width: chip.image.width,
+            height: chip.image.height,
+            labels: &chip.labels,
+            predicted: &chip.predicted,
+        };
+        let confusion = Confusion::from_labels(data.classes.len(), &chip.labels, &chip.predicted);
+        let right = right(confusion.correct(), confusion.total());
+        let pictures = pair.pictures("Prediction", &data.classes, coding.as_ref());
+        let image = std::iter::once(("Image", chip.image.clone()));
+        html.push_str(&views(&chip.caption, &right, image.chain(pictures), CHIP_SIDE));
     }
     html
 }
 
-const ERRORS_BY_CLASS: &str = r#"<p class="quiet">Where the prediction is wrong, the error picture has the colour of the class that was predicted; correct pixels are grey.</p>"#;
-
-fn example(chip: &ExampleChip, classes: &[EvaluatedClass], coding: Option<&ErrorMapCoding>) -> String {
-    let (width, height) = (chip.image.width, chip.image.height);
-    let confusion = Confusion::from_labels(classes.len(), &chip.labels, &chip.predicted);
-    let accuracy = match confusion.total() {
-        0 => "no labels".into(),
-        total => format!("{} % right", percent(Some(confusion.correct() as f64 / total as f64))),
-    };
-    let mut html = format!(
-        r#"<figure class="example"><figcaption>{} <small>{accuracy}</small></figcaption><div class="views">"#,
-        escape(&chip.caption)
-    );
-    let labels = class_picture(width, height, &chip.labels, classes);
-    let predicted = class_picture(width, height, &chip.predicted, classes);
-    let errors = coding.map(|coding| error_picture(width, height, &chip.labels, &chip.predicted, coding));
-    let views = [
-        ("Image", Some(&chip.image)),
-        ("Labels", Some(&labels)),
-        ("Prediction", Some(&predicted)),
-        ("Errors", errors.as_ref()),
-    ];
-    for (name, picture) in views {
-        let Some(picture) = picture else { continue };
-        let picture = image(&picture.thumbnail(CHIP_SIDE), &format!("{name}: {}", chip.caption));
-        let exact = if name == "Image" { "" } else { r#" class="exact""# };
-        let _ = write!(html, "<figure{exact}>{picture}<figcaption>{name}</figcaption></figure>");
+fn scenes(evaluation: &Evaluation, previews: &[Preview]) -> String {
+    if previews.is_empty() {
+        return String::new();
     }
-    html.push_str("</div></figure>");
+    let positive = evaluation.pooled.scores.positive;
+    let coding = ErrorMapCoding::new(&evaluation.classes, positive);
+    let mut html = format!("<h2>Maps</h2>{}", error_legend(coding.as_ref(), positive));
+    for (scene, preview) in evaluation.scenes.iter().zip(previews) {
+        let Preview { width, height, labels, predicted, .. } = preview;
+        let pair = LabelPair { width: *width, height: *height, labels, predicted };
+        let confusion = &scene.measures.counts.confusion;
+        let right = right(confusion.correct(), confusion.total());
+        let pictures = pair.pictures("Map", &evaluation.classes, coding.as_ref());
+        html.push_str(&views(&scene.map, &right, pictures, SCENE_SIDE));
+    }
     html
 }
 
 /// Chips are shown at most this large: four of them side by side fill a page.
 const CHIP_SIDE: usize = 320;
+/// The same for scenes, of which there are three pictures.
+const SCENE_SIDE: usize = 800;
+
+/// Reference and prediction of one place.
+struct LabelPair<'a> {
+    width: usize,
+    height: usize,
+    labels: &'a [u16],
+    predicted: &'a [u16],
+}
+
+impl LabelPair<'_> {
+    /// Labels, prediction and, where there is a coding for so many classes, errors.
+    fn pictures(
+        &self,
+        predicted: &'static str,
+        classes: &[EvaluatedClass],
+        coding: Option<&ErrorMapCoding>,
+    ) -> impl Iterator<Item = (&'static str, Picture)> {
+        let (width, height) = (self.width, self.height);
+        let errors = coding.map(|coding| error_picture(width, height, self.labels, self.predicted, coding));
+        let pictures = [
+            ("Labels", Some(class_picture(width, height, self.labels, classes))),
+            (predicted, Some(class_picture(width, height, self.predicted, classes))),
+            ("Errors", errors),
+        ];
+        pictures.into_iter().filter_map(|(name, picture)| Some((name, picture?)))
+    }
+}
+
+fn right(correct: u64, total: u64) -> String {
+    match total {
+        0 => "no labels".into(),
+        total => format!("{} % right", percent(Some(correct as f64 / total as f64))),
+    }
+}
+
+/// Pictures of the same place, side by side.
+fn views(caption: &str, note: &str, pictures: impl Iterator<Item = (&'static str, Picture)>, side: usize) -> String {
+    let mut html = format!(
+        r#"<figure class="example"><figcaption>{} <small>{note}</small></figcaption><div class="views">"#,
+        escape(caption)
+    );
+    for (name, picture) in pictures {
+        let image = image(&picture.thumbnail(side), &format!("{name}: {caption}"));
+        let exact = if name == "Image" { "" } else { r#" class="exact""# };
+        let _ = write!(html, "<figure{exact}>{image}<figcaption>{name}</figcaption></figure>");
+    }
+    html.push_str("</div></figure>");
+    html
+}
+
+fn error_legend(coding: Option<&ErrorMapCoding>, positive: Option<usize>) -> String {
+    match coding {
+        Some(coding) if positive.is_some() && coding.legend.len() == 4 => format!("{}<br>", legend(&coding.legend)),
+        Some(_) => ERRORS_BY_CLASS.into(),
+        None => String::new(),
+    }
+}
+
+const ERRORS_BY_CLASS: &str = r#"<p class="quiet">Where the prediction is wrong, the error picture has the colour of the class that was predicted; correct pixels are grey.</p>"#;
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Fact, Picture};
+    use super::super::{ExampleChip, Fact};
     use super::*;
     use crate::evaluate::{BoundaryDistance, Comparison, Measures, SceneEvaluation};
     use crate::metrics::BoundaryTolerance;
@@ -282,6 +358,18 @@ mod tests {
             }
             assert!(!page.contains("NaN"));
         }
+    }
+
+    #[test]
+    fn an_evaluation_shows_labels_map_and_errors_of_every_scene() {
+        let Some(mut evaluation) = invented(2).evaluation else { panic!("no evaluation") };
+        let preview = Preview { width: 2, height: 1, factor: 4, labels: vec![0, 1], predicted: vec![1, 1] };
+        let page = render_evaluation(&evaluation, &[preview.clone(), preview.clone()], "");
+        assert!(page.contains("<h1>Evaluation of 2 maps</h1>"));
+        assert_eq!(page.matches("<img").count(), 6);
+        evaluation.scenes.truncate(1);
+        let page = render_evaluation(&evaluation, &[preview], "");
+        assert!(page.contains("<h1>Evaluation of &lt;script&gt;"));
     }
 
     #[test]
