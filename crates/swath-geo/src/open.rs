@@ -16,8 +16,11 @@ const BLOCK_BYTES: u64 = 512 << 20;
 /// What a file says about itself; pixels are not touched.
 #[derive(Debug, Clone)]
 pub(crate) struct Header {
+    /// Format, as GDAL calls it.
+    pub(crate) driver: String,
     pub(crate) grid: Grid,
     pub(crate) bands: Vec<BandHeader>,
+    pub(crate) compression: Option<String>,
     pub(crate) interleave: Option<String>,
     /// Metadata of the default and the IMAGERY domain as `KEY=value`.
     pub(crate) metadata: Vec<String>,
@@ -35,6 +38,7 @@ pub(crate) struct BandHeader {
     pub(crate) offset: f64,
     pub(crate) unit: String,
     pub(crate) block: (usize, usize),
+    pub(crate) overviews: Vec<(usize, usize)>,
     pub(crate) mask: MaskKind,
 }
 
@@ -126,6 +130,8 @@ pub(crate) fn read_header(path: &Path, dataset: &Dataset) -> Result<Header> {
         .collect::<Result<Vec<_>>>()?;
     let domain = "IMAGE_STRUCTURE";
     let header = Header {
+        driver: dataset.driver().short_name(),
+        compression: dataset.metadata_item("COMPRESSION", domain),
         grid: Grid { width, height, ..georeference(dataset) },
         interleave: dataset.metadata_item("INTERLEAVE", domain),
         metadata: ["", "IMAGERY"].iter().filter_map(|domain| dataset.metadata_domain(domain)).flatten().collect(),
@@ -167,6 +173,7 @@ fn band_header(band: &RasterBand<'_>) -> BandHeader {
         offset: band.offset().filter(|value| value.is_finite()).unwrap_or(0.0),
         unit: band.unit(),
         block: band.block_size(),
+        overviews: overviews(band),
         mask,
     }
 }
@@ -178,6 +185,11 @@ fn nodata(band: &RasterBand<'_>, dtype: DataType) -> Option<f64> {
         GDALDataType::GDT_UInt64 => band.no_data_value_u64().map(|value| value as f64),
         _ => band.no_data_value(),
     }
+}
+
+fn overviews(band: &RasterBand<'_>) -> Vec<(usize, usize)> {
+    let count = band.overview_count().unwrap_or(0).clamp(0, 64) as usize;
+    (0..count).filter_map(|index| band.overview(index).ok()).map(|overview| overview.size()).collect()
 }
 
 /// A file that opens without bands is usually a container: name what it holds.

@@ -222,8 +222,6 @@ pub(crate) struct Pick {
     pub(crate) file: usize,
     /// Band number in the opened (perhaps warped) dataset, from 1.
     pub(crate) number: usize,
-    /// Band number in the file, from 1.
-    pub(crate) stored: usize,
     /// Whether numbers are read as f64, because f32 does not hold them all.
     pub(crate) wide: bool,
     pub(crate) calibration: Calibration,
@@ -239,7 +237,6 @@ impl Pick {
         Self {
             file: index,
             number: if direct { band.number } else { position + 1 },
-            stored: band.number,
             wide: !header.dtype.fits_f32(),
             calibration: Calibration { nodata: band.nodata, scale: band.scale, offset: band.offset },
             // Warping turns masks into its alpha band.
