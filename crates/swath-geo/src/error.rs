@@ -22,7 +22,7 @@ pub enum GeoError {
         message: String,
     },
     /// Pixels could not be read: a truncated or damaged file, a lost connection.
-    #[error("cannot read band {band} of {} at {window}: {message}", path.display())]
+    #[error("cannot read band {band} of {} at {window}: {message}; check that the file is complete", path.display())]
     Read {
         /// The file.
         path: PathBuf,

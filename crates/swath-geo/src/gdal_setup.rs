@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::ffi::{CStr, c_char};
+use std::path::Path;
 use std::sync::Once;
 
 use gdal::config::{get_config_option, set_config_option};
@@ -13,8 +14,8 @@ use gdal_sys::{CPLErr, CPLErrorNum, CPLSetErrorHandler, GDALSetCacheMax64};
 
 /// GDAL's block cache unless `SWATH_CACHE_MB` or [`set_cache_mb`] says otherwise, in MiB.
 const CACHE_MB: usize = 128;
-/// Messages kept per thread: the first explain the cause, thousands may follow from a damaged file.
-const MESSAGES: usize = 4;
+/// Messages kept per thread: the first tell the cause, thousands may follow from a damaged file.
+const MESSAGES: usize = 2;
 
 /// Prepares GDAL once per process: drivers, error messages, a bounded block cache, safe defaults.
 ///
@@ -57,6 +58,16 @@ pub(crate) fn take_messages(unexplained: &str) -> String {
         return unexplained.to_owned();
     }
     Vec::from(lines).join("; ")
+}
+
+/// As [`take_messages`], without the path that GDAL repeats and the error carries already.
+pub(crate) fn take_messages_about(path: &Path, unexplained: &str) -> String {
+    let path = path.to_string_lossy();
+    let mut message = take_messages(unexplained);
+    for quoted in [format!("`{path}' "), format!("{path}, "), format!("{path}: "), format!("{path}:")] {
+        message = message.replace(&quoted, "");
+    }
+    message
 }
 
 /// Settings that differ from GDAL's own, each with its reason.

@@ -2,6 +2,7 @@
 
 use gdal::Dataset;
 
+use crate::gdal_setup::take_messages_about;
 use crate::open::MaskKind;
 use crate::raster_io::{Mask, Opened, Request};
 use crate::scene::Pick;
@@ -11,8 +12,8 @@ use crate::{Pixels, Raster, Result, Scene};
 /// The opened files of a scene and the memory to read through.
 pub(crate) struct Loader {
     scene: Scene,
-    /// One for each source of the scene, opened when first needed.
-    datasets: Vec<Option<Dataset>>,
+    /// One for each source of the scene, opened when first needed, with what GDAL complained about then.
+    datasets: Vec<Option<(Dataset, String)>>,
     /// Numbers of one band that f32 does not hold.
     wide: Vec<f64>,
     mask: Vec<f32>,
@@ -130,12 +131,15 @@ fn masks(scene: &Scene) -> Vec<(Mask, usize, Vec<usize>)> {
 }
 
 /// Opens a file unless it is open.
-fn open<'a>(scene: &'a Scene, datasets: &'a mut [Option<Dataset>], file: usize) -> Result<Opened<'a>> {
+fn open<'a>(scene: &'a Scene, datasets: &'a mut [Option<(Dataset, String)>], file: usize) -> Result<Opened<'a>> {
     let source = &scene.files()[file];
     let slot = &mut datasets[file];
-    let dataset = match slot {
-        Some(dataset) => dataset,
-        None => slot.insert(source.open()?),
+    let (dataset, complaint) = match slot {
+        Some(opened) => opened,
+        None => {
+            let dataset = source.open()?;
+            slot.insert((dataset, take_messages_about(&source.path, "GDAL gives no reason")))
+        }
     };
-    Ok(Opened { dataset, path: &source.path })
+    Ok(Opened { dataset, path: &source.path, complaint })
 }

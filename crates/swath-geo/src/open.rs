@@ -7,7 +7,7 @@ use gdal::raster::RasterBand;
 use gdal::{Dataset, DatasetOptions, GdalOpenFlags, Metadata};
 use gdal_sys::GDALDataType;
 
-use crate::gdal_setup::{clear_messages, init, take_messages};
+use crate::gdal_setup::{clear_messages, init, take_messages_about};
 use crate::{Affine, Crs, GeoError, Grid, Result};
 
 /// Largest block that is decoded at once, in bytes: GDAL decodes whole blocks.
@@ -104,10 +104,7 @@ pub(crate) fn open_raster(path: &Path) -> Result<Dataset> {
     let open_flags =
         GdalOpenFlags::GDAL_OF_READONLY | GdalOpenFlags::GDAL_OF_RASTER | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR;
     Dataset::open_ex(path, DatasetOptions { open_flags, ..DatasetOptions::default() }).map_err(|error| {
-        let message = take_messages(&error.to_string());
-        // GDAL often repeats the path, which the error carries already.
-        let prefix = format!("{}: ", path.display());
-        let message = message.strip_prefix(&prefix).unwrap_or(&message).to_owned();
+        let message = take_messages_about(path, &error.to_string());
         GeoError::Open { path: path.to_path_buf(), message }
     })
 }
@@ -123,7 +120,7 @@ pub(crate) fn read_header(path: &Path, dataset: &Dataset) -> Result<Header> {
         .map(|number| {
             let band = dataset.rasterband(number).map_err(|error| GeoError::Open {
                 path: path.to_path_buf(),
-                message: take_messages(&error.to_string()),
+                message: take_messages_about(path, &error.to_string()),
             })?;
             Ok(band_header(&band))
         })

@@ -7,7 +7,7 @@ use gdal::Dataset;
 use gdal::errors::GdalError;
 use gdal_sys::{CPLErr, GDALDataType, GDALRWFlag};
 
-use crate::gdal_setup::{clear_messages, take_messages};
+use crate::gdal_setup::{clear_messages, take_messages_about};
 use crate::{GeoError, Result, Window};
 
 /// An opened file, and its name for errors.
@@ -15,6 +15,8 @@ use crate::{GeoError, Result, Window};
 pub(crate) struct Opened<'a> {
     pub(crate) dataset: &'a Dataset,
     pub(crate) path: &'a Path,
+    /// Why reading may fail without a message: a VRT complains about missing sources when it is opened.
+    pub(crate) complaint: &'a str,
 }
 
 /// A part of a raster, and how many columns and rows to read it into.
@@ -64,7 +66,7 @@ impl Opened<'_> {
         if self.try_bands(bands, request, target) {
             return Ok(());
         }
-        let message = take_messages("GDAL gives no reason");
+        let message = take_messages_about(self.path, self.complaint);
         // Which band is it? The message stays that of the first failure.
         let mut culprit = bands[0];
         for (&band, target) in bands.iter().zip(target.chunks_exact_mut(request.plane())) {
@@ -88,7 +90,8 @@ impl Opened<'_> {
         let window = request.window;
         let size = (window.width, window.height);
         clear_messages();
-        let failed = |error: GdalError| self.failure(number, window, take_messages(&error.to_string()));
+        let failed =
+            |error: GdalError| self.failure(number, window, take_messages_about(self.path, &error.to_string()));
         let band = self.dataset.rasterband(number).map_err(failed)?;
         let mask = band.open_mask_band().map_err(failed)?;
         mask.read_into_slice((window.col, window.row), size, request.size, target, None).map_err(failed)

@@ -28,7 +28,7 @@ impl Reader {
     /// values `[bands, window.height, window.width]`, valid `[window.height, window.width]`
     ///
     /// # Errors
-    /// [`GeoError::Open`] when a file has gone since the scene was opened, [`GeoError::Read`] when its pixels
+    /// [`GeoError::Open`](crate::GeoError::Open) when a file has gone since the scene was opened, [`GeoError::Read`](crate::GeoError::Read) when its pixels
     /// cannot be decoded.
     pub fn read(&mut self, window: Window, edge: Edge) -> Result<Pixels> {
         let bands = self.loader.scene().bands().len();

@@ -42,9 +42,11 @@ impl Tiling {
 
     /// A tiling by whole multiples of a file's blocks, about `pixels` a window, each pixel exactly once.
     ///
-    /// Windows grow along rows first, because that is how striped files are stored.
+    /// Windows grow along rows first, because that is how striped files are stored. Blocks of more than `pixels`
+    /// are cut into rows.
     pub fn blocks(extent: (usize, usize), block: (usize, usize), pixels: usize) -> Self {
-        let block = (block.0.clamp(1, extent.0.max(1)), block.1.clamp(1, extent.1.max(1)));
+        let mut block = (block.0.clamp(1, extent.0.max(1)), block.1.clamp(1, extent.1.max(1)));
+        block.1 = block.1.min((pixels / block.0).max(1));
         let across = (pixels / (block.0 * block.1).max(1)).clamp(1, extent.0.div_ceil(block.0).max(1));
         let width = (block.0 * across).min(extent.0.max(1));
         let down = (pixels / (width * block.1).max(1)).clamp(1, extent.1.div_ceil(block.1).max(1));
@@ -158,7 +160,8 @@ mod tests {
             prop_assert!(cover((w, h), tiling.clipped_windows()).iter().all(|&n| n == 1));
             let (width, height) = tiling.size();
             prop_assert!(width % bw == 0 || width == w);
-            prop_assert!(height % bh == 0 || height == h);
+            prop_assert!(height % bh == 0 || height == h || bw.min(w) * bh.min(h) > px);
+            prop_assert!(width * height <= px.max(bw.min(w)));
         }
     }
 

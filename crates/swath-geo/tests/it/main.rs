@@ -1,5 +1,6 @@
 //! Integration tests of swath-geo: files in, files out.
 
+mod bad_input;
 mod files;
 mod info;
 mod polygonize;
