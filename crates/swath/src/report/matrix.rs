@@ -40,7 +40,11 @@ fn cell(count: u64, total: u64, diagonal: bool) -> String {
     }
     // The square root keeps small confusions visible.
     let shade = share.sqrt();
-    let percent = if count == 0 { "0".into() } else { format!("{:.1}", 100.0 * share) };
+    let percent = match 100.0 * share {
+        _ if count == 0 => "0".into(),
+        percent if percent < 0.05 => "&lt;0.1".into(),
+        percent => format!("{percent:.1}"),
+    };
     format!(r#"<td class="{kind}" style="--a:{shade:.3}">{percent}<small>{}</small></td>"#, grouped(count))
 }
 
@@ -55,6 +59,7 @@ mod tests {
         let html = heat_map(&classes, &confusion);
         assert!(html.contains("75.0<small>3</small>") && html.contains("25.0<small>1</small>"), "{html}");
         assert!(html.contains("&lt;b&gt;") && !html.contains("<b>"));
+        assert!(cell(1, 100_000, false).contains("&lt;0.1<small>1<") && cell(0, 9, false).contains(">0<small>0<"));
         assert_eq!(html.matches(r#"class="none""#).count(), 2);
     }
 }

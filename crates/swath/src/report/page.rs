@@ -1,6 +1,7 @@
 //! The page: its sections in reading order.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use crate::evaluate::{ErrorMapCoding, EvaluatedClass, Evaluation, Preview, grouped, percent};
 use crate::metrics::Confusion;
@@ -27,7 +28,7 @@ pub fn render(data: &ReportData) -> String {
 pub fn render_evaluation(evaluation: &Evaluation, previews: &[Preview], subtitle: &str) -> String {
     let data = ReportData {
         title: match &evaluation.scenes[..] {
-            [scene] => format!("Evaluation of {}", scene.map),
+            [scene] => format!("Evaluation of {}", file_name(&scene.map)),
             scenes => format!("Evaluation of {} maps", scenes.len()),
         },
         subtitle: subtitle.to_owned(),
@@ -36,6 +37,11 @@ pub fn render_evaluation(evaluation: &Evaluation, previews: &[Preview], subtitle
         ..ReportData::default()
     };
     compose(&data, previews)
+}
+
+/// The last part of a path; the whole text where there is none.
+fn file_name(path: &str) -> &str {
+    Path::new(path).file_name().and_then(|name| name.to_str()).unwrap_or(path)
 }
 
 fn compose(data: &ReportData, previews: &[Preview]) -> String {
@@ -368,8 +374,9 @@ mod tests {
         assert!(page.contains("<h1>Evaluation of 2 maps</h1>"));
         assert_eq!(page.matches("<img").count(), 6);
         evaluation.scenes.truncate(1);
+        evaluation.scenes[0].map = "runs/<a>.tif".into();
         let page = render_evaluation(&evaluation, &[preview], "");
-        assert!(page.contains("<h1>Evaluation of &lt;script&gt;"));
+        assert!(page.contains("<h1>Evaluation of &lt;a&gt;.tif</h1>"));
     }
 
     #[test]
