@@ -27,6 +27,7 @@ pub struct CogWriter {
     grid: Grid,
     options: CogOptions,
     bytes: Vec<u8>,
+    prepared: bool,
 }
 
 impl CogWriter {
@@ -45,7 +46,14 @@ impl CogWriter {
         // The plan comes last: a scratch folder with a plan has all its pixels allocated.
         let plan = Plan::new(grid, options).to_json(target)?;
         std::fs::write(scratch.file(PLAN), plan).map_err(|error| GeoError::write(target, error.to_string()))?;
-        Ok(CogWriter { scratch, pixels, grid: grid.clone(), options: options.clone(), bytes: Vec::new() })
+        Ok(CogWriter {
+            scratch,
+            pixels,
+            grid: grid.clone(),
+            options: options.clone(),
+            bytes: Vec::new(),
+            prepared: false,
+        })
     }
 
     /// Takes over the scratch of an interrupted run, with all pixels that it wrote.
@@ -66,7 +74,14 @@ impl CogWriter {
         if !pixels.metadata().is_ok_and(|data| data.len() == raw_vrt::pixel_bytes(grid, options)) {
             return Ok(None);
         }
-        Ok(Some(CogWriter { scratch, pixels, grid: grid.clone(), options: options.clone(), bytes: Vec::new() }))
+        Ok(Some(CogWriter {
+            scratch,
+            pixels,
+            grid: grid.clone(),
+            options: options.clone(),
+            bytes: Vec::new(),
+            prepared: false,
+        }))
     }
 
     /// Writes one window of one band (0-based). Windows may come in any order and may be written again.
@@ -76,6 +91,7 @@ impl CogWriter {
     /// no such band, and when the disk refuses.
     pub fn write(&mut self, window: Window, band: usize, samples: Samples<'_>) -> Result<()> {
         self.check(window, band, samples)?;
+        self.prepared = false;
         let (width, height) = (self.grid.width, self.grid.height);
         // Windows as wide as the grid are one piece of the file.
         let rows = if window.width == width { window.height } else { 1 };
@@ -115,19 +131,32 @@ impl CogWriter {
         self.scratch.folder()
     }
 
-    /// Makes the COG, replaces the target with it and removes the scratch folder.
+    /// Makes the COG in the scratch folder, so that [`CogWriter::finish`] has little more to do than to rename it. For
+    /// several outputs that should appear together: prepare all, then finish all.
     ///
     /// # Errors
-    /// When GDAL or the disk refuses. The target is then as it was before.
-    pub fn finish(mut self) -> Result<()> {
-        let target = self.scratch.target().to_path_buf();
-        let finished = self.scratch.file("finished.tif");
+    /// When GDAL or the disk refuses.
+    pub fn prepare(&mut self) -> Result<()> {
+        let finished = self.scratch.file(FINISHED);
         let made = self.make_cog(&finished);
         if made.is_err() {
             // What GDAL left is of no use, also when the pixels are kept.
             let _ = std::fs::remove_file(&finished);
         }
-        made?;
+        self.prepared = made.is_ok();
+        made
+    }
+
+    /// Makes the COG, unless it is prepared, replaces the target with it and removes the scratch folder.
+    ///
+    /// # Errors
+    /// When GDAL or the disk refuses. The target is then as it was before.
+    pub fn finish(mut self) -> Result<()> {
+        let target = self.scratch.target().to_path_buf();
+        if !self.prepared {
+            self.prepare()?;
+        }
+        let finished = self.scratch.file(FINISHED);
         let sidecar = with_suffix(&target, ".aux.xml");
         // Never a new raster with an old sidecar: names of other classes would be worse than none.
         match std::fs::remove_file(&sidecar) {
@@ -191,6 +220,7 @@ struct Plan<'a> {
 }
 
 const PLAN: &str = "plan.json";
+const FINISHED: &str = "finished.tif";
 /// Bytes of fill that are written at a time.
 const FILL_CHUNK: usize = 1 << 20;
 

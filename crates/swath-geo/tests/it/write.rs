@@ -180,6 +180,20 @@ fn an_interrupted_output_goes_on_and_the_old_one_stays() {
 }
 
 #[test]
+fn a_prepared_output_appears_only_when_finished_and_with_the_latest_pixels() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("map.tif");
+    let mut writer = CogWriter::create(&path, &grid(64, 64), &CogOptions::new(DType::U8, 1)).unwrap();
+    writer.prepare().unwrap();
+    assert_eq!(entries(folder.path()), [".map.tif.swath-partial"]);
+    writer.write(Window::new(0, 0, 64, 64), 0, Samples::U8(&[9; 64 * 64])).unwrap();
+    writer.finish().unwrap();
+    assert_eq!(entries(folder.path()), ["map.tif"]);
+    let data = Dataset::open(&path).unwrap().rasterband(1).unwrap().read_band_as::<u8>().unwrap();
+    assert_eq!(data.data(), [9; 64 * 64]);
+}
+
+#[test]
 fn a_killed_process_leaves_its_pixels() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("map.tif");
