@@ -45,6 +45,38 @@ pub enum Error {
         /// What is wrong and what would be right.
         problem: String,
     },
+    /// The device failed while it computed.
+    #[error("the network cannot be run: {problem}; try a smaller chip or batch, or another device")]
+    Network {
+        /// What the device reported.
+        problem: String,
+    },
+    /// A scene does not hold the bands that a network takes.
+    #[error(
+        "{}: {problem}; the scene holds {have}, the network takes {want}: choose other bands or another bundle",
+        .scene.display()
+    )]
+    Bands {
+        /// The scene's first file.
+        scene: PathBuf,
+        /// What does not fit.
+        problem: String,
+        /// The scene's bands.
+        have: String,
+        /// The network's bands.
+        want: String,
+    },
+    /// An interrupted run did other work than the one that should resume it.
+    #[error(
+        "{}: the interrupted run differs in {difference}; run without --resume to start over, or repeat its settings",
+        .path.display()
+    )]
+    Resume {
+        /// The map.
+        path: PathBuf,
+        /// What differs.
+        difference: String,
+    },
     /// A network returned NaN or infinite logits.
     #[error(
         "the network's answer is not finite at {window}: its weights are damaged or its training diverged; train it again"

@@ -20,6 +20,7 @@
 //! Weights are multiples of 1/4096, rounded once when the ramp is made. Their products are exact in `f32` and add up to
 //! exactly 1 in every pixel.
 
+use std::fmt;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,16 @@ pub enum Blend {
     /// Scores mixed with weights that fall as a raised cosine.
     #[default]
     Cosine,
+}
+
+impl fmt::Display for Blend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Blend::None => "none",
+            Blend::Linear => "linear",
+            Blend::Cosine => "cosine",
+        })
+    }
 }
 
 /// The chips along the rows or the columns of a scene.

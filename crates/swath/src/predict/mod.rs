@@ -19,21 +19,39 @@
 //! | `engine` | reading, network and writing at the same time |
 //! | `blend`, `softmax`, `dihedral` | scores, their sum and the finished pixels |
 //! | `network`, `sink` | the traits |
+//! | `scene_source`, `segmenter_network` | scenes on disk and networks on a device behind the traits |
+//! | `fit` | the bands of a scene against those of a network |
+//! | `outputs`, `file_sink`, `journal` | files, and how far they are |
+//! | `run` | all of it together |
 
 mod axis;
 mod blend;
 mod dihedral;
 mod engine;
+mod file_sink;
+mod fit;
+mod journal;
 mod network;
+mod outputs;
 mod plan;
+mod run;
+mod scene_source;
+mod segmenter_network;
 mod sink;
 mod softmax;
 
 pub use axis::Blend;
 pub use engine::{Progress, predict_rows, predict_units};
+pub use fit::{Fit, fit_scene};
 pub use network::{ChipBatch, ChipPixels, ChipSource, Network};
+pub use outputs::{ConfidenceOutput, Outputs, Precision, ScoresOutput};
 pub use plan::{Memory, Options, Plan};
+pub use run::{Model, Summary, run, run_rows};
+pub use scene_source::SceneSource;
+pub use segmenter_network::SegmenterNetwork;
 pub use sink::{LabelRows, Patch, PatchSink, RowSink};
 
+#[cfg(test)]
+mod file_tests;
 #[cfg(test)]
 mod tests;

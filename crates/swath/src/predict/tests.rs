@@ -68,15 +68,15 @@ impl ChipSource for PictureSource {
 
 /// Mean-free box filters of the bands, one logit for each class; pads with zeros as real networks do, so that
 /// it answers differently at the edge of a chip.
-struct BoxNetwork {
+pub(super) struct BoxNetwork {
     bands: usize,
     classes: usize,
     radius: usize,
-    calls: usize,
+    pub(super) calls: usize,
 }
 
 impl BoxNetwork {
-    fn new(bands: usize, classes: usize, radius: usize) -> BoxNetwork {
+    pub(super) fn new(bands: usize, classes: usize, radius: usize) -> BoxNetwork {
         BoxNetwork { bands, classes, radius, calls: 0 }
     }
 
@@ -390,10 +390,10 @@ fn averaging_over_all_layings_commutes_with_turning_the_scene() {
 }
 
 /// Sets the flag after some calls.
-struct Stopping<'a> {
-    inner: BoxNetwork,
-    after: usize,
-    cancel: &'a AtomicBool,
+pub(super) struct Stopping<'a> {
+    pub(super) inner: BoxNetwork,
+    pub(super) after: usize,
+    pub(super) cancel: &'a AtomicBool,
 }
 
 impl Network for Stopping<'_> {
