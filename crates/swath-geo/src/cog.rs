@@ -14,8 +14,9 @@ use crate::{Compression, GeoError, Resampling, Result};
 pub(crate) struct CogLayout {
     pub(crate) compression: Compression,
     pub(crate) overview: Resampling,
-    /// Whether samples are floating point: they compress by another predictor.
-    pub(crate) float: bool,
+    /// Whether differences between neighbours are compressed: for measurements, not for labels, which are equal
+    /// rather than similar.
+    pub(crate) predictor: bool,
 }
 
 /// Tile size of every COG.
@@ -42,13 +43,8 @@ pub(crate) fn copy_to_cog(source: &Dataset, path: &Path, target: &Path, layout: 
 }
 
 fn creation_options(layout: &CogLayout) -> gdal::errors::Result<CslStringList> {
-    let continuous = !matches!(layout.overview, Resampling::Nearest | Resampling::Mode);
-    // Neighbouring labels are equal, not similar: prediction would only blur their runs.
-    let predictor = match (layout.float, continuous) {
-        (true, _) => "FLOATING_POINT",
-        (false, true) => "STANDARD",
-        (false, false) => "NO",
-    };
+    // GDAL chooses the predictor that fits integers or floating-point numbers.
+    let predictor = if layout.predictor { "YES" } else { "NO" };
     let threads = std::thread::available_parallelism().map_or(1, |count| count.get().min(MAX_THREADS));
     let compression = match layout.compression {
         Compression::Deflate => "DEFLATE",

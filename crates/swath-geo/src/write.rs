@@ -15,7 +15,7 @@ use crate::classes::{METADATA_ITEM, classes_to_json, sidecar_xml};
 use crate::cog::{CogLayout, copy_to_cog};
 use crate::raw_vrt;
 use crate::scratch::{Scratch, with_suffix};
-use crate::{CogOptions, DType, GeoError, Grid, Result, Samples, Window};
+use crate::{CogOptions, DType, GeoError, Grid, Resampling, Result, Samples, Window};
 
 /// Writes one cloud-optimized GeoTIFF. See the module's text for what happens on disk.
 ///
@@ -182,10 +182,11 @@ impl CogWriter {
             metadata.push((METADATA_ITEM.to_owned(), classes_to_json(&classes)));
         }
         let source = raw_vrt::open(self.scratch.folder(), &self.grid, &self.options, &metadata)?;
+        let labels = matches!(self.options.overview, Resampling::Nearest | Resampling::Mode);
         let layout = CogLayout {
             compression: self.options.compression,
             overview: self.options.overview,
-            float: self.options.dtype == DType::F32,
+            predictor: self.options.dtype == DType::F32 || !labels,
         };
         copy_to_cog(&source, path, self.scratch.target(), &layout)
     }

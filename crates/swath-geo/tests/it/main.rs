@@ -6,4 +6,5 @@ mod info;
 mod polygonize;
 mod rasterize;
 mod read;
+mod stack;
 mod write;
