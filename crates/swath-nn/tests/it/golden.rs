@@ -28,6 +28,7 @@ struct Case {
     logits: Option<Sampled>,
     #[serde(default)]
     gradients: Vec<Sampled>,
+    gradient_tolerance: Option<f64>,
     #[serde(default)]
     statistics: Vec<Sampled>,
 }
@@ -62,12 +63,12 @@ fn check(case: &Case) {
         let features = network.encoder().forward(images.clone());
         assert_eq!(features.len(), case.features.len(), "{}", case.name);
         for (feature, expected) in features.into_iter().zip(&case.features) {
-            compare(&case.name, feature.dims().to_vec(), &values(feature), expected);
+            compare(&case.name, feature.dims().to_vec(), &values(feature), expected, TOLERANCE);
         }
     }
     let Some(expected) = &case.logits else { return };
     let logits = network.forward(images);
-    compare(&case.name, logits.dims().to_vec(), &values(logits.clone()), expected);
+    compare(&case.name, logits.dims().to_vec(), &values(logits.clone()), expected, TOLERANCE);
 
     if case.train {
         let factor: Vec<f32> = uniform("loss", logits.shape().num_elements()).map(|u| u as f32).collect();
@@ -76,24 +77,25 @@ fn check(case: &Case) {
         let mut found = CollectGradients { gradients: &gradients, found: BTreeMap::new() };
         network.visit(&mut found);
         assert_eq!(found.found.len(), case.gradients.len(), "{}", case.name);
+        let tolerance = case.gradient_tolerance.unwrap_or(TOLERANCE);
         for expected in &case.gradients {
             let (shape, values) = &found.found[&weights::parameter_id(&expected.name)];
-            compare(&case.name, shape.clone(), values, expected);
+            compare(&case.name, shape.clone(), values, expected, tolerance);
         }
         let after: BTreeMap<String, NamedTensor> =
             weights::read(&network).into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
         for expected in &case.statistics {
             let tensor = &after[&expected.name];
-            compare(&case.name, tensor.shape.clone(), &tensor.data, expected);
+            compare(&case.name, tensor.shape.clone(), &tensor.data, expected, TOLERANCE);
         }
     }
 }
 
-fn compare(case: &str, shape: Vec<usize>, found: &[f32], expected: &Sampled) {
+fn compare(case: &str, shape: Vec<usize>, found: &[f32], expected: &Sampled, tolerance: f64) {
     assert_eq!(shape, expected.shape, "{case}: {}", expected.name);
     for (&index, &value) in expected.index.iter().zip(&expected.value) {
         let difference = (f64::from(found[index]) - value).abs();
-        let allowed = TOLERANCE * value.abs().max(expected.rms);
+        let allowed = tolerance * value.abs().max(expected.rms);
         let name = &expected.name;
         assert!(difference <= allowed, "{case}: {name}[{index}] is {}, the reference says {value}", found[index]);
     }
