@@ -8,6 +8,20 @@
 //! images [batch, band, H, W] -> pad -> Encoder -> features -> Decoder -> Head -> resize -> crop -> logits [batch, class, H, W]
 //! ```
 //!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use swath_nn::SegmenterConfig;
+//! use swath_nn::decoder::unet::UnetConfig;
+//! use swath_nn::encoder::plain::PlainConfig;
+//!
+//! let device = Device::flex();
+//! let encoder = PlainConfig { width: 4, depth: 3, ..PlainConfig::default() };
+//! let network = SegmenterConfig::new(encoder, UnetConfig::default(), 10, 6).init(&device)?;
+//! let logits = network.forward(Tensor::zeros([1, 10, 33, 47], &device));
+//! assert_eq!(logits.dims(), [1, 6, 33, 47]);
+//! # Ok::<(), swath_nn::FamilyError>(())
+//! ```
+//!
 //! Weights are read and written by stable dotted names through [`weights`]; the networks that people know by name
 //! stand in [`preset`].
 //!

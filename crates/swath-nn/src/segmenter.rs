@@ -97,6 +97,15 @@ impl SegmenterConfig {
         self.head.validate()?;
         let levels = self.encoder.levels(self.decoder.output_stride())?;
         let output = self.decoder.out(&levels, self.classes)?;
+        if matches!(output, Output::Scores(_)) && self.head != HeadConfig::default() {
+            return Err(FamilyError::Option {
+                member: "head",
+                option: "kernel",
+                value: self.head.kernel.to_string(),
+                reason: format!("decoder {} scores classes itself and no head follows", self.decoder.name()),
+                nearest: format!("kernel = {}", HeadConfig::default().kernel),
+            });
+        }
         Ok(Plan { levels, output })
     }
 }

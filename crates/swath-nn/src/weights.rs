@@ -4,6 +4,8 @@
 //! is not part of it, since the recipe says which it is. Names and their order depend only on the config and stay the
 //! same from version to version: bundles rely on them.
 
+use std::collections::BTreeMap;
+
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::tensor::{Tensor, TensorData};
 
@@ -103,7 +105,7 @@ pub fn read(segmenter: &Segmenter) -> Vec<NamedTensor> {
 /// # Errors
 /// When a name is missing, left over or given twice, or a shape differs. The network is lost then, but nothing else is.
 pub fn write(segmenter: Segmenter, tensors: &[NamedTensor]) -> Result<Segmenter, WeightsError> {
-    let mut by_name = std::collections::BTreeMap::new();
+    let mut by_name = BTreeMap::new();
     for tensor in tensors {
         let expected = tensor.shape.iter().product();
         if tensor.data.len() != expected {
@@ -113,26 +115,8 @@ pub fn write(segmenter: Segmenter, tensors: &[NamedTensor]) -> Result<Segmenter,
             return Err(WeightsError::Twice { name: tensor.name.clone() });
         }
     }
-    let mut shapes = Shapes::default();
-    segmenter.visit(&mut shapes);
-    let missing: Vec<&String> =
-        shapes.found.iter().map(|(name, _)| name).filter(|name| !by_name.contains_key(name.as_str())).collect();
-    if let Some(first) = missing.first() {
-        return Err(WeightsError::Missing { name: first.to_string(), others: missing.len() - 1 });
-    }
-    for (name, expected) in &shapes.found {
-        let found = &by_name[name.as_str()].shape;
-        if found != expected {
-            return Err(WeightsError::Shape { name: name.clone(), found: found.clone(), expected: expected.clone() });
-        }
-    }
-    let known: std::collections::BTreeSet<&str> = shapes.found.iter().map(|(name, _)| name.as_str()).collect();
-    let extra: Vec<&str> =
-        tensors.iter().map(|tensor| tensor.name.as_str()).filter(|name| !known.contains(name)).collect();
-    if let Some(first) = extra.first() {
-        return Err(WeightsError::Extra { name: first.to_string(), others: extra.len() - 1 });
-    }
-    // A batch statistic that is still held back would overwrite the one written here.
+    check_fit(&shapes(&segmenter), &by_name)?;
+    // A batch statistic that Burn still holds back would overwrite the one written here.
     drop(segmenter.valid());
     Ok(segmenter.map(&mut Writer { path: Path::default(), by_name }))
 }
@@ -158,15 +142,43 @@ pub fn parameter_kind(name: &str) -> Kind {
 /// Ids derive from names (see [`parameter_id`]), so the same group and the optimizer's own record fit the same network
 /// in another process: a resumed run needs no translation.
 pub fn group(segmenter: &Segmenter, kinds: &[Kind]) -> ParamGroup {
-    let mut shapes = Shapes::default();
-    segmenter.visit(&mut shapes);
-    let chosen = shapes.found.iter().filter(|(name, _)| kinds.contains(&parameter_kind(name)));
-    ParamGroup::from_ids(chosen.map(|(name, _)| parameter_id(name)).collect())
+    let shapes = shapes(segmenter);
+    let chosen = shapes.keys().filter(|name| kinds.contains(&parameter_kind(name)));
+    ParamGroup::from_ids(chosen.map(|name| parameter_id(name)).collect())
 }
 
 /// The id that a parameter has in every process: a hash of its name.
 pub fn parameter_id(name: &str) -> ParamId {
     ParamId::from(path::hash(name))
+}
+
+/// Whether weights have exactly a network's names and shapes.
+fn check_fit(
+    network: &BTreeMap<String, Vec<usize>>,
+    weights: &BTreeMap<&str, &NamedTensor>,
+) -> Result<(), WeightsError> {
+    let mut missing = network.keys().filter(|name| !weights.contains_key(name.as_str()));
+    if let Some(name) = missing.next() {
+        return Err(WeightsError::Missing { name: name.clone(), others: missing.count() });
+    }
+    let mut extra = weights.keys().filter(|name| !network.contains_key(**name));
+    if let Some(name) = extra.next() {
+        return Err(WeightsError::Extra { name: name.to_string(), others: extra.count() });
+    }
+    for (name, expected) in network {
+        let found = &weights[name.as_str()].shape;
+        if found != expected {
+            return Err(WeightsError::Shape { name: name.clone(), found: found.clone(), expected: expected.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// The shape of every tensor of a network, without touching values.
+fn shapes(segmenter: &Segmenter) -> BTreeMap<String, Vec<usize>> {
+    let mut shapes = Shapes::default();
+    segmenter.visit(&mut shapes);
+    shapes.found
 }
 
 /// Values of every tensor.
@@ -192,11 +204,10 @@ impl ModuleVisitor for Reader {
     }
 }
 
-/// Names and shapes, without touching values.
 #[derive(Default)]
 struct Shapes {
     path: Path,
-    found: Vec<(String, Vec<usize>)>,
+    found: BTreeMap<String, Vec<usize>>,
 }
 
 impl ModuleVisitor for Shapes {
@@ -209,13 +220,13 @@ impl ModuleVisitor for Shapes {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.found.push((self.path.name(), param.lazy_shape().to_vec()));
+        self.found.insert(self.path.name(), param.lazy_shape().to_vec());
     }
 }
 
 struct Writer<'a> {
     path: Path,
-    by_name: std::collections::BTreeMap<&'a str, &'a NamedTensor>,
+    by_name: BTreeMap<&'a str, &'a NamedTensor>,
 }
 
 impl ModuleMapper for Writer<'_> {

@@ -146,12 +146,13 @@ impl Unet {
     /// - `features`: `[batch, channels, H / stride, W / stride]` for each level
     /// - output: `[batch, channels, H / stride, W / stride]` of the last step
     pub fn forward(&self, features: Vec<Tensor<4>>) -> Tensor<4> {
-        let mut x = features[self.start].clone();
-        for step in &self.steps {
-            let skip = step.skip.map(|skip| features[skip].clone());
-            x = step.forward(x, skip);
-        }
-        x
+        // Each feature map is dropped as soon as it is used: they are most of the memory of a prediction.
+        let mut features: Vec<Option<Tensor<4>>> = features.into_iter().map(Some).collect();
+        let start = features[self.start].take().expect("one feature map for each level");
+        self.steps.iter().fold(start, |x, step| {
+            let skip = step.skip.and_then(|skip| features[skip].take());
+            step.forward(x, skip)
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use swath_nn::encoder::EncoderConfig;
 use swath_nn::encoder::plain::PlainConfig;
 use swath_nn::encoder::resnet::ResnetConfig;
 use swath_nn::preset::PRESETS;
-use swath_nn::{Level, Segmenter, SegmenterConfig, weights};
+use swath_nn::{HeadConfig, Level, Segmenter, SegmenterConfig, weights};
 
 const BANDS: usize = 5;
 const CLASSES: usize = 3;
@@ -46,6 +46,19 @@ fn small_forms_cover_the_families() {
     }
     for member in DecoderConfig::MEMBERS {
         assert!(small_decoders().iter().any(|config| config.name() == member.name), "decoder {}", member.name);
+    }
+}
+
+#[test]
+fn defaults_fit_and_go_by_their_names_in_recipes() {
+    for encoder in EncoderConfig::defaults() {
+        for decoder in DecoderConfig::defaults() {
+            let config = SegmenterConfig::new(encoder.clone(), decoder.clone(), BANDS, CLASSES);
+            config.validate().unwrap();
+            let text =
+                format!("bands = 5\nclasses = 3\nencoder.{} = {{}}\ndecoder.{} = {{}}", encoder.name(), decoder.name());
+            assert_eq!(toml::from_str::<SegmenterConfig>(&text).unwrap(), config);
+        }
     }
 }
 
@@ -132,6 +145,20 @@ fn any_size_from_one_pixel_works() {
     }
 }
 
+/// Prediction promises the same bits for any batch size.
+#[test]
+fn a_chip_has_the_same_logits_in_every_batch() {
+    let device = Device::flex();
+    for encoder in small_encoders() {
+        let config = SegmenterConfig::new(encoder, UnetConfig::default(), BANDS, CLASSES);
+        let network = config.init(&device).unwrap();
+        let (images, _) = batch([3, BANDS, 65, 97], &device);
+        let single = |i: usize| network.forward(images.clone().narrow(0, i, 1));
+        let singles = Tensor::cat(vec![single(0), single(1), single(2)], 0);
+        assert_eq!(network.forward(images.clone()).to_data(), singles.to_data(), "{config:?}");
+    }
+}
+
 #[test]
 fn features_are_what_levels_say() {
     let device = Device::flex();
@@ -182,6 +209,14 @@ fn what_does_not_fit_is_refused_with_the_nearest_choice() {
     let no_bands = SegmenterConfig::new(plain(3), UnetConfig::default(), 0, 2).validate().unwrap_err();
     assert!(no_bands.to_string().contains("bands"), "{no_bands}");
     assert!(plain(5).levels(Some(8)).is_err());
+    let head = HeadConfig { kernel: 3 };
+    let no_head = SegmenterConfig { head, ..SegmenterConfig::new(plain(4), FcnConfig { stride: 8 }, 3, 2) };
+    assert!(no_head.validate().unwrap_err().to_string().ends_with("nearest valid choice: `kernel = 1`"));
+    let even = SegmenterConfig {
+        head: HeadConfig { kernel: 2 },
+        ..SegmenterConfig::new(plain(4), UnetConfig::default(), 3, 2)
+    };
+    assert!(even.validate().unwrap_err().to_string().ends_with("nearest valid choice: `kernel = 3`"));
 }
 
 #[test]
