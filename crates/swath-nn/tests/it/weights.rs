@@ -1,6 +1,6 @@
 //! Weights by name: order, round trip, refusals, optimizer groups.
 
-use burn::optim::{AdamWConfig, GradientsParams};
+use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Distribution, Tensor};
 use swath_nn::decoder::unet::UnetConfig;
 use swath_nn::encoder::plain::PlainConfig;
@@ -17,10 +17,13 @@ fn images(device: &Device) -> Tensor<4> {
 
 /// One step of training, so that every parameter and statistic differs from a fresh one.
 fn trained(device: &Device) -> Segmenter {
-    let network = config().init(device).unwrap();
-    let loss = network.forward(images(device)).powi_scalar(2).mean();
+    step(config().init(device).unwrap(), &mut AdamWConfig::new().init(), images(device))
+}
+
+fn step(network: Segmenter, optimizer: &mut ModuleOptimizer, images: Tensor<4>) -> Segmenter {
+    let loss = network.forward(images).powi_scalar(2).mean();
     let gradients = GradientsParams::from_grads(loss.backward(), &network);
-    AdamWConfig::new().init().step(0.1, network, gradients)
+    optimizer.step(0.1, network, gradients)
 }
 
 #[test]
@@ -60,6 +63,21 @@ fn written_weights_give_the_same_logits() {
     let logits = |network: &Segmenter| network.forward(images.clone()).to_data();
     use burn::module::Module;
     assert_eq!(logits(&copy), logits(&source.valid()));
+}
+
+#[test]
+fn a_resumed_run_equals_an_uninterrupted_one() {
+    let device = Device::flex().autodiff();
+    let (first, second) = (images(&device), images(&device));
+    let mut optimizer = AdamWConfig::new().init();
+    let network = step(config().init(&device).unwrap(), &mut optimizer, first);
+    let saved = (weights::read(&network), optimizer.into_bytes().unwrap());
+    let uninterrupted = step(network, &mut optimizer, second.clone());
+
+    let network = weights::write(config().init(&device).unwrap(), &saved.0).unwrap();
+    let mut optimizer = AdamWConfig::new().init().from_bytes(saved.1).unwrap();
+    let resumed = step(network, &mut optimizer, second);
+    assert_eq!(weights::read(&resumed), weights::read(&uninterrupted));
 }
 
 #[test]
