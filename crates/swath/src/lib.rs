@@ -1,5 +1,6 @@
 //! Scene in, map out: training, prediction and evaluation of segmentation networks.
 
+mod dihedral;
 mod error;
 pub mod evaluate;
 pub mod metrics;

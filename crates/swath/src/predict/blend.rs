@@ -16,11 +16,11 @@ use std::ops::Range;
 
 use swath_geo::Window;
 
-use super::dihedral::Dihedral;
 use super::plan::Plan;
 use super::sink::Patch;
 use super::softmax::{BLOCK, weighted_softmax};
 use crate::IGNORE;
+use crate::dihedral::Dihedral;
 
 /// A chip of the chip grid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

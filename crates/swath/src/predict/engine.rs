@@ -18,10 +18,10 @@ use std::thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::blend::{Blender, Place, Valid};
-use super::dihedral::Dihedral;
 use super::network::{ChipBatch, ChipSource, Network};
 use super::plan::Plan;
 use super::sink::{PatchSink, RowAssembler, RowSink};
+use crate::dihedral::Dihedral;
 use crate::error::{Error, Result};
 
 /// How far a prediction has come.

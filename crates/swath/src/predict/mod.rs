@@ -17,7 +17,7 @@
 //! | `axis` | chips along one axis: ownership, ramps, weights |
 //! | `plan` | options, units, memory |
 //! | `engine` | reading, network and writing at the same time |
-//! | `blend`, `softmax`, `dihedral` | scores, their sum and the finished pixels |
+//! | `blend`, `softmax` | scores, their sum and the finished pixels |
 //! | `network`, `sink` | the traits |
 //! | `scene_source`, `segmenter_network` | scenes on disk and networks on a device behind the traits |
 //! | `fit` | the bands of a scene against those of a network |
@@ -26,7 +26,6 @@
 
 mod axis;
 mod blend;
-mod dihedral;
 mod engine;
 mod file_sink;
 mod fit;

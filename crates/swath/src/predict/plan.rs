@@ -6,7 +6,7 @@ use std::ops::Range;
 use swath_geo::Window;
 
 use super::axis::{Axis, Blend};
-use super::dihedral::Dihedral;
+use crate::dihedral::Dihedral;
 use crate::error::{Error, Result};
 
 /// How a scene is predicted. Only `chip`, `overlap`, `blend`, `tta` and `temperature` change the result; the others

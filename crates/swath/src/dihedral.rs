@@ -39,32 +39,45 @@ impl Dihedral {
     ///
     /// # Panics
     /// When the two differ in length or do not hold whole planes.
-    pub(crate) fn apply(self, side: usize, from: &[f32], to: &mut [f32]) {
+    pub(crate) fn apply<T: Copy>(self, side: usize, from: &[T], to: &mut [T]) {
         assert_eq!(from.len(), to.len());
         assert_eq!(from.len() % (side * side), 0);
         for (source, target) in from.chunks_exact(side * side).zip(to.chunks_exact_mut(side * side)) {
-            for (row, line) in target.chunks_exact_mut(side).enumerate() {
-                self.line(side, source, row, line);
+            if self.transpose {
+                self.lay_transposed(side, source, target);
+            } else {
+                self.lay_upright(side, source, target);
             }
         }
     }
 
-    fn line(self, side: usize, source: &[f32], row: usize, line: &mut [f32]) {
-        let along = |flip: bool, i: usize| if flip { side - 1 - i } else { i };
-        if self.transpose {
-            // Destination (row, col) is source (col, row), flipped.
-            let col = along(self.flip_cols, row);
-            for (i, value) in line.iter_mut().enumerate() {
-                *value = source[along(self.flip_rows, i) * side + col];
-            }
-        } else {
-            let start = along(self.flip_rows, row) * side;
-            line.copy_from_slice(&source[start..start + side]);
+    fn lay_upright<T: Copy>(self, side: usize, source: &[T], target: &mut [T]) {
+        for (row, line) in target.chunks_exact_mut(side).enumerate() {
+            line.copy_from_slice(&source[along(self.flip_rows, row, side) * side..][..side]);
             if self.flip_cols {
                 line.reverse();
             }
         }
     }
+
+    /// Destination (row, col) is source (col, row), flipped; by squares that stay in the processor's cache.
+    fn lay_transposed<T: Copy>(self, side: usize, source: &[T], target: &mut [T]) {
+        const SQUARE: usize = 16;
+        for rows in (0..side).step_by(SQUARE) {
+            for cols in (0..side).step_by(SQUARE) {
+                for row in rows..(rows + SQUARE).min(side) {
+                    let from = along(self.flip_cols, row, side);
+                    for col in cols..(cols + SQUARE).min(side) {
+                        target[row * side + col] = source[along(self.flip_rows, col, side) * side + from];
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn along(flip: bool, i: usize, side: usize) -> usize {
+    if flip { side - 1 - i } else { i }
 }
 
 #[cfg(test)]
@@ -92,11 +105,11 @@ mod tests {
 
     #[test]
     fn inverses_restore_every_plane() {
-        let two: Vec<f32> = (0..32).map(|v| v as f32).collect();
+        let two: Vec<u16> = (0..2 * 20 * 20).collect();
         for by in Dihedral::ALL {
-            let (mut there, mut back) = (vec![0.0; 32], vec![0.0; 32]);
-            by.apply(4, &two, &mut there);
-            by.inverse().apply(4, &there, &mut back);
+            let (mut there, mut back) = (vec![0; two.len()], vec![0; two.len()]);
+            by.apply(20, &two, &mut there);
+            by.inverse().apply(20, &there, &mut back);
             assert_eq!(back, two, "{by:?}");
         }
     }
