@@ -6,6 +6,8 @@
 
 mod align;
 mod area;
+mod burn_rules;
+mod canvas;
 mod classes;
 mod cog;
 mod compose;
@@ -38,6 +40,7 @@ mod stack;
 mod stats;
 mod style;
 mod tiling;
+mod trace;
 mod validity;
 mod vector;
 mod vector_file;

@@ -6,17 +6,18 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use gdal::vector::{Feature, FieldDefn, Geometry, LayerAccess, LayerOptions};
-use gdal::{Dataset, DriverManager};
-use gdal_sys::{OGRFieldType, OGRwkbGeometryType};
+use gdal::Dataset;
+use gdal::vector::{Feature, Geometry, LayerAccess};
+use gdal_sys::OGRFieldType;
 use serde::Serialize;
 
 use crate::classes::{classes_of, distinct_color};
 use crate::config_scope::ConfigScope;
-use crate::gdal_setup::{clear_messages, init, take_messages};
+use crate::gdal_setup::{init, take_messages};
 use crate::open::{open_raster, read_header};
 use crate::outline::{Rings, Ruler};
-use crate::style::{qml, sld};
+use crate::style::write_styles;
+use crate::trace::trace;
 use crate::vector::open_vector;
 use crate::vector_file::{VectorFile, VectorFormat};
 use crate::{ClassEntry, GeoError, Grid, Result};
@@ -197,50 +198,6 @@ fn open_map(map: &Path) -> Result<Dataset> {
     Ok(source)
 }
 
-/// Writes the outlines of equal pixels, with their value, into a temporary file.
-fn trace(source: &Dataset, map: &Path, outlines: &Path, eight_connected: bool) -> Result<()> {
-    clear_messages();
-    let failed = |error: gdal::errors::GdalError| GeoError::write(outlines, take_messages(&error.to_string()));
-    let driver = DriverManager::get_driver_by_name("FlatGeobuf").map_err(failed)?;
-    let mut dataset = driver.create_vector_only(outlines).map_err(failed)?;
-    let layer = dataset
-        .create_layer(LayerOptions {
-            name: "outlines",
-            ty: OGRwkbGeometryType::wkbPolygon,
-            // Written in one pass, without an index in memory.
-            options: Some(&["SPATIAL_INDEX=NO"]),
-            ..Default::default()
-        })
-        .map_err(failed)?;
-    FieldDefn::new("value", OGRFieldType::OFTInteger64).and_then(|field| field.add_to_layer(&layer)).map_err(failed)?;
-    let band = source.rasterband(1).map_err(failed)?;
-    let all_valid = band.mask_flags().is_ok_and(|flags| flags.is_all_valid());
-    let mut eight = gdal::cpl::CslStringList::new();
-    if eight_connected {
-        eight.add_name_value("8CONNECTED", "8").map_err(failed)?;
-    }
-    clear_messages();
-    // SAFETY: band, mask and layer belong to datasets that are open; the mask belongs to the band.
-    let result = unsafe {
-        let mask = if all_valid { std::ptr::null_mut() } else { gdal_sys::GDALGetMaskBand(band.c_rasterband()) };
-        gdal_sys::GDALPolygonize(
-            band.c_rasterband(),
-            mask,
-            layer.c_layer(),
-            0,
-            eight.as_ptr(),
-            None,
-            std::ptr::null_mut(),
-        )
-    };
-    if result != gdal_sys::CPLErr::CE_None {
-        return Err(GeoError::input(map, take_messages("GDAL could not trace its classes")));
-    }
-    dataset.close().map_err(failed)?;
-    let complaints = take_messages("");
-    if complaints.is_empty() { Ok(()) } else { Err(GeoError::write(outlines, complaints)) }
-}
-
 fn write_polygons(
     traced: &Dataset,
     dataset: &mut Dataset,
@@ -306,45 +263,4 @@ fn class_of(classes: &mut Vec<ClassEntry>, value: u32) -> &ClassEntry {
 /// Square millimetres say nothing and fill files.
 fn millis(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
-}
-
-/// The table in which QGIS looks for the styles of a GeoPackage's layers.
-fn write_styles(dataset: &mut Dataset, out: &Path, layer: &str, classes: &[ClassEntry]) -> Result<()> {
-    let failed = |error: gdal::errors::GdalError| GeoError::write(out, take_messages(&error.to_string()));
-    let columns: [(&str, OGRFieldType::Type, &str); 12] = [
-        ("f_table_catalog", OGRFieldType::OFTString, ""),
-        ("f_table_schema", OGRFieldType::OFTString, ""),
-        ("f_table_name", OGRFieldType::OFTString, layer),
-        ("f_geometry_column", OGRFieldType::OFTString, "geom"),
-        ("styleName", OGRFieldType::OFTString, "classes"),
-        ("styleQML", OGRFieldType::OFTString, &qml(classes)),
-        ("styleSLD", OGRFieldType::OFTString, &sld(layer, classes)),
-        ("useAsDefault", OGRFieldType::OFTInteger, "1"),
-        ("description", OGRFieldType::OFTString, "Classes of the map, written by Swath"),
-        ("owner", OGRFieldType::OFTString, ""),
-        ("ui", OGRFieldType::OFTString, ""),
-        ("update_time", OGRFieldType::OFTDateTime, ""),
-    ];
-    let table = dataset
-        .create_layer(LayerOptions {
-            name: "layer_styles",
-            ty: OGRwkbGeometryType::wkbNone,
-            options: Some(&["FID=id"]),
-            ..Default::default()
-        })
-        .map_err(failed)?;
-    let definitions: Vec<(&str, OGRFieldType::Type)> = columns.iter().map(|&(name, kind, _)| (name, kind)).collect();
-    table.create_defn_fields(&definitions).map_err(failed)?;
-    let mut row = Feature::new(table.defn()).map_err(failed)?;
-    for (name, kind, value) in &columns {
-        let index = table.defn().field_index(name).map_err(failed)?;
-        let set = match *kind {
-            OGRFieldType::OFTInteger => row.set_field_integer(index, i32::from(*value == "1")),
-            OGRFieldType::OFTString => row.set_field_string(index, value),
-            // QGIS expects the column; the time of writing would only make equal outputs differ.
-            _ => Ok(()),
-        };
-        set.map_err(failed)?;
-    }
-    row.create(&table).map_err(failed)
 }

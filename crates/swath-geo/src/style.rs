@@ -1,12 +1,59 @@
 //! Map styles of classes, so that a GIS opens polygons coloured: QML for QGIS, SLD for others.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
-use crate::ClassEntry;
+use gdal::Dataset;
+use gdal::vector::{Feature, LayerAccess, LayerOptions};
+use gdal_sys::{OGRFieldType, OGRwkbGeometryType};
+
+use crate::gdal_setup::take_messages;
 use crate::xml::escape;
+use crate::{ClassEntry, GeoError, Result};
+
+/// Writes the table in which QGIS looks for the styles of a GeoPackage's layers.
+pub(crate) fn write_styles(dataset: &mut Dataset, out: &Path, layer: &str, classes: &[ClassEntry]) -> Result<()> {
+    let failed = |error: gdal::errors::GdalError| GeoError::write(out, take_messages(&error.to_string()));
+    let columns: [(&str, OGRFieldType::Type, &str); 12] = [
+        ("f_table_catalog", OGRFieldType::OFTString, ""),
+        ("f_table_schema", OGRFieldType::OFTString, ""),
+        ("f_table_name", OGRFieldType::OFTString, layer),
+        ("f_geometry_column", OGRFieldType::OFTString, "geom"),
+        ("styleName", OGRFieldType::OFTString, "classes"),
+        ("styleQML", OGRFieldType::OFTString, &qml(classes)),
+        ("styleSLD", OGRFieldType::OFTString, &sld(layer, classes)),
+        ("useAsDefault", OGRFieldType::OFTInteger, "1"),
+        ("description", OGRFieldType::OFTString, "Classes of the map, written by Swath"),
+        ("owner", OGRFieldType::OFTString, ""),
+        ("ui", OGRFieldType::OFTString, ""),
+        ("update_time", OGRFieldType::OFTDateTime, ""),
+    ];
+    let table = dataset
+        .create_layer(LayerOptions {
+            name: "layer_styles",
+            ty: OGRwkbGeometryType::wkbNone,
+            options: Some(&["FID=id"]),
+            ..Default::default()
+        })
+        .map_err(failed)?;
+    let definitions: Vec<(&str, OGRFieldType::Type)> = columns.iter().map(|&(name, kind, _)| (name, kind)).collect();
+    table.create_defn_fields(&definitions).map_err(failed)?;
+    let mut row = Feature::new(table.defn()).map_err(failed)?;
+    for (name, kind, value) in &columns {
+        let index = table.defn().field_index(name).map_err(failed)?;
+        let set = match *kind {
+            OGRFieldType::OFTInteger => row.set_field_integer(index, i32::from(*value == "1")),
+            OGRFieldType::OFTString => row.set_field_string(index, value),
+            // QGIS expects the column; the time of writing would only make equal outputs differ.
+            _ => Ok(()),
+        };
+        set.map_err(failed)?;
+    }
+    row.create(&table).map_err(failed)
+}
 
 /// A QGIS style: one fill per value of `class_id`.
-pub(crate) fn qml(classes: &[ClassEntry]) -> String {
+fn qml(classes: &[ClassEntry]) -> String {
     let (mut categories, mut symbols) = (String::new(), String::new());
     for (index, ClassEntry { value, name, color: [red, green, blue] }) in classes.iter().enumerate() {
         let name = escape(name);
@@ -42,7 +89,7 @@ pub(crate) fn qml(classes: &[ClassEntry]) -> String {
 }
 
 /// An OGC style: one rule per value of `class_id`.
-pub(crate) fn sld(layer: &str, classes: &[ClassEntry]) -> String {
+fn sld(layer: &str, classes: &[ClassEntry]) -> String {
     let mut rules = String::new();
     for ClassEntry { value, name, color: [red, green, blue] } in classes {
         let name = escape(name);
