@@ -3,11 +3,11 @@
 //! GDAL reports through a global handler that prints to stderr. Swath keeps the messages of each thread
 //! instead, so that an error can carry them and the terminal stays clean.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::ffi::{CStr, c_char};
 use std::path::Path;
-use std::sync::Once;
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use gdal::config::{get_config_option, set_config_option};
 use gdal_sys::{CPLErr, CPLErrorNum, CPLSetErrorHandler, GDALSetCacheMax64};
@@ -46,18 +46,22 @@ pub fn set_cache_mb(mb: usize) {
 
 /// Forgets this thread's messages; call it before the GDAL call whose failure is to be explained.
 pub(crate) fn clear_messages() {
-    COLLECTED.with_borrow_mut(VecDeque::clear);
+    COLLECTED.set(Some(Vec::new()));
+    HELPERS_SEEN.set(helpers().total);
 }
 
-/// This thread's messages since [`clear_messages`], joined into one line and forgotten.
+/// The messages since [`clear_messages`], joined into one line and forgotten: this thread's, or else those of
+/// GDAL's own threads, which decode JPEG 2000.
 ///
 /// Falls back to `unexplained`, a text of the caller, when GDAL said nothing.
 pub(crate) fn take_messages(unexplained: &str) -> String {
-    let lines = COLLECTED.with_borrow_mut(std::mem::take);
+    let mut lines = COLLECTED.replace(Some(Vec::new())).unwrap_or_default();
     if lines.is_empty() {
-        return unexplained.to_owned();
+        let helpers = helpers();
+        let fresh = usize::try_from(helpers.total - HELPERS_SEEN.get()).unwrap_or(0).min(helpers.latest.len());
+        lines.extend(helpers.latest.iter().skip(helpers.latest.len() - fresh).take(MESSAGES).cloned());
     }
-    Vec::from(lines).join("; ")
+    if lines.is_empty() { unexplained.to_owned() } else { lines.join("; ") }
 }
 
 /// As [`take_messages`], without the path that GDAL repeats and the error carries already.
@@ -89,10 +93,26 @@ const DEFAULTS: &[(&str, &str)] = &[
 ];
 
 thread_local! {
-    static COLLECTED: RefCell<VecDeque<String>> = const { RefCell::new(VecDeque::new()) };
+    /// `None` on threads that never asked: GDAL's own.
+    static COLLECTED: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+    /// Messages of GDAL's threads when this thread last cleared its own.
+    static HELPERS_SEEN: Cell<u64> = const { Cell::new(0) };
 }
 
-/// GDAL's error handler: keeps warnings and failures of the thread they occur on.
+/// What GDAL's own threads complained about.
+struct Helpers {
+    /// Messages since the start of the process.
+    total: u64,
+    /// The last of them.
+    latest: VecDeque<String>,
+}
+
+fn helpers() -> MutexGuard<'static, Helpers> {
+    static HELPERS: Mutex<Helpers> = Mutex::new(Helpers { total: 0, latest: VecDeque::new() });
+    HELPERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// GDAL's error handler: keeps failures of the thread they occur on.
 unsafe extern "C" fn collect(class: CPLErr::Type, _number: CPLErrorNum, text: *const c_char) {
     if text.is_null() || class < CPLErr::CE_Failure {
         return;
@@ -101,13 +121,17 @@ unsafe extern "C" fn collect(class: CPLErr::Type, _number: CPLErrorNum, text: *c
     let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     // Not reachable while the thread ends: then the message has no reader anyway.
-    let _ = COLLECTED.try_with(|cell| {
-        if let Ok(mut lines) = cell.try_borrow_mut()
-            && lines.len() < MESSAGES
-            && !lines.contains(&line)
-        {
-            lines.push_back(line);
+    let _ = COLLECTED.try_with(|cell| match cell.try_borrow_mut().as_deref_mut() {
+        Ok(Some(lines)) if lines.len() < MESSAGES && !lines.contains(&line) => lines.push(line),
+        Ok(None) => {
+            let mut helpers = helpers();
+            helpers.total += 1;
+            helpers.latest.push_back(line);
+            if helpers.latest.len() > 4 * MESSAGES {
+                helpers.latest.pop_front();
+            }
         }
+        _ => {}
     });
 }
 
@@ -130,6 +154,21 @@ mod tests {
         assert!(gdal::Dataset::open_ex("/nowhere/at/all.tif", options).is_err());
         let text = take_messages("nothing");
         assert!(text.contains("/nowhere/at/all.tif"), "{text}");
+        assert_eq!(take_messages("nothing"), "nothing");
+    }
+
+    #[test]
+    fn messages_of_foreign_threads_are_found() {
+        init();
+        clear_messages();
+        std::thread::spawn(|| {
+            // SAFETY: a literal without NUL or format directive.
+            unsafe { gdal_sys::CPLError(CPLErr::CE_Failure, 1, c"tile 7 is damaged".as_ptr()) };
+        })
+        .join()
+        .unwrap();
+        assert_eq!(take_messages("nothing"), "tile 7 is damaged");
+        clear_messages();
         assert_eq!(take_messages("nothing"), "nothing");
     }
 }

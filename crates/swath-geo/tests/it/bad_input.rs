@@ -105,6 +105,18 @@ fn small_bad_files_are_survived_and_named() {
     }
 }
 
+#[test]
+fn a_truncated_jpeg_2000_is_an_error_with_a_reason() {
+    let Some(data) = data("a_truncated_jpeg_2000_is_an_error_with_a_reason") else { return };
+    let bytes = fs::read(data.join("havelland/IMG_DATA/T33UUU_20170216T102101_B08.jp2")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cut.jp2");
+    fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    let text = look(&path).unwrap_err().to_string();
+    // GDAL decodes on threads of its own, whose messages are found all the same.
+    assert!(text.contains("cut.jp2") && text.contains("tream too short"), "{text}");
+}
+
 /// A TIFF whose header claims one deflate strip or tile as large as the image, and that holds no pixels.
 /// `tags`: width and height of the block, offset, byte count.
 fn hollow(width: u32, height: u32, tags: [u16; 4]) -> Vec<u8> {
