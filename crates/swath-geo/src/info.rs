@@ -4,11 +4,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::load::Loader;
-use crate::raster_io::Request;
 use crate::scene::SourceFile;
-use crate::stats::Moments;
-use crate::{Band, BandStats, PixelAreas, Resampling, Result, Scene, Tiling, Window};
+use crate::survey::survey;
+use crate::{Band, BandStats, PixelAreas, Resampling, Result, Scene};
 
 /// How closely to look.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -46,8 +44,8 @@ pub struct SceneInfo {
     pub valid_share: f64,
     /// Whether statistics and shares come from a sample.
     pub approximate: bool,
-    /// Columns and rows of the pixels that were looked at.
-    pub sampled: [usize; 2],
+    /// Number of pixels that were looked at.
+    pub sampled: u64,
     /// Time of acquisition, when known.
     pub time: Option<String>,
     /// Platform or sensor, when known.
@@ -113,7 +111,7 @@ pub struct BandInfo {
 pub fn info(scene: &Scene, options: &InfoOptions) -> Result<SceneInfo> {
     let grid = scene.grid();
     let areas = PixelAreas::new(grid);
-    let survey = survey(scene, options, areas.as_ref())?;
+    let survey = survey(scene, options.exact, areas.as_ref())?;
     let crs = grid.crs.as_ref().map(|crs| CrsInfo {
         name: crs.name(),
         authority: crs.authority(),
@@ -134,83 +132,14 @@ pub fn info(scene: &Scene, options: &InfoOptions) -> Result<SceneInfo> {
         area_km2: areas.as_ref().map(|areas| areas.sum(grid.window()) / 1e6),
         valid_area_km2: areas.as_ref().map(|_| survey.valid_area_m2 / 1e6),
         valid_share: survey.valid as f64 / survey.seen.max(1) as f64,
-        approximate: survey.size != (grid.width, grid.height),
-        sampled: [survey.size.0, survey.size.1],
+        approximate: survey.seen < grid.width as u64 * grid.height as u64,
+        sampled: survey.seen,
         time: scene.time(),
         sensor: scene.sensor(),
         bands: bands
             .map(|(band, moments)| BandInfo { band: band.clone(), stats: moments.stats(survey.seen) })
             .collect(),
     })
-}
-
-/// Pixels of a sample, about.
-const SAMPLE: usize = 1 << 20;
-/// Samples held in memory at once: bands times pixels.
-const HELD: usize = 8 << 20;
-
-/// What looking at the pixels gave.
-struct Survey {
-    /// Columns and rows looked at.
-    size: (usize, usize),
-    seen: u64,
-    valid: u64,
-    valid_area_m2: f64,
-    bands: Vec<Moments>,
-}
-
-fn survey(scene: &Scene, options: &InfoOptions, areas: Option<&PixelAreas>) -> Result<Survey> {
-    let grid = scene.grid();
-    let (width, height) = (grid.width, grid.height);
-    let pixels = width.saturating_mul(height);
-    let step =
-        if options.exact || pixels <= SAMPLE { 1 } else { (pixels as f64 / SAMPLE as f64).sqrt().ceil() as usize };
-    let size = (width.div_ceil(step), height.div_ceil(step));
-    let mut survey =
-        Survey { size, seen: 0, valid: 0, valid_area_m2: 0.0, bands: vec![Moments::EMPTY; scene.bands().len()] };
-    let mut loader = Loader::new(scene.clone());
-    let held = (HELD / scene.bands().len()).max(1);
-    // All of a scene in whole blocks, a sample of it in rows.
-    let tiling = if step == 1 {
-        Tiling::blocks(size, scene.block_size(), held)
-    } else {
-        Tiling::blocks(size, (size.0, 1), held)
-    };
-    for part in tiling.clipped_windows() {
-        let window = magnify(part, step).intersect(&grid.window()).unwrap_or(part);
-        let (values, valid) = loader.load_separately(Request { window, size: (part.width, part.height) })?;
-        survey.add(&values.data, &valid, part, window, areas);
-    }
-    Ok(survey)
-}
-
-impl Survey {
-    /// Adds a part of the sample, which stands for a window of the scene.
-    fn add(&mut self, values: &[f32], valid: &[bool], part: Window, window: Window, areas: Option<&PixelAreas>) {
-        let plane = part.area();
-        for ((moments, values), valid) in
-            self.bands.iter_mut().zip(values.chunks_exact(plane)).zip(valid.chunks_exact(plane))
-        {
-            *moments = moments.merge(Moments::of(values, valid));
-        }
-        let weight = window.area() as f64 / plane as f64;
-        let (step_x, step_y) = (window.width as f64 / part.width as f64, window.height as f64 / part.height as f64);
-        for row in 0..part.height {
-            let everywhere = |col: &usize| valid.chunks_exact(plane).all(|band| band[row * part.width + *col]);
-            let count = (0..part.width).filter(everywhere).count();
-            self.valid += count as u64;
-            let centre =
-                (window.col as f64 + part.width as f64 * step_x / 2.0, window.row as f64 + (row as f64 + 0.5) * step_y);
-            self.valid_area_m2 += areas.map_or(0.0, |areas| areas.at(centre.0, centre.1)) * count as f64 * weight;
-        }
-        self.seen += plane as u64;
-    }
-}
-
-/// The window of the scene for which a window of the sample stands.
-fn magnify(part: Window, step: usize) -> Window {
-    let by = step as isize;
-    Window::new(part.col * by, part.row * by, part.width * step, part.height * step)
 }
 
 fn file_info(file: &SourceFile) -> FileInfo {

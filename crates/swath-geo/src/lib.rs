@@ -39,6 +39,7 @@ mod spec;
 mod stack;
 mod stats;
 mod style;
+mod survey;
 mod tiling;
 mod trace;
 mod validity;

@@ -39,6 +39,8 @@ pub(crate) struct BandHeader {
     pub(crate) unit: String,
     pub(crate) block: (usize, usize),
     pub(crate) overviews: Vec<(usize, usize)>,
+    /// Whether coarser versions come cheaply without overviews, as from wavelets.
+    pub(crate) any_overview: bool,
     pub(crate) mask: MaskKind,
 }
 
@@ -54,6 +56,11 @@ pub(crate) enum MaskKind {
 }
 
 impl Header {
+    /// Whether every band can be read coarsely at little cost.
+    pub(crate) fn has_overviews(&self) -> bool {
+        self.bands.iter().all(|band| band.any_overview || !band.overviews.is_empty())
+    }
+
     /// Number of the alpha band, from 1.
     pub(crate) fn alpha(&self) -> Option<usize> {
         self.bands.iter().position(|band| band.color == "Alpha").map(|index| index + 1)
@@ -128,7 +135,7 @@ pub(crate) fn read_header(path: &Path, dataset: &Dataset) -> Result<Header> {
     let domain = "IMAGE_STRUCTURE";
     let header = Header {
         driver: dataset.driver().short_name(),
-        compression: dataset.metadata_item("COMPRESSION", domain),
+        compression: dataset.metadata_item("COMPRESSION", domain).or_else(|| first_band_compression(dataset)),
         grid: Grid { width, height, ..georeference(dataset) },
         interleave: dataset.metadata_item("INTERLEAVE", domain),
         metadata: ["", "IMAGERY"].iter().filter_map(|domain| dataset.metadata_domain(domain)).flatten().collect(),
@@ -136,6 +143,11 @@ pub(crate) fn read_header(path: &Path, dataset: &Dataset) -> Result<Header> {
     };
     refuse_giant_blocks(path, &header)?;
     Ok(header)
+}
+
+/// Some formats, JPEG 2000 among them, tell it for each band.
+fn first_band_compression(dataset: &Dataset) -> Option<String> {
+    dataset.rasterband(1).ok()?.metadata_item("COMPRESSION", "IMAGE_STRUCTURE")
 }
 
 /// CRS and transform; identity where the file has none or a degenerate one.
@@ -171,6 +183,8 @@ fn band_header(band: &RasterBand<'_>) -> BandHeader {
         unit: band.unit(),
         block: band.block_size(),
         overviews: overviews(band),
+        // SAFETY: the band lives during the call.
+        any_overview: unsafe { gdal_sys::GDALHasArbitraryOverviews(band.c_rasterband()) != 0 },
         mask,
     }
 }

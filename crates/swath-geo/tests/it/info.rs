@@ -54,9 +54,27 @@ fn large_scenes_are_sampled_unless_told_otherwise() {
     let exact = info(&scene, &EXACT).unwrap();
     assert!(close(exact.bands[0].stats.mean, 1499.5) && !exact.approximate);
     let quick = info(&scene, &InfoOptions::default()).unwrap();
-    assert!(quick.approximate && quick.sampled == [1000, 500], "{:?}", quick.sampled);
+    assert!(quick.approximate && quick.sampled == 1000 * 500, "{:?}", quick.sampled);
     assert!((quick.bands[0].stats.mean.unwrap() - 1499.5).abs() < 3.0);
     assert!((quick.valid_area_km2.unwrap() / exact.valid_area_km2.unwrap() - 1.0).abs() < 1e-6);
+}
+
+#[test]
+fn a_huge_scene_without_overviews_costs_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("huge.vrt");
+    let tile = folder.path().join("tile.tif");
+    let ramp: Vec<u8> = (0..256 * 256).map(|index| (index % 256) as u8).collect();
+    drop(geotiff(&tile, &Recipe { width: 256, height: 256, ..Recipe::default() }, &[ramp]));
+    // One tile stretched over 400 gigapixels.
+    let text = r#"<VRTDataset rasterXSize="640000" rasterYSize="640000"><VRTRasterBand dataType="Byte" band="1">
+        <SimpleSource><SourceFilename relativeToVRT="1">tile.tif</SourceFilename><SourceBand>1</SourceBand>
+        <SrcRect xOff="0" yOff="0" xSize="256" ySize="256"/><DstRect xOff="0" yOff="0" xSize="640000" ySize="640000"/>
+        </SimpleSource></VRTRasterBand></VRTDataset>"#;
+    std::fs::write(&path, text).unwrap();
+    let info = info(&Scene::open_paths(&[&path]).unwrap(), &InfoOptions::default()).unwrap();
+    assert_eq!(info.sampled, 1 << 20);
+    assert!((info.bands[0].stats.mean.unwrap() - 127.5).abs() < 0.5, "{:?}", info.bands[0].stats);
 }
 
 #[test]
