@@ -139,6 +139,17 @@ pub(crate) fn check_target(target: &Path, overwrite: bool) -> Result<()> {
     Ok(())
 }
 
+/// The scratch folder of a target.
+pub(crate) fn folder_of(target: &Path) -> Result<PathBuf> {
+    let Some(name) = target.file_name() else {
+        return Err(GeoError::write(target, "it does not name a file"));
+    };
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push(".swath-partial");
+    Ok(parent(target).join(hidden))
+}
+
 /// The folder of a path, `.` for a bare file name.
 pub(crate) fn parent(path: &Path) -> &Path {
     match path.parent() {
@@ -155,16 +166,6 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 const LOCK: &str = "lock";
-
-fn folder_of(target: &Path) -> Result<PathBuf> {
-    let Some(name) = target.file_name() else {
-        return Err(GeoError::write(target, "it does not name a file"));
-    };
-    let mut hidden = OsString::from(".");
-    hidden.push(name);
-    hidden.push(".swath-partial");
-    Ok(parent(target).join(hidden))
-}
 
 /// Makes a rename durable. Not every system can open a folder; the rename itself is complete without it.
 fn sync_folder(folder: &Path) {

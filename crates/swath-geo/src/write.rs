@@ -7,15 +7,15 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::classes::{METADATA_ITEM, classes_to_json, sidecar_xml};
 use crate::cog::{CogLayout, copy_to_cog};
 use crate::raw_vrt;
-use crate::scratch::{Scratch, with_suffix};
-use crate::{CogOptions, DType, GeoError, Grid, Resampling, Result, Samples, Window};
+use crate::scratch::{Scratch, folder_of, with_suffix};
+use crate::{CogOptions, Crs, DType, GeoError, Grid, Resampling, Result, Samples, Window};
 
 /// Writes one cloud-optimized GeoTIFF. See the module's text for what happens on disk.
 ///
@@ -66,8 +66,8 @@ impl CogWriter {
     pub fn reopen(target: &Path, grid: &Grid, options: &CogOptions) -> Result<Option<CogWriter>> {
         options.check(target, grid)?;
         let Some(scratch) = Scratch::reopen(target, options.overwrite)? else { return Ok(None) };
-        let plan = Plan::new(grid, options).to_json(target)?;
-        if !std::fs::read_to_string(scratch.file(PLAN)).is_ok_and(|found| found == plan) {
+        let plan = std::fs::read_to_string(scratch.file(PLAN)).ok().and_then(|text| serde_json::from_str(&text).ok());
+        if !plan.is_some_and(|plan: Plan| plan.fits(&Plan::new(grid, options))) {
             return Ok(None);
         }
         let Ok(pixels) = OpenOptions::new().write(true).open(scratch.file(raw_vrt::PIXELS)) else { return Ok(None) };
@@ -82,6 +82,14 @@ impl CogWriter {
             bytes: Vec::new(),
             prepared: false,
         }))
+    }
+
+    /// The scratch folder of `target`, where [`CogWriter::scratch_dir`] would be.
+    ///
+    /// # Errors
+    /// When `target` does not name a file.
+    pub fn scratch_of(target: &Path) -> Result<PathBuf> {
+        folder_of(target)
     }
 
     /// Writes one window of one band (0-based). Windows may come in any order and may be written again.
@@ -208,13 +216,13 @@ impl CogWriter {
 }
 
 /// What must agree for the pixels of an interrupted run to be of use.
-#[derive(Serialize)]
-struct Plan<'a> {
+#[derive(Serialize, Deserialize)]
+struct Plan {
     format: u32,
     width: usize,
     height: usize,
     transform: [f64; 6],
-    crs: Option<&'a str>,
+    crs: Option<Crs>,
     dtype: DType,
     bands: usize,
     nodata: Option<String>,
@@ -225,18 +233,31 @@ const FINISHED: &str = "finished.tif";
 /// Bytes of fill that are written at a time.
 const FILL_CHUNK: usize = 1 << 20;
 
-impl<'a> Plan<'a> {
-    fn new(grid: &'a Grid, options: &CogOptions) -> Plan<'a> {
+impl Plan {
+    fn new(grid: &Grid, options: &CogOptions) -> Plan {
         Plan {
             format: 1,
             width: grid.width,
             height: grid.height,
             transform: grid.transform.0,
-            crs: grid.crs.as_ref().map(|crs| crs.wkt()),
+            crs: grid.crs.clone(),
             dtype: options.dtype,
             bands: options.bands,
             nodata: options.nodata.map(|value| value.to_string()),
         }
+    }
+
+    fn fits(&self, other: &Plan) -> bool {
+        // Not the texts: what GDAL writes for one and the same file depends on what the process has read before.
+        let same_crs = match (&self.crs, &other.crs) {
+            (Some(own), Some(other)) => own.same(other),
+            (own, other) => own.is_none() && other.is_none(),
+        };
+        let rest = |plan: &Plan| {
+            let shape = (plan.format, plan.width, plan.height, plan.bands);
+            (shape, plan.transform, plan.dtype, plan.nodata.clone())
+        };
+        same_crs && rest(self) == rest(other)
     }
 
     fn to_json(&self, target: &Path) -> Result<String> {
