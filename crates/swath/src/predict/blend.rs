@@ -230,3 +230,22 @@ impl Valid {
         if any { Valid::Some(valid) } else { Valid::None }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::predict::{Blend, Options};
+
+    #[test]
+    fn the_memory_that_is_promised_is_the_memory_that_is_taken() {
+        for (width, chip, overlap, blend) in
+            [(1000, 64, 32, Blend::Cosine), (70, 64, 9, Blend::Linear), (300, 512, 0, Blend::None)]
+        {
+            let options = Options { chip, overlap, blend, ..Options::default() };
+            let plan = Plan::new(width, 500, &options).unwrap();
+            let blender = Blender::new(&plan, 7);
+            let taken = (blender.buffer.capacity() + blender.carry.capacity()) * size_of::<f32>();
+            assert_eq!(taken, plan.memory(3, 7).accumulators);
+        }
+    }
+}

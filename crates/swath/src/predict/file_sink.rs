@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde_json::Value;
 use swath_geo::{CogWriter, Grid, Samples, Window};
 
-use super::journal::{Journal, difference};
+use super::journal::{self, Journal};
 use super::outputs::{Content, OutputFile, Outputs, Precision};
 use super::sink::{Patch, PatchSink};
 use crate::IGNORE;
@@ -41,18 +41,19 @@ impl FileSink {
         Ok((FileSink { files: writers, journal }, BTreeSet::new()))
     }
 
+    /// Nothing when there is nothing to go on with.
     fn resume(files: &[OutputFile], grid: &Grid, work: &Value) -> Result<Option<(FileSink, BTreeSet<usize>)>> {
+        let Some(earlier) = journal::read(&CogWriter::scratch_of(&files[0].path)?) else { return Ok(None) };
+        if let Some(difference) = journal::difference(&earlier.work, work) {
+            return Err(Error::Resume { path: files[0].path.clone(), difference });
+        }
         let mut writers = Vec::new();
         for file in files {
             let Some(writer) = CogWriter::reopen(&file.path, grid, &file.options)? else { return Ok(None) };
             writers.push((file.content.clone(), writer));
         }
-        let Some(earlier) = Journal::reopen(writers[0].1.scratch_dir())? else { return Ok(None) };
-        if let Some(difference) = difference(&earlier.work, work) {
-            return Err(Error::Resume { path: files[0].path.clone(), difference });
-        }
-        let done = earlier.done.clone();
-        Ok(Some((FileSink { files: writers, journal: earlier.resume() }, done)))
+        let journal = Journal::resume(writers[0].1.scratch_dir(), &earlier)?;
+        Ok(Some((FileSink { files: writers, journal }, earlier.done)))
     }
 
     /// Leaves what is done for a later run.

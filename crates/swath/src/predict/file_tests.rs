@@ -3,7 +3,9 @@
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use swath_geo::{
@@ -68,10 +70,7 @@ impl Bench {
     }
 
     fn outputs(&self, name: &str) -> Outputs {
-        let file = |what: &str| self.folder.path().join(format!("{name}_{what}.tif"));
-        let scores = ScoresOutput { path: file("scores"), classes: vec![2, 0], precision: Precision::Byte };
-        let confidence = ConfidenceOutput { path: file("confidence"), precision: Precision::Float };
-        Outputs { scores: Some(scores), confidence: Some(confidence), ..Outputs::map(&file("map")) }
+        outputs(self.folder.path(), name)
     }
 
     fn bytes(&self, name: &str) -> [Vec<u8>; 3] {
@@ -88,6 +87,13 @@ impl Bench {
     fn run(&self, outputs: &Outputs, network: &mut dyn Network, cancel: &AtomicBool) -> Result<Summary> {
         run(&model(), network, &self.scene, outputs, &options(), &mut |_| (), cancel)
     }
+}
+
+fn outputs(folder: &Path, name: &str) -> Outputs {
+    let file = |what: &str| folder.join(format!("{name}_{what}.tif"));
+    let scores = ScoresOutput { path: file("scores"), classes: vec![2, 0], precision: Precision::Byte };
+    let confidence = ConfidenceOutput { path: file("confidence"), precision: Precision::Float };
+    Outputs { scores: Some(scores), confidence: Some(confidence), ..Outputs::map(&file("map")) }
 }
 
 fn model() -> Model {
@@ -179,6 +185,64 @@ fn a_run_stopped_anywhere_resumes_to_the_same_bytes() {
         let saved = undisturbed.calls - second.calls;
         assert!(after < 20 || (summary.resumed > 0 && saved > 0), "{saved} chips saved after {after}: {summary:?}");
     }
+}
+
+/// Takes its time, so that there is a middle in which to be killed.
+struct Slow(BoxNetwork);
+
+impl Network for Slow {
+    fn bands(&self) -> usize {
+        self.0.bands()
+    }
+
+    fn classes(&self) -> usize {
+        self.0.classes()
+    }
+
+    fn logits(&mut self, batch: &ChipBatch) -> Result<Vec<f32>> {
+        std::thread::sleep(Duration::from_millis(8));
+        self.0.logits(batch)
+    }
+}
+
+const CHILD: &str = "SWATH_TEST_PREDICT_CHILD";
+
+#[test]
+fn a_killed_process_resumes_to_the_same_bytes() {
+    let bench = Bench::new();
+    bench.run(&bench.outputs("whole"), &mut network(), &never()).unwrap();
+    let outputs = bench.outputs("killed");
+    let journal = bench.folder.path().join(".killed_map.tif.swath-partial/swath-journal");
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "predict::file_tests::child_is_killed"])
+        .env(CHILD, bench.folder.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    let units = || fs::read_to_string(&journal).unwrap_or_default().lines().count().saturating_sub(1);
+    while units() < 2 {
+        assert!(
+            start.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none(),
+            "the child ended early"
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!outputs.map.exists());
+    let summary = bench.run(&Outputs { resume: true, ..outputs }, &mut network(), &never()).unwrap();
+    assert!(summary.resumed >= 4, "{summary:?}");
+    assert!(bench.bytes("killed") == bench.bytes("whole"));
+    assert!(bench.leftovers().is_empty());
+}
+
+#[test]
+fn child_is_killed() {
+    let Some(folder) = std::env::var_os(CHILD) else { return };
+    let scene = Scene::open_paths(&[Path::new(&folder).join("scene.tif")]).unwrap();
+    let outputs = outputs(Path::new(&folder), "killed");
+    let _ = run(&model(), &mut Slow(network()), &scene, &outputs, &options(), &mut |_| (), &never());
 }
 
 /// Cuts the last line of the journal and fills rows that are not noted as done with rubbish.

@@ -28,7 +28,18 @@ pub(crate) struct Earlier {
     pub(crate) work: Value,
     /// Its finished chip rows.
     pub(crate) done: BTreeSet<usize>,
-    journal: Journal,
+    /// Bytes of whole lines.
+    len: u64,
+}
+
+/// Reads the journal in `folder`, if there is one that makes sense.
+pub(crate) fn read(folder: &Path) -> Option<Earlier> {
+    let text = std::fs::read(folder.join(NAME)).ok()?;
+    let len = text.iter().rposition(|&byte| byte == b'\n')? + 1;
+    let mut lines = std::str::from_utf8(&text[..len]).ok()?.lines();
+    let work = serde_json::from_str(lines.next()?).ok()?;
+    let units = lines.map(parse).collect::<Option<Vec<_>>>()?;
+    Some(Earlier { work, done: units.into_iter().flatten().collect(), len: len as u64 })
 }
 
 impl Journal {
@@ -41,23 +52,13 @@ impl Journal {
         Ok(journal)
     }
 
-    /// The journal in `folder`, if there is one that can be read.
-    pub(crate) fn reopen(folder: &Path) -> Result<Option<Earlier>> {
+    /// Goes on with the journal in `folder`, without the line that a kill cut off.
+    pub(crate) fn resume(folder: &Path, earlier: &Earlier) -> Result<Journal> {
         let path = folder.join(NAME);
-        let Ok(text) = std::fs::read(&path) else { return Ok(None) };
-        let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
-        let Ok(text) = std::str::from_utf8(&text[..whole]) else { return Ok(None) };
-        let mut lines = text.lines();
-        let Some(Ok(work)) = lines.next().map(serde_json::from_str) else { return Ok(None) };
-        let mut done = BTreeSet::new();
-        for line in lines {
-            let Some(rows) = parse(line) else { return Ok(None) };
-            done.extend(rows);
-        }
         let mut file = OpenOptions::new().write(true).open(&path).map_err(Error::io("open", &path))?;
-        file.set_len(whole as u64).map_err(Error::io("write", &path))?;
+        file.set_len(earlier.len).map_err(Error::io("write", &path))?;
         file.seek(SeekFrom::End(0)).map_err(Error::io("write", &path))?;
-        Ok(Some(Earlier { work, done, journal: Journal { path, file } }))
+        Ok(Journal { path, file })
     }
 
     /// Notes that a unit is finished and durable.
@@ -68,13 +69,6 @@ impl Journal {
     fn line(&mut self, text: &str) -> Result<()> {
         let written = self.file.write_all(format!("{text}\n").as_bytes()).and_then(|()| self.file.sync_data());
         written.map_err(Error::io("write", &self.path))
-    }
-}
-
-impl Earlier {
-    /// Goes on with this journal.
-    pub(crate) fn resume(self) -> Journal {
-        self.journal
     }
 }
 
@@ -124,14 +118,14 @@ mod tests {
         let first = text.iter().position(|&byte| byte == b'\n').unwrap();
         for cut in 0..=text.len() {
             std::fs::write(&path, &text[..cut]).unwrap();
-            let earlier = Journal::reopen(folder.path()).unwrap();
+            let earlier = read(folder.path());
             assert_eq!(earlier.is_some(), cut > first, "cut at {cut}");
             let Some(earlier) = earlier else { continue };
             assert_eq!(earlier.work, work);
             let units = text[first + 1..cut].iter().filter(|&&byte| byte == b'\n').count();
             assert_eq!(earlier.done, BTreeSet::from_iter([0, 1, 2, 3, 10, 11].into_iter().take(2 * units)));
-            earlier.resume().done(&(20..21)).unwrap();
-            let again = Journal::reopen(folder.path()).unwrap().unwrap();
+            Journal::resume(folder.path(), &earlier).unwrap().done(&(20..21)).unwrap();
+            let again = read(folder.path()).unwrap();
             assert!(again.done.contains(&20) && again.done.len() == 2 * units + 1, "cut at {cut}");
         }
     }

@@ -139,6 +139,8 @@ fn metadata(model: &Model, options: &Options) -> Vec<(String, String)> {
 fn work(model: &Model, scene: &Scene, options: &Options, contents: &[String]) -> Value {
     let grid = scene.grid();
     let bands: Vec<&str> = scene.bands().iter().map(|band| band.name.as_str()).collect();
+    // Not its text, which for one and the same file depends on what the process has read before.
+    let crs = grid.crs.as_ref().map(|crs| crs.authority().unwrap_or_else(|| crs.name()));
     let files: Vec<Value> = scene.spec().sources.iter().map(|source| identity(&source.path)).collect();
     json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -146,7 +148,9 @@ fn work(model: &Model, scene: &Scene, options: &Options, contents: &[String]) ->
         "device": model.device,
         "scene": scene.spec(),
         "scene files": files,
-        "scene grid": [json!(grid.width), json!(grid.height), json!(grid.transform.0), json!(grid.crs.as_ref().map(|crs| crs.wkt()))],
+        "scene size": [grid.width, grid.height],
+        "scene transform": grid.transform.0,
+        "scene CRS": crs,
         "bands": bands,
         "normalization": [&model.mean, &model.std],
         "chip": options.chip,
