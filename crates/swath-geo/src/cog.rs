@@ -7,6 +7,7 @@ use gdal::{Dataset, DriverManager, Metadata};
 
 use crate::config_scope::ConfigScope;
 use crate::gdal_setup::{clear_messages, take_messages};
+use crate::scratch::with_suffix;
 use crate::{Compression, GeoError, Resampling, Result};
 
 /// How a COG is laid out.
@@ -42,6 +43,19 @@ pub(crate) fn copy_to_cog(source: &Dataset, path: &Path, target: &Path, layout: 
         return Ok(());
     }
     Err(GeoError::write(target, complaints))
+}
+
+/// Removes what GDAL would read together with a GeoTIFF of that name: names of other classes, overviews and masks of
+/// other pixels would be worse than none.
+pub(crate) fn remove_companions(target: &Path) -> Result<()> {
+    for suffix in [".aux.xml", ".ovr", ".msk"] {
+        let companion = with_suffix(target, suffix);
+        match std::fs::remove_file(&companion) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(GeoError::io(companion, error)),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn creation_options(layout: &CogLayout) -> gdal::errors::Result<CslStringList> {

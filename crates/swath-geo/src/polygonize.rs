@@ -83,12 +83,14 @@ pub fn vectorize(map: &Path, out: &Path, options: &VectorizeOptions) -> Result<V
     let file = VectorFile::create(out, options.overwrite)?;
     let outlines = file.scratch().file("outlines.fgb");
     trace(&source, map, &outlines, options.eight_connected)?;
-    let traced = open_vector(&outlines)?;
+    // Without a single polygon GDAL leaves an empty file, which is no vector file.
+    let any = std::fs::metadata(&outlines).is_ok_and(|file| file.len() > 0);
+    let traced = if any { Some(open_vector(&outlines)?) } else { None };
     let shaper = Shaper::new(&grid, out, options)?;
     let columns = Columns::new(format, shaper.ruler.is_metric());
     let layer_name = file.layer_name();
     file.write(grid.crs.as_ref(), |dataset| {
-        let summary = write_polygons(&traced, dataset, out, &shaper, &columns, &mut classes)?;
+        let summary = write_polygons(traced.as_ref(), dataset, out, &shaper, &columns, &mut classes)?;
         if format.styles {
             write_styles(dataset, out, &layer_name, &classes)?;
         }
@@ -199,7 +201,7 @@ fn open_map(map: &Path) -> Result<Dataset> {
 }
 
 fn write_polygons(
-    traced: &Dataset,
+    traced: Option<&Dataset>,
     dataset: &mut Dataset,
     out: &Path,
     shaper: &Shaper<'_>,
@@ -219,10 +221,10 @@ fn write_polygons(
     // Drivers may number fields differently from the order of their creation, so ask.
     let index = |name: &str| layer.defn().field_index(name).map_err(failed);
     let fields = [index("class_id")?, index("class")?, index(columns.area)?, index(columns.perimeter)?];
-    let mut outlines = traced.layer(0).map_err(failed)?;
+    let mut outlines = traced.map(|traced| traced.layer(0)).transpose().map_err(failed)?;
     let mut dropped = 0;
     let mut totals: BTreeMap<u32, (u64, f64)> = BTreeMap::new();
-    for outline in outlines.features() {
+    for outline in outlines.iter_mut().flat_map(|layer| layer.features()) {
         let (Ok(Some(value)), Some(geometry)) = (outline.field_as_integer64(0), outline.geometry()) else { continue };
         let Ok(value) = u32::try_from(value) else {
             return Err(GeoError::write(out, format!("the map holds the value {value}; classes are not negative")));

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cog::{CogLayout, copy_to_cog};
+use crate::cog::{CogLayout, copy_to_cog, remove_companions};
 use crate::compose::{Composition, Naming};
 use crate::open::{open_raster, read_header};
 use crate::pansharpen::Pan;
@@ -70,6 +70,7 @@ pub fn stack(out: &Path, spec: &SceneSpec, options: &StackOptions) -> Result<()>
         };
         let layout = CogLayout { compression: Compression::Deflate, overview, predictor: true };
         copy_to_cog(&source, &finished, out, &layout)?;
+        remove_companions(out)?;
     }
     scratch.publish(&finished, out)
 }

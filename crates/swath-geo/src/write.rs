@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::classes::{METADATA_ITEM, classes_to_json, sidecar_xml};
-use crate::cog::{CogLayout, copy_to_cog};
+use crate::cog::{CogLayout, copy_to_cog, remove_companions};
 use crate::raw_vrt;
 use crate::scratch::{Scratch, folder_of, with_suffix};
 use crate::{CogOptions, Crs, DType, GeoError, Grid, Resampling, Result, Samples, Window};
@@ -166,11 +166,7 @@ impl CogWriter {
         }
         let finished = self.scratch.file(FINISHED);
         let sidecar = with_suffix(&target, ".aux.xml");
-        // Never a new raster with an old sidecar: names of other classes would be worse than none.
-        match std::fs::remove_file(&sidecar) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(GeoError::io(&sidecar, error)),
-            _ => {}
-        }
+        remove_companions(&target)?;
         self.scratch.publish(&finished, &target)?;
         let classes = self.options.classes();
         if !classes.is_empty() {

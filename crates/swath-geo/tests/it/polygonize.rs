@@ -201,6 +201,18 @@ fn maps_without_georeference_are_measured_in_pixels() {
 }
 
 #[test]
+fn a_map_without_data_has_no_polygons() {
+    let folder = tempfile::tempdir().unwrap();
+    let map = map(folder.path(), &grid(6, 4), &[9; 24]);
+    for name in ["empty.gpkg", "empty.fgb", "empty.geojson", "empty.shp"] {
+        let out = folder.path().join(name);
+        let summary = vectorize(&map, &out, &VectorizeOptions::default()).unwrap();
+        assert_eq!((summary.polygons, summary.classes.len()), (0, 0));
+        assert!(rows(&out).is_empty(), "{name}");
+    }
+}
+
+#[test]
 fn refusals_leave_old_outputs_alone() {
     let folder = tempfile::tempdir().unwrap();
     let map = map(folder.path(), &grid(6, 4), &SMALL);

@@ -101,6 +101,18 @@ fn the_sidecar_names_classes_for_gdal() {
 }
 
 #[test]
+fn companions_of_an_older_map_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("map.tif");
+    for name in ["map.tif", "map.tif.ovr", "map.tif.msk", "map.tif.aux.xml"] {
+        std::fs::write(folder.path().join(name), "old").unwrap();
+    }
+    let options = CogOptions { overwrite: true, ..CogOptions::new(DType::U8, 1) };
+    CogWriter::create(&path, &grid(4, 4), &options).unwrap().finish().unwrap();
+    assert_eq!(entries(folder.path()), ["map.tif"]);
+}
+
+#[test]
 fn scores_keep_bands_types_and_nan() {
     let folder = tempfile::tempdir().unwrap();
     for (name, compression) in
