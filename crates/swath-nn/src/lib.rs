@@ -44,6 +44,7 @@ pub mod decoder;
 pub mod encoder;
 mod family;
 mod head;
+pub mod loss;
 pub mod preset;
 mod segmenter;
 pub mod weights;
