@@ -1,10 +1,12 @@
 //! Scene in, map out: training, prediction and evaluation of segmentation networks.
 
+pub mod classes;
 mod dihedral;
 mod error;
 pub mod evaluate;
 pub mod metrics;
 pub mod predict;
+pub mod recipe;
 pub mod report;
 
 pub use error::{Error, Result};

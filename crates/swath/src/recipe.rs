@@ -1,0 +1,154 @@
+//! Recipes: the TOML file that says everything about a run.
+//!
+//! A recipe is plain data. [`Recipe::load`] reads it, applies `-s key=value` overrides, refuses what
+//! cannot work with the file, the line and the key, and leaves nothing implicit: paths are absolute,
+//! globs are expanded, classes are complete. [`Recipe::to_toml`] writes that resolved form, which is
+//! what a run keeps.
+//!
+//! ```
+//! use swath::recipe::Recipe;
+//! let recipe = Recipe::from_toml_str(
+//!     r##"
+//!     [data]
+//!     classes = [{ name = "land", color = "#000000" }, { name = "water", color = "#0000ff" }]
+//!     [model.encoder.resnet]
+//!     [model.decoder.unet]
+//!     [train]
+//!     steps = 100
+//!     "##,
+//! )?;
+//! assert_eq!(recipe.train.batch, 8);
+//! assert_eq!(recipe.data.classes[1].values, [1]);
+//! # Ok::<(), swath::Error>(())
+//! ```
+
+mod area;
+mod augment;
+mod data;
+mod diagnose;
+mod items;
+mod model;
+mod optimizer;
+mod overrides;
+mod predict;
+mod scene;
+mod schedule;
+mod train;
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use swath_nn::loss::LossConfig;
+
+use crate::{Error, Result};
+
+pub use area::Area;
+pub use augment::{Augment, Span};
+pub use data::{BandRef, Data, Item, Order};
+pub use model::Model;
+pub use optimizer::{AdamConfig, AdamWConfig, OptimizerConfig, SgdConfig};
+pub use predict::{Blend, Predict};
+pub use schedule::{ConstantConfig, CosineConfig, OneCycleConfig, PolynomialConfig, ScheduleConfig, TriangularConfig};
+pub use train::{Length, SamplerKind, Train};
+
+/// Everything about a run: data, network, loss, optimizer, schedule, training and prediction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Classes, scenes and labels.
+    pub data: Data,
+    /// The network.
+    pub model: Model,
+    /// What training minimizes.
+    #[serde(default)]
+    pub loss: LossConfig,
+    /// How weights follow gradients.
+    #[serde(default)]
+    pub optimizer: OptimizerConfig,
+    /// How the learning rate changes over the steps.
+    #[serde(default)]
+    pub schedule: ScheduleConfig,
+    /// Length, batches and sampling.
+    #[serde(default)]
+    pub train: Train,
+    /// Random changes of training chips.
+    #[serde(default)]
+    pub augment: Augment,
+    /// How scenes are predicted, in validation and afterwards.
+    #[serde(default)]
+    pub predict: Predict,
+}
+
+impl Recipe {
+    /// Reads a recipe file for a run.
+    ///
+    /// `overrides` are `key=value` pairs such as `train.steps=10`; they are applied before the recipe
+    /// is understood, so they may also set what the file leaves out. Relative paths are relative to the
+    /// recipe's folder; globs are expanded to one item per scene.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Recipe`] for everything that the user wrote and that cannot work; [`Error::Io`] when
+    /// the file cannot be read.
+    pub fn load(path: &Path, overrides: &[String]) -> Result<Recipe> {
+        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let mut recipe = parse(&text, path, overrides)?;
+        let absolute = std::path::absolute(path).map_err(Error::io("find", path))?;
+        let folder = absolute.parent().unwrap_or(Path::new("/"));
+        recipe.data.resolve(folder).map_err(|problem| wrong(path, problem))?;
+        if recipe.data.train.is_empty() {
+            return Err(wrong(path, "data.train is empty: list at least one { scene = ..., labels = ... }".to_owned()));
+        }
+        Ok(recipe)
+    }
+
+    /// Understands a recipe without looking at any file: paths and globs stay as written.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Recipe`].
+    pub fn from_toml_str(text: &str) -> Result<Recipe> {
+        parse(text, Path::new("recipe"), &[])
+    }
+
+    /// The recipe as TOML with every default written out; [`Recipe::from_toml_str`] reads it back to
+    /// an equal recipe.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Recipe`] when a value has no TOML form (a path that is not Unicode).
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|e| wrong(Path::new("recipe"), format!("cannot be written as TOML: {e}")))
+    }
+
+    /// Refuses values that no run can use; says which key and why.
+    fn check(&self) -> std::result::Result<(), String> {
+        self.data.check()?;
+        self.model.check(self.data.classes.len())?;
+        self.loss.check(self.data.classes.len()).map_err(|problem| format!("loss.{problem}"))?;
+        self.optimizer.check()?;
+        self.schedule.check()?;
+        self.train.check()?;
+        self.augment.check()?;
+        self.predict.check()
+    }
+}
+
+fn parse(text: &str, file: &Path, overrides: &[String]) -> Result<Recipe> {
+    let mut recipe: Recipe = diagnose::read(text, file, overrides)?;
+    recipe.data.complete();
+    recipe.check().map_err(|problem| diagnose::refuse(text, file, overrides, problem))?;
+    Ok(recipe)
+}
+
+fn wrong(file: &Path, problem: String) -> Error {
+    Error::Recipe { file: file.to_path_buf(), line: None, problem }
+}
+
+/// `Err` with a message of the form `key is value: advice` unless `fine`.
+fn require(fine: bool, key: &str, value: impl std::fmt::Display, advice: &str) -> std::result::Result<(), String> {
+    if fine { Ok(()) } else { Err(format!("{key} is {value}: {advice}")) }
+}
+
+#[cfg(test)]
+mod tests;

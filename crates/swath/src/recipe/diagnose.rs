@@ -1,0 +1,218 @@
+//! From TOML to a recipe, with errors that name the line, the dotted key and the nearest valid key.
+//!
+//! The valid keys are never listed here: they are taken from what serde says it expected.
+
+use std::ops::Range;
+use std::path::Path;
+
+use toml::de::{DeTable, DeValue};
+
+use super::{Recipe, overrides};
+use crate::{Error, Result};
+
+/// Reads `text`, applies the overrides and understands the outcome as a recipe.
+pub(super) fn read(text: &str, file: &Path, assignments: &[String]) -> Result<Recipe> {
+    let wrong = |line, problem| Error::Recipe { file: file.to_path_buf(), line, problem };
+    let mut table = toml::from_str::<toml::Table>(text).map_err(|error| {
+        let line = error.span().map(|span| line_at(text, span.start));
+        wrong(line, format!("not valid TOML: {}", one_line(error.message())))
+    })?;
+    for assignment in assignments {
+        overrides::apply(&mut table, assignment).map_err(|problem| wrong(None, problem))?;
+    }
+    // Serde knows places only in text, so the overridden recipe becomes text again; the place of an
+    // error in it is turned into a key, and the key is looked up in what the user wrote.
+    let resolved = toml::to_string(&table).map_err(|error| wrong(None, one_line(&error.to_string())))?;
+    toml::from_str(&resolved).map_err(|error| {
+        let key = error.span().map(|span| key_at(&resolved, &span)).unwrap_or_default();
+        let problem = explain(error.message(), &key);
+        match blame(text, &key, assignments) {
+            Place::Assignment(assignment) => wrong(None, format!("-s {assignment}: {problem}")),
+            Place::Line(line) => wrong(line, problem),
+        }
+    })
+}
+
+/// The error of a recipe that serde understood and that cannot work all the same: a problem of the form
+/// `key is ...` or `key: ...`.
+pub(super) fn refuse(text: &str, file: &Path, assignments: &[String], problem: String) -> Error {
+    let file = file.to_path_buf();
+    let key = problem.split([' ', ':']).next().unwrap_or_default();
+    match blame(text, key, assignments) {
+        Place::Assignment(assignment) => {
+            Error::Recipe { file, line: None, problem: format!("-s {assignment}: {problem}") }
+        }
+        Place::Line(line) => Error::Recipe { file, line, problem },
+    }
+}
+
+/// Serde's message in the words of a recipe.
+fn explain(message: &str, key: &str) -> String {
+    let message = one_line(message);
+    let quoted = quoted(&message);
+    if message.starts_with("unknown field") || message.starts_with("unknown variant") {
+        let (wrong, valid) = quoted.split_first().map_or(("", &[][..]), |(wrong, valid)| (*wrong, valid));
+        // The place is the key itself where an unknown key was met, and the key that holds it where an
+        // unknown word was.
+        let what = if key.ends_with(wrong) && !wrong.is_empty() {
+            format!("unknown key `{key}`")
+        } else {
+            format!("{key} cannot be `{wrong}`")
+        };
+        return format!("{what}{}", advice(wrong, valid));
+    }
+    if message.starts_with("missing field") {
+        let missing = quoted.first().copied().unwrap_or_default();
+        return match key {
+            "" => format!("`{missing}` is missing"),
+            _ => format!("{key} lacks the key `{missing}`"),
+        };
+    }
+    if message.starts_with("wanted exactly 1 element") {
+        return format!("{key} must hold exactly one member, written as a table [{key}.NAME]");
+    }
+    if message.ends_with("expected newtype variant") {
+        return format!("{key} must be a table that is named after its member, written as [{key}.NAME]");
+    }
+    let (problem, expected) = message.split_once(", expected ").unwrap_or((message.as_str(), ""));
+    let expected = match expected {
+        "" => String::new(),
+        "u16" => format!(", expected a whole number from 0 to {}", u16::MAX),
+        "usize" | "u64" | "u32" => ", expected a whole number, not negative".to_owned(),
+        "i64" => ", expected a whole number".to_owned(),
+        "f64" | "f32" => ", expected a number".to_owned(),
+        "a boolean" => ", expected true or false".to_owned(),
+        "a sequence" => ", expected a list [...]".to_owned(),
+        other if other.starts_with("struct ") => ", expected a table { ... }".to_owned(),
+        other if other.starts_with("enum ") => ", expected a table { name = { ... } } or a word".to_owned(),
+        other => format!(", expected {other}"),
+    };
+    format!("{key}: {problem}{expected}").trim_start_matches(": ").to_owned()
+}
+
+/// `; did you mean ...? (valid here: ...)`
+fn advice(wrong: &str, valid: &[&str]) -> String {
+    let near = valid
+        .iter()
+        .map(|key| (strsim::jaro_winkler(wrong, key), key))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, key)| format!("; did you mean `{key}`?"));
+    let hint = near.or_else(|| elsewhere(wrong).map(|key| format!("; did you mean `{key}`?"))).unwrap_or_default();
+    match valid {
+        [] => format!("{hint} (no key is valid here)"),
+        _ => format!("{hint}{} (valid here: {})", if hint.is_empty() { ";" } else { "" }, valid.join(", ")),
+    }
+    .replace("; (", " (")
+}
+
+/// The dotted key of a section's key of this name.
+fn elsewhere(name: &str) -> Option<String> {
+    let sections = valid_keys("");
+    sections.iter().find_map(|section| {
+        let found = valid_keys(&format!("[{section}]\n")).iter().any(|key| key == name);
+        found.then(|| format!("{section}.{name}"))
+    })
+}
+
+/// What is valid under a header, learned by asking for what is surely not.
+fn valid_keys(header: &str) -> Vec<String> {
+    let asked = toml::from_str::<Recipe>(&format!("{header}\"?\" = 0\n"));
+    let message = asked.err().map(|error| error.message().to_owned()).unwrap_or_default();
+    if !message.starts_with("unknown field `?`") {
+        return Vec::new();
+    }
+    quoted(&message).into_iter().skip(1).map(str::to_owned).collect()
+}
+
+/// The words between backquotes.
+fn quoted(message: &str) -> Vec<&str> {
+    message.split('`').skip(1).step_by(2).collect()
+}
+
+fn one_line(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Where a key comes from.
+enum Place<'a> {
+    Assignment(&'a str),
+    Line(Option<usize>),
+}
+
+/// Finds what wrote the key: the last assignment to it or to a table that holds it, else its line, else
+/// an assignment inside of it, else the line of the innermost table around it.
+fn blame<'a>(text: &str, key: &str, assignments: &'a [String]) -> Place<'a> {
+    let steps = overrides::split(key).unwrap_or_default();
+    let assigned = |wanted: &dyn Fn(&[String]) -> bool| {
+        assignments.iter().rev().find(|assignment| {
+            let set = assignment.split('=').next().and_then(overrides::split);
+            set.is_some_and(|set| wanted(&set))
+        })
+    };
+    let (depth, line) = line_of_key(text, &steps).unzip();
+    if let Some(assignment) = assigned(&|set| steps.starts_with(set)) {
+        return Place::Assignment(assignment);
+    }
+    match assigned(&|set| !steps.is_empty() && set.starts_with(&steps)) {
+        Some(assignment) if depth != Some(steps.len()) => Place::Assignment(assignment),
+        _ => Place::Line(line),
+    }
+}
+
+/// The dotted key of the innermost key or value that covers the span; empty for the whole document, whose
+/// span is empty.
+fn key_at(text: &str, span: &Range<usize>) -> String {
+    let mut best: Option<(usize, String)> = None;
+    if !span.is_empty()
+        && let Ok(table) = DeTable::parse(text)
+    {
+        walk(table.get_ref(), "", &mut |key, place| {
+            let covers = place.start <= span.start && span.end <= place.end;
+            if covers && best.as_ref().is_none_or(|(length, _)| place.len() <= *length) {
+                best = Some((place.len(), key.to_owned()));
+            }
+        });
+    }
+    best.map(|(_, key)| key).unwrap_or_default()
+}
+
+/// How much of the key the text holds, and the line on which that part is written.
+fn line_of_key(text: &str, steps: &[String]) -> Option<(usize, usize)> {
+    let table = DeTable::parse(text).ok()?;
+    let mut best: Option<(usize, usize)> = None;
+    walk(table.get_ref(), "", &mut |found, place| {
+        let depth = overrides::split(found).filter(|found| steps.starts_with(found)).map_or(0, |found| found.len());
+        if depth > 0 && best.is_none_or(|(deepest, _)| depth > deepest) {
+            best = Some((depth, line_at(text, place.start)));
+        }
+    });
+    best
+}
+
+/// Calls `visit` with the dotted key and the place of every key, and of every value after its key.
+fn walk(table: &DeTable, prefix: &str, visit: &mut impl FnMut(&str, Range<usize>)) {
+    for (name, value) in table {
+        let key = if prefix.is_empty() { name.get_ref().to_string() } else { format!("{prefix}.{}", name.get_ref()) };
+        visit(&key, name.span());
+        walk_value(value, &key, visit);
+    }
+}
+
+fn walk_value(value: &toml::Spanned<DeValue>, key: &str, visit: &mut impl FnMut(&str, Range<usize>)) {
+    visit(key, value.span());
+    match value.get_ref() {
+        DeValue::Table(table) => walk(table, key, visit),
+        DeValue::Array(items) => {
+            for (at, item) in items.iter().enumerate() {
+                walk_value(item, &format!("{key}[{at}]"), visit);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The line, counted from 1, of a byte.
+fn line_at(text: &str, byte: usize) -> usize {
+    1 + text.as_bytes().iter().take(byte).filter(|&&b| b == b'\n').count()
+}

@@ -1,0 +1,143 @@
+//! Relative paths and globs of a recipe's items.
+//!
+//! A glob (`*`, `?`, `[ab]`, `**`) in `scene` makes one item per matching file, sorted by path. The
+//! item's other paths then name the files that belong to it:
+//!
+//! - `{stem}` is the scene's file name without its last extension and `{dir}` its folder:
+//!   `scene = "*/images/*.jpg"`, `labels = "{dir}/../masks/{stem}.png"`;
+//! - a glob in `labels` finds the label file with the scene's stem: `scene = "images/*.tif"`,
+//!   `labels = "masks/*.png"`. Pairs are made by name, never by position;
+//! - a path without either is shared by all.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use swath_geo::GridChoice;
+
+use super::{Data, Item};
+
+impl Data {
+    /// Makes every path absolute, seen from the recipe's folder, and expands globs.
+    pub(super) fn resolve(&mut self, folder: &Path) -> Result<(), String> {
+        for (split, items) in [("train", &mut self.train), ("val", &mut self.val), ("test", &mut self.test)] {
+            let mut resolved = Vec::with_capacity(items.len());
+            for (at, mut item) in std::mem::take(items).into_iter().enumerate() {
+                for path in item.paths_mut() {
+                    *path = absolute(folder, path);
+                }
+                resolved.extend(expand(item, &format!("data.{split}[{at}]"))?);
+            }
+            *items = resolved;
+        }
+        Ok(())
+    }
+}
+
+impl Item {
+    /// Every path of the item.
+    fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
+        let mut paths: Vec<&mut PathBuf> = self.scene.sources.iter_mut().map(|source| &mut source.path).collect();
+        if let GridChoice::Like(path) = &mut self.scene.grid {
+            paths.push(path);
+        }
+        paths.push(&mut self.labels);
+        paths.extend(self.aoi.as_mut());
+        paths
+    }
+}
+
+/// The items that a glob in the scene stands for; the item itself without one.
+fn expand(item: Item, key: &str) -> Result<Vec<Item>, String> {
+    let Some(leader) = item.scene.sources.iter().position(|source| is_glob(&source.path)) else {
+        if is_glob(&item.labels) {
+            return Err(format!("{key}.labels is a glob but its scene is none: name the one label file"));
+        }
+        return Ok(vec![item]);
+    };
+    if let Some(other) = item.scene.sources.iter().skip(leader + 1).find(|source| is_glob(&source.path)) {
+        return Err(format!(
+            "{key}.scene holds a second glob {}: write {{stem}} and {{dir}} for the first one's file name and folder",
+            other.path.display()
+        ));
+    }
+    let scenes = matches(&item.scene.sources[leader].path, &format!("{key}.scene"))?;
+    let labels = if is_glob(&item.labels) { Some(by_stem(&item.labels, &format!("{key}.labels"))?) } else { None };
+    scenes
+        .into_iter()
+        .map(|scene| {
+            let mut one = item.clone();
+            if let Some(labels) = &labels {
+                one.labels = labels.get(&stem(&scene)).cloned().ok_or_else(|| {
+                    format!(
+                        "{key}: no file of labels = {} has the name of scene {}; where names differ, write labels \
+                         with {{stem}} and {{dir}}",
+                        item.labels.display(),
+                        scene.display()
+                    )
+                })?;
+            }
+            for path in one.paths_mut() {
+                *path = fill(path, &scene);
+            }
+            one.scene.sources[leader].path = scene;
+            Ok(one)
+        })
+        .collect()
+}
+
+/// The path seen from the folder. What GDAL opens but no file system knows stays as it is:
+/// `/vsizip/...`, `NETCDF:...`.
+fn absolute(folder: &Path, path: &Path) -> PathBuf {
+    let text = path.to_string_lossy();
+    let scheme = text.split_once(':').is_some_and(|(scheme, _)| {
+        scheme.len() > 1 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    });
+    // `{dir}` becomes an absolute folder later.
+    if path.as_os_str().is_empty() || scheme || text.starts_with("{dir}") {
+        path.to_path_buf()
+    } else {
+        folder.join(path)
+    }
+}
+
+/// Whether the path is a pattern; a file that is really called so is none.
+fn is_glob(path: &Path) -> bool {
+    path.to_string_lossy().contains(['*', '?', '[']) && !path.exists() && !path.starts_with("/vsicurl")
+}
+
+/// The files that a pattern stands for, sorted.
+fn matches(pattern: &Path, key: &str) -> Result<Vec<PathBuf>, String> {
+    let wrong = |problem: String| format!("{key} = {}: {problem}", pattern.display());
+    let found = glob::glob(&pattern.to_string_lossy()).map_err(|error| wrong(format!("not a glob: {error}")))?;
+    let mut files = found.collect::<Result<Vec<_>, _>>().map_err(|error| wrong(error.to_string()))?;
+    files.sort();
+    if files.is_empty() { Err(wrong("no file matches".to_owned())) } else { Ok(files) }
+}
+
+/// The files that a pattern stands for, by stem.
+fn by_stem(pattern: &Path, key: &str) -> Result<BTreeMap<String, PathBuf>, String> {
+    let mut named = BTreeMap::new();
+    for file in matches(pattern, key)? {
+        if let Some(other) = named.insert(stem(&file), file.clone()) {
+            return Err(format!(
+                "{key}: {} and {} have the same name, so that scenes cannot be paired with them; write {{stem}} and \
+                 {{dir}} instead of a glob",
+                other.display(),
+                file.display()
+            ));
+        }
+    }
+    Ok(named)
+}
+
+fn fill(path: &Path, scene: &Path) -> PathBuf {
+    let Some(text) = path.to_str().filter(|text| text.contains("{stem}") || text.contains("{dir}")) else {
+        return path.to_path_buf();
+    };
+    let folder = scene.parent().unwrap_or(Path::new("")).to_string_lossy();
+    PathBuf::from(text.replace("{dir}", &folder).replace("{stem}", &stem(scene)))
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}

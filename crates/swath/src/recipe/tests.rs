@@ -1,0 +1,339 @@
+//! Tests of the recipe as a whole: forms, errors, round trip, paths and globs.
+
+use super::*;
+
+const SMALL: &str = r##"
+[data]
+classes = [
+  { name = "land", color = "#000000" },
+  { name = "water", color = "#0000ff" },
+]
+train = [{ scene = "a.tif", labels = "a_labels.tif" }]
+
+[model.encoder.resnet]
+[model.decoder.unet]
+
+[optimizer.adamw]
+lr = 1e-3
+
+[train]
+steps = 10
+"##;
+
+fn fails(text: &str, overrides: &[&str]) -> String {
+    let overrides: Vec<String> = overrides.iter().map(|s| (*s).to_owned()).collect();
+    let error = parse(text, Path::new("a.toml"), &overrides).expect_err("a wrong recipe");
+    assert!(error.is_usage());
+    let message = error.to_string();
+    assert!(!message.contains('\n'), "one line: {message}");
+    message
+}
+
+/// Every wrong setting of the small recipe with the message it gets, after `a.toml: -s SETTING: `.
+fn refusals(cases: &[(&str, &str)]) {
+    for (setting, expected) in cases {
+        assert_eq!(fails(SMALL, &[setting]), format!("a.toml: -s {setting}: {expected}"));
+    }
+}
+
+fn load(folder: &Path, text: &str) -> Result<Recipe> {
+    let path = folder.join("recipes").join("a.toml");
+    std::fs::create_dir_all(folder.join("recipes")).expect("a temporary folder");
+    std::fs::write(&path, text).expect("a temporary file");
+    Recipe::load(&path, &[])
+}
+
+fn touch(folder: &Path, files: &[&str]) {
+    for file in files {
+        let path = folder.join(file);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a temporary folder");
+        std::fs::write(path, "").expect("a temporary file");
+    }
+}
+
+#[test]
+fn a_small_recipe_takes_the_defaults() {
+    let recipe = parse(SMALL, Path::new("a.toml"), &[]).expect("a recipe");
+    assert_eq!(recipe.train.length(), Length::Steps(10));
+    assert_eq!(recipe.data.ignore, 255);
+    assert_eq!(recipe.loss, LossConfig::default());
+    assert_eq!(recipe.data.train[0].scene, swath_geo::SceneSpec::from_paths(&["a.tif"]));
+    assert_eq!(recipe.data.train[0].order, Order::File);
+}
+
+#[test]
+fn mistakes_in_the_file_name_line_key_and_nearest_key() {
+    let changed = |from: &str, to: &str| fails(&SMALL.replace(from, to), &[]);
+    assert_eq!(
+        changed("steps = 10", "stpes = 10"),
+        "a.toml, line 16: unknown key `train.stpes`; did you mean `steps`? (valid here: steps, epochs, batch, chip, \
+         seed, workers, sampler, max_repeat, validate_every, early_stopping)"
+    );
+    assert_eq!(
+        changed("labels = ", "lables = "),
+        "a.toml, line 7: unknown key `data.train[0].lables`; did you mean `labels`? (valid here: scene, labels, name, \
+         area, field, class, layer, filter, all_touched, aoi, background, order)"
+    );
+    assert_eq!(
+        changed("[optimizer.adamw]", "[optimizer.adagrad]"),
+        "a.toml, line 12: unknown key `optimizer.adagrad`; did you mean `adam`? (valid here: adamw, adam, sgd)"
+    );
+    assert_eq!(
+        changed("lr = 1e-3", "lr = \"high\""),
+        "a.toml, line 13: optimizer.adamw.lr: invalid type: string \"high\", expected a number"
+    );
+    assert_eq!(changed("lr = 1e-3", "lr = 0"), "a.toml, line 13: optimizer.adamw.lr is 0: it must be above 0");
+    assert_eq!(changed("#0000ff", "#000000"), {
+        "a.toml, line 3: data.classes: classes 0 (\"land\") and 1 (\"water\") share the colour #000000"
+    });
+    assert_eq!(changed("[data]", "[data"), "a.toml, line 2: not valid TOML: unclosed table, expected `]`");
+    assert_eq!(changed("[model.decoder.unet]", ""), "a.toml, line 9: model lacks the key `decoder`");
+    assert_eq!(fails("[data]\nclasses = []", &[]), "a.toml: `model` is missing");
+    assert_eq!(
+        changed("[model.encoder.resnet]", "[model.encoder.resnet]\n[model.encoder.plain]"),
+        "a.toml, line 9: model.encoder must hold exactly one member, written as a table [model.encoder.NAME]"
+    );
+}
+
+#[test]
+fn unknown_keys_and_words_are_refused_at_every_depth() {
+    refusals(&[
+        (
+            "optimizer.sgd.momentun=1",
+            "unknown key `optimizer.sgd.momentun`; did you mean `momentum`? (valid here: lr, weight_decay, momentum, \
+             nesterov, clip_norm)",
+        ),
+        (
+            "optimizer.adagrad.lr=1",
+            "unknown key `optimizer.adagrad`; did you mean `adam`? (valid here: adamw, adam, sgd)",
+        ),
+        (
+            "batch=3",
+            "unknown key `batch`; did you mean `train.batch`? (valid here: data, model, loss, optimizer, schedule, \
+             train, augment, predict)",
+        ),
+        (
+            "predict.blend=cosin",
+            "predict.blend cannot be `cosin`; did you mean `cosine`? (valid here: none, linear, cosine)",
+        ),
+        (
+            "data.train[0].scene={source=[]}",
+            "unknown key `data.train[0].scene.source`; did you mean `sources`? (valid here: sources, grid, resampling, \
+             allow_reproject)",
+        ),
+        (
+            "data.train[0].area={lft=1}",
+            "unknown key `data.train[0].area.lft`; did you mean `left`? (valid here: left, right, top, bottom)",
+        ),
+        ("data.train[0].order=size", "data.train[0].order cannot be `size` (valid here: file, class, area, field)"),
+        (
+            "loss.terms=[{soft_iou={wight=1}}]",
+            "unknown key `loss.terms[0].soft_iou.wight`; did you mean `weight`? (valid here: weight)",
+        ),
+    ]);
+}
+
+#[test]
+fn wrong_types_say_what_is_expected() {
+    refusals(&[
+        ("train.batch=many", "train.batch: invalid type: string \"many\", expected a whole number, not negative"),
+        ("train.batch=-1", "train.batch: invalid value: integer `-1`, expected a whole number, not negative"),
+        ("augment.flips=3", "augment.flips: invalid type: integer `3`, expected true or false"),
+        ("augment.gamma=3", "augment.gamma: invalid type: integer `3`, expected an array of length 2"),
+        ("optimizer=sgd", "optimizer must be a table that is named after its member, written as [optimizer.NAME]"),
+        ("schedule.cosine=3", "schedule.cosine: invalid type: integer `3`, expected a table { ... }"),
+        ("data.classes=[{name=\"a\"}]", "data.classes[0] lacks the key `color`"),
+        ("data.ignore=70000", "data.ignore: invalid value: integer `70000`, expected a whole number from 0 to 65535"),
+        ("data.train=3", "data.train: invalid type: integer `3`, expected a list [...]"),
+        (
+            "data.classes[0].color=red",
+            "data.classes[0].color: `red` is not a colour: write \"#rrggbb\", for example \"#ff3300\"",
+        ),
+        (
+            "data.train[0].scene=3",
+            "data.train[0].scene: invalid type: integer `3`, expected a path, a list of paths or a table { sources = \
+             [...] }",
+        ),
+        (
+            "data.train[0].area=3",
+            "data.train[0].area: invalid type: integer `3`, expected [column, row, width, height] or one side such as \
+             { left = 0.6 }",
+        ),
+        ("data.bands=[true]", "data.bands: expected a band name such as \"B04\" or a band number from 1"),
+    ]);
+}
+
+#[test]
+fn values_that_no_run_can_use_are_refused() {
+    refusals(&[
+        ("train.chip=0", "train.chip is 0: it must be at least 1"),
+        ("train.batch=0", "train.batch is 0: it must be at least 1"),
+        ("train.epochs=3", "train.epochs is 3 and train.steps is 10: give one of them"),
+        ("train.validate_every=0", "train.validate_every is 0: it must be at least 1"),
+        ("train.max_repeat=0.5", "train.max_repeat is 0.5: it must be at least 1"),
+        ("predict.overlap=512", "predict.overlap is 512: it must be below predict.chip, which is 512"),
+        ("predict.batch=0", "predict.batch is 0: it must be at least 1"),
+        ("optimizer.adamw.lr=-1", "optimizer.adamw.lr is -1: it must be above 0"),
+        ("optimizer.adamw.lr=nan", "optimizer.adamw.lr is NaN: it must be above 0"),
+        ("optimizer.adam.betas=[0.9, 1.0]", "optimizer.adam.betas is 1: both must be in [0, 1)"),
+        ("optimizer.sgd.clip_norm=0", "optimizer.sgd.clip_norm is 0: it must be above 0; leave it out to not clip"),
+        ("optimizer.sgd={momentum=0, nesterov=true}", "optimizer.sgd.nesterov is true: it needs a momentum above 0"),
+        ("schedule.triangular.half_cycle=0", "schedule.triangular.half_cycle is 0: it must be at least 1"),
+        ("schedule.one_cycle.rise=2", "schedule.one_cycle.rise is 2: it must be in [0, 1]"),
+        ("augment.gamma=[0, 1]", "augment.gamma is [0, 1]: both must be above 0"),
+        ("augment.brightness=[1, -1]", "augment.brightness is [1, -1]: write [lowest, highest], both finite"),
+        ("data.ignore=1", { "data.ignore is 1, a label value of class \"water\": choose another" }),
+        ("data.bands=[0]", "data.bands holds 0: bands are counted from 1"),
+        ("data.bands=[\"B02\", \"B02\"]", "data.bands lists \"B02\" twice"),
+        ("data.train[0].scene=[]", "data.train[0].scene is empty: name at least one file"),
+        ("data.train[0].background=sky", {
+            "data.train[0].background is \"sky\", which is no class: choose of land, water"
+        }),
+        ("data.train[0].area={left=0}", "data.train[0].area is 0: a share must be above 0 and at most 1"),
+        ("loss.terms=[]", "loss.terms is empty: list at least one, for example { cross_entropy = {} }"),
+        ("loss.terms=[{cross_entropy={class_weights=[1]}}]", {
+            "loss.terms[0].cross_entropy.class_weights is 1 numbers for 2 classes: give one each"
+        }),
+    ]);
+}
+
+#[test]
+fn networks_that_cannot_be_built_are_refused() {
+    let message = fails(SMALL, &["model.encoder.resnet.depth=35"]);
+    assert!(message.contains("model: encoder resnet: `depth = 35` is not possible"), "{message}");
+}
+
+#[test]
+fn overrides_apply_before_the_recipe_is_understood() {
+    let overrides = ["optimizer.sgd.lr=0.5".to_owned(), "data.train[0].name=first".to_owned()];
+    let recipe = parse(SMALL, Path::new("a.toml"), &overrides).expect("a recipe");
+    assert_eq!(recipe.optimizer, OptimizerConfig::Sgd(SgdConfig { lr: 0.5, ..SgdConfig::default() }));
+    assert_eq!(recipe.data.train[0].name.as_deref(), Some("first"));
+    let mended =
+        parse(&SMALL.replace("steps = 10", "steps = \"x\""), Path::new("a.toml"), &["train.steps=1".to_owned()]);
+    assert_eq!(mended.expect("a mended recipe").train.steps, Some(1));
+}
+
+#[test]
+fn paths_are_seen_from_the_recipe() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let text = SMALL.replace("\"a.tif\"", "[\"../x/a.tif\", \"/vsizip/b.zip/b.tif\", 'NETCDF:\"c.nc\":v']");
+    let recipe = load(folder.path(), &text).expect("a recipe");
+    let paths: Vec<&Path> = recipe.data.train[0].scene.sources.iter().map(|source| source.path.as_path()).collect();
+    let expected = folder.path().join("recipes").join("../x/a.tif");
+    assert_eq!(paths, [expected.as_path(), Path::new("/vsizip/b.zip/b.tif"), Path::new("NETCDF:\"c.nc\":v")]);
+    assert_eq!(recipe.data.train[0].labels, folder.path().join("recipes/a_labels.tif"));
+    let missing = Recipe::load(&folder.path().join("no.toml"), &[]).expect_err("no file");
+    assert!(!missing.is_usage() && missing.to_string().starts_with("cannot read "), "{missing}");
+    let empty = load(folder.path(), &SMALL.replace("train = [", "val = [")).expect_err("nothing to train on");
+    assert!(empty.to_string().contains("data.train is empty"), "{empty}");
+}
+
+#[test]
+fn globs_make_one_item_a_scene_and_pair_labels_by_name() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    touch(folder.path(), &["i/2.jpg", "i/10.jpg", "l/2.png", "l/10.png", "l/3.png", "j/2.jpg", "j/4.jpg"]);
+    let pairs = |scene: &str, labels: &str| {
+        let text = SMALL.replace("a.tif", scene).replace("a_labels.tif", labels);
+        load(folder.path(), &text).map(|recipe| {
+            let short = |path: &Path| path.strip_prefix(folder.path().join("recipes/..")).map(Path::to_path_buf);
+            let names = recipe.data.train.iter().map(|item| (short(&item.scene.sources[0].path), short(&item.labels)));
+            names
+                .map(|(scene, labels)| {
+                    format!("{}={}", scene.expect("below").display(), labels.expect("below").display())
+                })
+                .collect::<Vec<_>>()
+                .join(" ")
+        })
+    };
+    assert_eq!(pairs("../i/*.jpg", "../l/*.png").expect("pairs"), "i/10.jpg=l/10.png i/2.jpg=l/2.png");
+    let filled = pairs("../?/2.jpg", "{dir}/{stem}.png").expect("pairs");
+    assert_eq!(filled, "i/2.jpg=i/2.png j/2.jpg=j/2.png");
+    let fails = |scene: &str, labels: &str, words: &str| {
+        let message = pairs(scene, labels).expect_err(words).to_string();
+        assert!(message.contains(words) && !message.contains('\n'), "{message}");
+    };
+    fails("../k/*.jpg", "../l/*.png", "no file matches");
+    fails("../j/*.jpg", "../l/*.png", "has the name of scene");
+    fails("../i/2.jpg", "../l/*.png", "labels is a glob but its scene is none");
+    fails("../i/*.jpg", "../?/2.*", "have the same name");
+    fails("../i/***.jpg", "../l/*.png", "not a glob");
+}
+
+mod round_trip {
+    use super::*;
+    use proptest::option::of;
+    use proptest::prelude::*;
+
+    fn items() -> impl Strategy<Value = Vec<Item>> {
+        let area = prop_oneof![
+            (0.01..1.0f64).prop_map(Area::Left),
+            (0.01..1.0f64).prop_map(Area::Bottom),
+            (0..9usize, 0..9usize, 1..9usize, 1..9usize).prop_map(|(a, b, c, d)| Area::Pixels([a, b, c, d])),
+        ];
+        let source = ("[a-z{}* ]{1,6}", of(Just(vec![3, 1])), of(-9.5..9.5f64))
+            .prop_map(|(path, bands, nodata)| swath_geo::Source { bands, nodata, ..swath_geo::Source::new(path) });
+        let scene = (prop::collection::vec(source, 1..3), any::<bool>()).prop_map(|(sources, allow_reproject)| {
+            swath_geo::SceneSpec { allow_reproject, ..swath_geo::SceneSpec::from_sources(sources) }
+        });
+        let order = prop_oneof![Just(Order::File), Just(Order::Area), "\\PC{1,5}".prop_map(Order::Field)];
+        let item = (scene, "\\PC{1,8}", of(area), of("\\PC{0,5}"), any::<bool>(), order).prop_map(
+            |(scene, labels, area, field, all_touched, order)| Item {
+                scene,
+                labels: labels.into(),
+                area,
+                field,
+                all_touched,
+                order,
+                name: None,
+                class: None,
+                layer: None,
+                filter: Some("a > 'b\"'".to_owned()),
+                aoi: None,
+                background: Some("land".to_owned()),
+            },
+        );
+        prop::collection::vec(item, 0..3)
+    }
+
+    fn optimizers() -> impl Strategy<Value = OptimizerConfig> {
+        let numbers = (1e-9..9.0f64, 0.0..1.0f64, of(1e-3..1e6f64));
+        (0..3, numbers).prop_map(|(kind, (lr, decay, clip_norm))| match kind {
+            0 => OptimizerConfig::AdamW(AdamWConfig { lr, weight_decay: decay, clip_norm, ..Default::default() }),
+            1 => OptimizerConfig::Adam(AdamConfig { lr, betas: [decay, 0.5], clip_norm, ..Default::default() }),
+            _ => OptimizerConfig::Sgd(SgdConfig { lr, weight_decay: decay, clip_norm, ..Default::default() }),
+        })
+    }
+
+    fn schedules() -> impl Strategy<Value = ScheduleConfig> {
+        (0..5, 0..99usize, 0.0..1.0f64).prop_map(|(kind, warmup, share)| match kind {
+            0 => ScheduleConfig::Constant(ConstantConfig { warmup }),
+            1 => ScheduleConfig::Polynomial(PolynomialConfig { warmup, power: share + 0.1 }),
+            2 => ScheduleConfig::Cosine(CosineConfig { warmup, end: share }),
+            3 => ScheduleConfig::OneCycle(OneCycleConfig { warmup, rise: share, ..Default::default() }),
+            _ => ScheduleConfig::Triangular(TriangularConfig { warmup, base: share, ..Default::default() }),
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_resolved_recipe_reads_back_equal(
+            (train, val) in (items(), items()),
+            optimizer in optimizers(),
+            schedule in schedules(),
+            (seed, steps, epochs) in (0..=i64::MAX as u64, of(1..usize::MAX >> 1), any::<bool>()),
+            bands in of(Just(vec![BandRef::Name("B02".to_owned()), BandRef::Number(7)])),
+            shade in -3.0..3.0f64,
+        ) {
+            let mut recipe = Recipe::from_toml_str(SMALL).expect("a recipe");
+            (recipe.data.train, recipe.data.val, recipe.data.bands) = (train, val, bands);
+            (recipe.optimizer, recipe.schedule, recipe.train.seed) = (optimizer, schedule, seed);
+            (recipe.train.steps, recipe.train.epochs) = if epochs { (None, steps) } else { (steps, None) };
+            recipe.augment.brightness = Span { low: shade, high: 3.0 };
+            let text = recipe.to_toml().expect("TOML");
+            let back = Recipe::from_toml_str(&text).map_err(|e| TestCaseError::fail(format!("{e}\n{text}")))?;
+            prop_assert_eq!(back, recipe);
+        }
+    }
+}
