@@ -112,8 +112,23 @@ pub(crate) fn open_raster(path: &Path) -> Result<Dataset> {
         GdalOpenFlags::GDAL_OF_READONLY | GdalOpenFlags::GDAL_OF_RASTER | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR;
     Dataset::open_ex(path, DatasetOptions { open_flags, ..DatasetOptions::default() }).map_err(|error| {
         let message = take_messages_about(path, &error.to_string());
+        let message = explain(path).map_or(message, str::to_owned);
         GeoError::Open { path: path.to_path_buf(), message }
     })
+}
+
+/// Why a file that exists is no raster, where GDAL only says that it is none.
+fn explain(path: &Path) -> Option<&'static str> {
+    if path.is_dir() {
+        return Some("it is a folder; name the files in it");
+    }
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip")) {
+        return Some("it is an archive; name a file in it as /vsizip/ARCHIVE.zip/FILE");
+    }
+    let options = DatasetOptions { open_flags: GdalOpenFlags::GDAL_OF_VECTOR, ..DatasetOptions::default() };
+    Dataset::open_ex(path, options)
+        .is_ok()
+        .then_some("it holds vectors and no pixels; make labels of it with swath rasterize")
 }
 
 /// Reads the header and refuses what could not be read in reasonable memory.

@@ -77,7 +77,9 @@ fn small_bad_files_are_survived_and_named() {
     let dataset = geotiff(&source, &Recipe { width, height, options, ..Recipe::default() }, &[pixels]);
     let mut cases = vec![
         (folder.path().join("missing.tif"), "No such file"),
-        (folder.path().to_path_buf(), "not recognized"),
+        (folder.path().to_path_buf(), "it is a folder"),
+        (file("archive.zip", b"PK"), "/vsizip/"),
+        (file("shapes.geojson", br#"{"type":"FeatureCollection","features":[]}"#), "vectors"),
         (file("empty.tif", b""), "not recognized"),
         (file("text.tif", b"not a raster at all"), "not recognized"),
         (file("tile.tif", &hollow(40_000, 40_000, [322, 323, 324, 325])), "blocks of 40000x40000"),

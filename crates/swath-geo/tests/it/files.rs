@@ -10,6 +10,7 @@ use gdal::{Dataset, DriverManager};
 pub(crate) const UTM_10M: [f64; 6] = [330_000.0, 10.0, 0.0, 5_822_040.0, 0.0, -10.0];
 
 /// What a test file is; bands come as `[row, column]` slices.
+#[derive(Clone, Copy)]
 pub(crate) struct Recipe<'a> {
     pub(crate) width: usize,
     pub(crate) height: usize,

@@ -60,6 +60,36 @@ fn large_scenes_are_sampled_unless_told_otherwise() {
 }
 
 #[test]
+fn nothing_is_written_beside_the_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let inside = folder.path().join("in");
+    std::fs::create_dir(&inside).unwrap();
+    let tiff = folder.path().join("a.tif");
+    let recipe = Recipe { nodata: Some(3.0), ..Recipe::default() };
+    let dataset = geotiff(&tiff, &recipe, &[noise(1, 48, 9).iter().map(|&value| value as u8).collect::<Vec<_>>()]);
+    for (driver, name) in
+        [("PNG", "a.png"), ("JPEG", "a.jpg"), ("GTiff", "a.tif"), ("VRT", "a.vrt"), ("JP2OpenJPEG", "a.jp2")]
+    {
+        let Ok(driver) = gdal::DriverManager::get_driver_by_name(driver) else { continue };
+        let path = inside.join(name);
+        drop(dataset.create_copy(&driver, &path, &gdal::raster::RasterCreationOptions::default()).unwrap());
+        let sidecar = inside.join(format!("{name}.aux.xml"));
+        let told = std::fs::read(&sidecar).ok();
+        let scene = Scene::open_paths(&[&path]).unwrap();
+        assert!(info(&scene, &EXACT).unwrap().bands[0].stats.mean.is_some());
+        assert_eq!(std::fs::read(&sidecar).ok(), told, "{name}");
+        // What a sidecar tells counts: PNG and JPEG have no other place for CRS and nodata.
+        assert_eq!(scene.grid().gsd(), Some((10.0, 10.0)), "{name}");
+        assert_eq!(scene.bands()[0].nodata, Some(3.0), "{name}");
+    }
+    let known = ["a.png", "a.jpg", "a.tif", "a.vrt", "a.jp2"].map(String::from);
+    for entry in std::fs::read_dir(&inside).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(known.contains(&name.replace(".aux.xml", "").replace(".wld", "")), "{name}");
+    }
+}
+
+#[test]
 fn a_huge_scene_without_overviews_costs_no_more() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("huge.vrt");
