@@ -138,14 +138,14 @@ mod hex_color {
     }
 }
 
-mod hex_colors {
+pub(crate) mod hex_colors {
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(colors: &[[u8; 3]], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(colors: &[[u8; 3]], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(colors.iter().map(|color| super::to_hex(*color)))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<[u8; 3]>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<[u8; 3]>, D::Error> {
         let texts = Vec::<String>::deserialize(deserializer)?;
         texts.iter().map(|text| super::hex_color::parse(text)).collect()
     }

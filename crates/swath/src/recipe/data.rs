@@ -18,6 +18,12 @@ pub struct Data {
     /// Value of unlabelled pixels in label rasters; never a class.
     #[serde(default = "default_ignore")]
     pub ignore: u16,
+    /// More values of unlabelled pixels in label rasters.
+    #[serde(default)]
+    pub ignore_values: Vec<i64>,
+    /// Colours of unlabelled pixels in label images; `"#rrggbb"` in the recipe.
+    #[serde(default, with = "crate::classes::hex_colors")]
+    pub ignore_colors: Vec<[u8; 3]>,
     /// Bands that the network sees, by name or by number from 1; all data bands unless given.
     #[serde(default)]
     pub bands: Option<Vec<BandRef>>,
@@ -149,6 +155,15 @@ impl Data {
         let ignore = self.ignore;
         if let Some(class) = self.classes.iter().find(|class| class.values.contains(&i64::from(ignore))) {
             return Err(format!("data.ignore is {ignore}, a label value of class \"{}\": choose another", class.name));
+        }
+        for class in &self.classes {
+            if let Some(value) = class.values.iter().find(|value| self.ignore_values.contains(value)) {
+                return Err(format!("data.ignore_values holds {value}, a value of class \"{}\"", class.name));
+            }
+            if let Some(color) = class.colors.iter().find(|color| self.ignore_colors.contains(color)) {
+                let color = classes::to_hex(*color);
+                return Err(format!("data.ignore_colors holds {color}, a colour of class \"{}\"", class.name));
+            }
         }
         if let Some(bands) = &self.bands {
             if bands.is_empty() {

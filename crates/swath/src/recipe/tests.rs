@@ -337,3 +337,11 @@ mod round_trip {
         }
     }
 }
+
+#[test]
+fn ignored_labels_are_no_classes() {
+    refusals(&[
+        ("data.ignore_values=[-1, 1]", "data.ignore_values holds 1, a value of class \"water\""),
+        ("data.ignore_colors=[\"#0000FF\"]", "data.ignore_colors holds #0000ff, a colour of class \"water\""),
+    ]);
+}
