@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use swath_geo::{GeoError, Window};
 
+use crate::dataset::DataError;
+
 /// The result of this crate's functions.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -88,6 +90,9 @@ pub enum Error {
     /// The work was stopped on request.
     #[error("stopped on request")]
     Cancelled,
+    /// Training data cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// A raster or vector file could not be read or written.
     #[error(transparent)]
     Geo(#[from] GeoError),

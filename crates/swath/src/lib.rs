@@ -1,6 +1,7 @@
 //! Scene in, map out: training, prediction and evaluation of segmentation networks.
 
 pub mod classes;
+pub mod dataset;
 mod dihedral;
 mod error;
 pub mod evaluate;
