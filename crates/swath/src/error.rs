@@ -47,6 +47,28 @@ pub enum Error {
         /// What is wrong and what would be right.
         problem: String,
     },
+    /// An evaluation was asked for in a way that cannot work.
+    #[error("{problem}")]
+    EvaluateOptions {
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+    /// A map and its labels overlap, but nowhere do both say something.
+    #[error(
+        "{} and {} have no pixel in common: {mapped} mapped pixels have no label and {labelled} labelled pixels no map; \
+         check the nodata and ignore values",
+        .map.display(), .labels.display()
+    )]
+    NothingToCompare {
+        /// The map.
+        map: PathBuf,
+        /// The labels.
+        labels: PathBuf,
+        /// Pixels with a map only.
+        mapped: u64,
+        /// Pixels with a label only.
+        labelled: u64,
+    },
     /// The device failed while it computed.
     #[error("the network cannot be run: {problem}; try a smaller chip or batch, or another device")]
     Network {

@@ -5,8 +5,13 @@
 
 mod comparison;
 mod error_map;
+mod files;
 mod preview;
+mod spec;
 mod table;
+
+#[cfg(test)]
+mod file_tests;
 
 use std::fmt;
 
@@ -14,7 +19,9 @@ use serde::{Deserialize, Serialize};
 
 pub use comparison::{ClassArea, Comparison, Counts, Measures};
 pub use error_map::ErrorMapCoding;
+pub use files::{Evaluated, boundary_distance, evaluate};
 pub use preview::Preview;
+pub use spec::{EvaluateSpec, MapAndLabels};
 pub use table::table;
 pub(crate) use table::{area_unit, grouped, percent};
 
