@@ -64,52 +64,58 @@ impl Default for SoftIouConfig {
     }
 }
 
+/// Why a loss cannot be minimized.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key} is {problem}")]
+pub struct LossError {
+    /// The key at fault, seen from the loss: `terms[0].soft_iou.weight`.
+    pub key: String,
+    /// Its value and what would be right.
+    pub problem: String,
+}
+
 impl LossConfig {
     /// Refuses what cannot be minimized: no terms, weights below 0, class weights that do not fit.
     ///
     /// # Errors
     ///
-    /// A line that begins with the key, seen from the loss.
-    pub fn check(&self, classes: usize) -> Result<(), String> {
-        if self.terms.is_empty() {
-            return Err("terms is empty: list at least one, for example { cross_entropy = {} }".to_owned());
-        }
-        for (at, term) in self.terms.iter().enumerate() {
-            let key = format!("terms[{at}]");
-            match term {
-                Term::CrossEntropy(config) => config.check(&format!("{key}.cross_entropy"), classes)?,
-                Term::SoftIou(config) => check_weight(&format!("{key}.soft_iou"), config.weight)?,
-            }
-        }
-        Ok(())
+    /// With the key and what would be right.
+    pub fn check(&self, classes: usize) -> Result<(), LossError> {
+        let wanted = "empty: list at least one, for example { cross_entropy = {} }";
+        require(!self.terms.is_empty(), || "terms".to_owned(), || wanted.to_owned())?;
+        self.terms.iter().enumerate().try_for_each(|(at, term)| match term {
+            Term::CrossEntropy(config) => config.check(&format!("terms[{at}].cross_entropy"), classes),
+            Term::SoftIou(config) => check_weight(&format!("terms[{at}].soft_iou"), config.weight),
+        })
     }
 }
 
 impl CrossEntropyConfig {
-    fn check(&self, key: &str, classes: usize) -> Result<(), String> {
+    fn check(&self, key: &str, classes: usize) -> Result<(), LossError> {
         check_weight(key, self.weight)?;
-        if !(0.0..=1.0).contains(&self.label_smoothing) {
-            return Err(format!("{key}.label_smoothing is {}: it must be in [0, 1]", self.label_smoothing));
-        }
+        let smoothing = self.label_smoothing;
+        require(
+            (0.0..=1.0).contains(&smoothing),
+            || format!("{key}.label_smoothing"),
+            || format!("{smoothing}: it must be in [0, 1]"),
+        )?;
         let Some(weights) = &self.class_weights else { return Ok(()) };
-        if weights.len() != classes {
-            return Err(format!(
-                "{key}.class_weights is {} numbers for {classes} classes: give one each",
-                weights.len()
-            ));
-        }
+        let key = || format!("{key}.class_weights");
+        require(weights.len() == classes, key, || {
+            format!("{} numbers for {classes} classes: give one each", weights.len())
+        })?;
         let usable = weights.iter().all(|weight| *weight >= 0.0 && weight.is_finite());
-        if !usable || weights.iter().all(|weight| *weight == 0.0) {
-            return Err(format!("{key}.class_weights is {weights:?}: none may be negative, and not all may be 0"));
-        }
-        Ok(())
+        require(usable && weights.iter().any(|weight| *weight > 0.0), key, || {
+            format!("{weights:?}: none may be negative, and not all may be 0")
+        })
     }
 }
 
-fn check_weight(key: &str, weight: f64) -> Result<(), String> {
-    if weight > 0.0 && weight.is_finite() {
-        Ok(())
-    } else {
-        Err(format!("{key}.weight is {weight}: it must be above 0"))
-    }
+fn check_weight(key: &str, weight: f64) -> Result<(), LossError> {
+    let fine = weight > 0.0 && weight.is_finite();
+    require(fine, || format!("{key}.weight"), || format!("{weight}: it must be above 0"))
+}
+
+fn require(fine: bool, key: impl Fn() -> String, problem: impl Fn() -> String) -> Result<(), LossError> {
+    if fine { Ok(()) } else { Err(LossError { key: key(), problem: problem() }) }
 }

@@ -2,4 +2,5 @@
 
 mod family;
 mod golden;
+mod loss;
 mod weights;
