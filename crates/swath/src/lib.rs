@@ -9,6 +9,7 @@ pub mod metrics;
 pub mod predict;
 pub mod recipe;
 pub mod report;
+pub mod train;
 
 pub use error::{Error, Result};
 
