@@ -1,6 +1,6 @@
 //! Losses: what training minimizes, as a weighted sum of terms.
 //!
-//! Adding a term is a file beside this one with a function of [`Batch`](batch::Batch), a variant of [`Term`] and
+//! Adding a term is a file beside this one with a function of `Batch`, a variant of [`Term`] and
 //! one line in [`Loss::forward`].
 
 mod batch;

@@ -84,7 +84,11 @@ impl Recipe {
     ///
     /// `overrides` are `key=value` pairs such as `train.steps=10`; they are applied before the recipe
     /// is understood, so they may also set what the file leaves out. Relative paths are relative to the
-    /// recipe's folder; globs are expanded to one item per scene.
+    /// recipe's folder.
+    ///
+    /// A glob (`*`, `?`, `[ab]`, `**`) in `scene` makes one item per matching file, sorted by path. The item's other
+    /// paths then name the files that belong to it: `{stem}` is the scene's file name without its last extension and
+    /// `{dir}` its folder; a glob in `labels` finds the file with the scene's stem; any other path is shared by all.
     ///
     /// # Errors
     ///

@@ -1,13 +1,11 @@
 //! Relative paths and globs of a recipe's items.
 //!
-//! A glob (`*`, `?`, `[ab]`, `**`) in `scene` makes one item per matching file, sorted by path. The
-//! item's other paths then name the files that belong to it:
+//! [`Recipe::load`](super::Recipe::load) says what they mean:
 //!
-//! - `{stem}` is the scene's file name without its last extension and `{dir}` its folder:
-//!   `scene = "*/images/*.jpg"`, `labels = "{dir}/../masks/{stem}.png"`;
-//! - a glob in `labels` finds the label file with the scene's stem: `scene = "images/*.tif"`,
-//!   `labels = "masks/*.png"`. Pairs are made by name, never by position;
-//! - a path without either is shared by all.
+//! ```toml
+//! { scene = "*/images/*.jpg", labels = "{dir}/../masks/{stem}.png" }
+//! { scene = "images/*.tif", labels = "masks/*.png" }   # pairs are made by name, never by position
+//! ```
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
