@@ -57,6 +57,25 @@ impl Class {
     }
 }
 
+/// A colour for a class that has none: neighbouring ids get hues that are far apart.
+///
+/// ```
+/// let colors: std::collections::HashSet<_> = (0..100).map(swath::classes::default_color).collect();
+/// assert_eq!(colors.len(), 100);
+/// ```
+pub fn default_color(index: usize) -> [u8; 3] {
+    // Steps of the golden angle never repeat a hue.
+    let hue = (index as f64 * 137.507_764 + 210.0) % 360.0 / 60.0;
+    // Three lightnesses, so that classes with similar hues still differ.
+    let value = [0.85, 0.65, 0.95][index % 3];
+    let channel = |offset: f64| {
+        let k = (offset + hue) % 6.0;
+        let share = value - value * 0.75 * k.min(4.0 - k).clamp(0.0, 1.0);
+        (share * 255.0).round() as u8
+    };
+    [channel(5.0), channel(3.0), channel(1.0)]
+}
+
 /// Checks that the classes can be told apart, in maps as well as in label files.
 ///
 /// # Errors

@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use swath_geo::{GeoError, Window};
+use swath_nn::FamilyError;
+use swath_nn::loss::LossError;
+use swath_nn::weights::WeightsError;
 
 use crate::dataset::DataError;
 
@@ -118,6 +121,23 @@ pub enum Error {
     /// A raster or vector file could not be read or written.
     #[error(transparent)]
     Geo(#[from] GeoError),
+    /// The network that was asked for cannot be built.
+    #[error(transparent)]
+    Family(#[from] FamilyError),
+    /// The loss does not fit the classes.
+    #[error("loss.{0}")]
+    Loss(#[from] LossError),
+    /// Weights do not fit the network.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// A training run cannot go on, or its folder cannot be used.
+    #[error("{}: {problem}", .path.display())]
+    Run {
+        /// The run folder or the file in it.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        problem: String,
+    },
 }
 
 impl Error {

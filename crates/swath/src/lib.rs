@@ -1,5 +1,6 @@
 //! Scene in, map out: training, prediction and evaluation of segmentation networks.
 
+pub mod bundle;
 pub mod classes;
 pub mod dataset;
 mod dihedral;
@@ -10,6 +11,7 @@ pub mod predict;
 pub mod recipe;
 pub mod report;
 pub mod train;
+pub mod whole_file;
 
 pub use error::{Error, Result};
 

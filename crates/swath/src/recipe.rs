@@ -47,7 +47,7 @@ pub use augment::{Augment, Span};
 pub use data::{BandRef, Data, Item, Order};
 pub use model::Model;
 pub use optimizer::{AdamConfig, AdamWConfig, OptimizerConfig, SgdConfig};
-pub use predict::{Blend, Predict};
+pub use predict::Predict;
 pub use schedule::{ConstantConfig, CosineConfig, OneCycleConfig, PolynomialConfig, ScheduleConfig, TriangularConfig};
 pub use train::{Length, SamplerKind, Train};
 

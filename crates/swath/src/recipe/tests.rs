@@ -171,7 +171,7 @@ fn values_that_no_run_can_use_are_refused() {
         ("train.epochs=3", "train.epochs is 3 and train.steps is 10: give one of them"),
         ("train.validate_every=0", "train.validate_every is 0: it must be at least 1"),
         ("train.max_repeat=0.5", "train.max_repeat is 0.5: it must be at least 1"),
-        ("predict.overlap=512", "predict.overlap is 512: it must be below predict.chip, which is 512"),
+        ("predict.overlap=257", "predict.overlap is 257: it must be at most half of predict.chip, which is 512"),
         ("predict.batch=0", "predict.batch is 0: it must be at least 1"),
         ("optimizer.adamw.lr=-1", "optimizer.adamw.lr is -1: it must be above 0"),
         ("optimizer.adamw.lr=nan", "optimizer.adamw.lr is NaN: it must be above 0"),
