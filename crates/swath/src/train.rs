@@ -1,4 +1,24 @@
-//! Training: how weights follow gradients, step by step.
+//! Training: a recipe and its data make a bundle.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `run` | the loop: batches, steps, validations |
+//! | `optimizer`, `schedule` | how weights follow gradients |
+//! | `validate` | whole scenes through the real predictor |
+//! | `checkpoint`, `folder` | what a resume needs, and where a run lies |
+//! | `journal`, `log` | `metrics.jsonl` and `log.txt` |
+//! | `outcome` | test scenes and report at the end |
 
+mod checkpoint;
+mod folder;
+pub mod journal;
+mod log;
 pub mod optimizer;
+mod outcome;
+mod run;
 pub mod schedule;
+mod validate;
+
+pub use checkpoint::Best;
+pub use folder::{Existing, RunFolder};
+pub use run::{Ended, Event, Summary, TrainOptions, train};

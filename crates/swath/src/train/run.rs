@@ -1,0 +1,462 @@
+//! The training loop.
+//!
+//! A run is a function of its recipe: chips follow from the seed and their number, the learning rate from the step, and a
+//! checkpoint holds weights and optimizer. An interrupted run that is resumed therefore equals an uninterrupted one, on
+//! the cpu to the bit.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use burn::module::Module;
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use swath_geo::Scene;
+use swath_nn::loss::Loss;
+use swath_nn::{Segmenter, weights};
+
+use super::checkpoint::{self, State};
+use super::folder::{Existing, RunFolder};
+use super::journal::{Journal, Record};
+use super::log::Log;
+use super::schedule::Schedule;
+use super::validate::{Validation, validate};
+use super::{Best, optimizer, outcome};
+use crate::IGNORE;
+use crate::bundle::{Bundle, Calibration, FORMAT_VERSION, Header, Normalization, Provenance};
+use crate::dataset::{self, Batch, ChipOptions, DataError, Dataset, DatasetOptions, Loader, LoaderOptions, OpenItem};
+use crate::error::{Error, Result};
+use crate::predict::{Options, SegmenterNetwork};
+use crate::recipe::{Item, Length, Recipe};
+
+/// How a run is made, beside its recipe.
+#[derive(Debug)]
+pub struct TrainOptions<'a> {
+    /// The run folder.
+    pub folder: RunFolder,
+    /// What to do with a run that stands there already.
+    pub existing: Existing,
+    /// Where the arithmetic runs.
+    pub device: Device,
+    /// Set to stop after the current step.
+    pub cancel: &'a AtomicBool,
+}
+
+/// What a run tells while it goes on.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A line for people, which also stands in `log.txt`.
+    Message(&'a str),
+    /// One step is done.
+    Step {
+        /// Steps done.
+        step: usize,
+        /// Steps of the whole run.
+        steps: usize,
+        /// Loss of the step.
+        loss: f64,
+        /// Chips per second.
+        images_per_s: f64,
+        /// The IoU to quote of the latest validation.
+        iou: Option<f64>,
+    },
+    /// A validation is under way; this share is done.
+    Validating(f64),
+}
+
+/// Trains a network as the recipe says.
+///
+/// # Errors
+///
+/// When the data, the network or the run folder are not usable, and when the loss stops being a number: the message names
+/// the step, the chips and what to try.
+pub fn train(recipe: &Recipe, options: &TrainOptions, observe: &mut dyn FnMut(Event<'_>)) -> Result<Summary> {
+    let started = Instant::now();
+    let mut run = Run::open(recipe, options, observe)?;
+    run.announce(started)?;
+    let ended = run.steps_and_validations()?;
+    outcome::conclude(&mut run, ended)
+}
+
+/// How a training ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// All steps are done.
+    Completed,
+    /// Validations stopped getting better.
+    Early,
+    /// The user asked to stop; the run can be resumed.
+    Interrupted,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// How it ended.
+    pub ended: Ended,
+    /// Steps done.
+    pub steps: usize,
+    /// Seconds of training, without validation, over all sessions.
+    pub seconds: f64,
+    /// The best validation; none without validation data.
+    pub best: Option<Best>,
+}
+
+/// A run under way.
+pub(super) struct Run<'a> {
+    pub(super) recipe: &'a Recipe,
+    pub(super) folder: &'a RunFolder,
+    pub(super) data: Arc<Dataset>,
+    pub(super) validation: Option<Arc<Dataset>>,
+    pub(super) bundle: Bundle,
+    pub(super) state: State,
+    pub(super) log: Log,
+    pub(super) device: Device,
+    pub(super) observe: &'a mut dyn FnMut(Event<'_>),
+    pub(super) cancel: &'a AtomicBool,
+    steps: usize,
+    schedule: Schedule,
+    loss: Loss,
+    journal: Journal,
+    model: Segmenter,
+    optimizer: ModuleOptimizer,
+}
+
+impl<'a> Run<'a> {
+    fn open(recipe: &'a Recipe, options: &'a TrainOptions, observe: &'a mut dyn FnMut(Event<'_>)) -> Result<Self> {
+        let folder = &options.folder;
+        let device = options.device.clone().autodiff();
+        let classes = recipe.data.classes.len();
+        folder.check(recipe, options.existing)?;
+        let (data, imagery) = open_items(recipe, &recipe.data.train)?;
+        let network = recipe.model.segmenter(data.bands(), classes);
+        let validation = match recipe.data.val.is_empty() {
+            true => None,
+            false => Some(Arc::new(open_like(recipe, &recipe.data.val, &data)?)),
+        };
+        let mut model = weights::initialize(network.init(&device)?, recipe.train.seed);
+        let mut optimizer = optimizer::init(&recipe.optimizer, &model);
+        folder.prepare(recipe, options.existing)?;
+
+        let mut state = State::default();
+        if options.existing == Existing::Resume
+            && let Some((bundle, record, saved)) = checkpoint::load(&folder.last())?
+        {
+            model = weights::write(model, &bundle.weights)?;
+            optimizer = optimizer.load_record(record);
+            state = saved;
+        }
+        let steps = match recipe.train.length() {
+            Length::Steps(steps) => steps,
+            Length::Epochs(epochs) => {
+                let chips = epochs as u64 * data.chips_per_epoch((&recipe.train).into());
+                chips.div_ceil(recipe.train.batch as u64) as usize
+            }
+        };
+        Ok(Self {
+            recipe,
+            folder,
+            cancel: options.cancel,
+            schedule: Schedule::new(&recipe.schedule, recipe.optimizer.lr(), steps),
+            loss: recipe.loss.init(classes)?,
+            journal: Journal::open(&folder.metrics(), state.step, state.validated)?,
+            log: Log::open(&folder.log(), state.step > 0)?,
+            bundle: Bundle { header: header(recipe, &data, imagery), weights: weights::read(&model) },
+            data: Arc::new(data),
+            validation,
+            steps,
+            model,
+            optimizer,
+            device,
+            state,
+            observe,
+        })
+    }
+
+    /// Says what is about to be trained on what.
+    fn announce(&mut self, started: Instant) -> Result<()> {
+        let index = self.data.index();
+        let pixels: Vec<String> = (self.recipe.data.classes.iter().zip(index.class_pixels()))
+            .map(|(class, pixels)| format!("{} {pixels}", class.name))
+            .collect();
+        let lines = [
+            format!(
+                "{} training scenes with {} bands, {} for validation, read in {:.1} s",
+                self.data.scenes().len(),
+                self.data.bands(),
+                self.validation.as_ref().map_or(0, |data| data.scenes().len()),
+                started.elapsed().as_secs_f64(),
+            ),
+            format!("labelled pixels: {}", pixels.join(", ")),
+            format!(
+                "{} encoder, {} decoder: {} parameters; {} steps",
+                self.recipe.model.encoder.name(),
+                self.recipe.model.decoder.name(),
+                self.parameters(),
+                self.steps
+            ),
+        ];
+        lines.iter().try_for_each(|line| self.say(line))?;
+        let unlabelled = self.data.unlabelled().join(", ");
+        if !unlabelled.is_empty() {
+            self.say(&format!("warning: no pixel is labelled in {unlabelled}"))?;
+        }
+        let absent = (self.recipe.data.classes.iter().zip(self.data.index().class_pixels())).find(|(_, n)| *n == 0);
+        if let Some((class, _)) = absent {
+            self.say(&format!("warning: no training pixel is labelled {}: the network cannot learn it", class.name))?;
+        }
+        if self.state.step > 0 {
+            self.say(&format!("going on after step {}", self.state.step))?;
+        }
+        Ok(())
+    }
+
+    /// Number of parameters of the network.
+    pub(super) fn parameters(&self) -> usize {
+        self.model.num_params()
+    }
+
+    fn loader_options(&self) -> LoaderOptions {
+        LoaderOptions {
+            chips: ChipOptions {
+                sampling: (&self.recipe.train).into(),
+                augment: Some(self.recipe.augment.clone()),
+                mean: self.bundle.header.normalization.mean.clone(),
+                std: self.bundle.header.normalization.std.clone(),
+                seed: self.recipe.train.seed,
+            },
+            batch: self.recipe.train.batch,
+            workers: self.recipe.train.workers,
+        }
+    }
+
+    pub(super) fn say(&mut self, message: &str) -> Result<()> {
+        (self.observe)(Event::Message(message));
+        self.log.line(message)
+    }
+
+    fn steps_and_validations(&mut self) -> Result<Ended> {
+        let mut loader = Loader::new(&self.data, &self.loader_options(), self.state.step as u64)?;
+        let mut clock = Instant::now();
+        loop {
+            if self.validation_due() {
+                if !self.validate()? {
+                    return self.interrupted();
+                }
+                clock = Instant::now();
+            }
+            if self.recipe.train.early_stopping.is_some_and(|patience| self.state.since_best >= patience) {
+                return Ok(Ended::Early);
+            }
+            if self.state.step >= self.steps {
+                return Ok(Ended::Completed);
+            }
+            if self.cancel.load(Ordering::Relaxed) {
+                return self.interrupted();
+            }
+            let batch = loader.next_batch()?;
+            let (loss, grad_norm, lr) = self.step(&batch)?;
+            let seconds = clock.elapsed().as_secs_f64();
+            clock = Instant::now();
+            self.state.seconds += seconds;
+            let images_per_s = batch.origins.len() as f64 / seconds;
+            self.journal.write(&Record::Step { step: self.state.step, loss, lr, grad_norm, images_per_s })?;
+            let (step, steps, iou) = (self.state.step, self.steps, self.state.latest);
+            (self.observe)(Event::Step { step, steps, loss, images_per_s, iou });
+        }
+    }
+
+    fn interrupted(&mut self) -> Result<Ended> {
+        self.save()?;
+        Ok(Ended::Interrupted)
+    }
+
+    fn validation_due(&self) -> bool {
+        let every = self.recipe.train.validate_every.unwrap_or((self.steps / 10).max(1));
+        let step = self.state.step;
+        step > self.state.validated && (step.is_multiple_of(every) || step == self.steps)
+    }
+
+    /// One step of the optimizer: loss, length of the gradient before clipping, learning rate.
+    fn step(&mut self, batch: &Batch) -> Result<(f64, Option<f64>, f64)> {
+        let (images, labels) = tensors(batch, &self.device);
+        let loss = self.loss.forward(self.model.forward(images), labels);
+        let value = f64::from(loss.clone().into_scalar::<f32>());
+        if !value.is_finite() {
+            return Err(self.not_finite(batch, value));
+        }
+        let mut gradients = GradientsParams::from_grads(loss.backward(), &self.model);
+        let most = self.recipe.optimizer.clip_norm();
+        let norm = most.map(|most| optimizer::clip_norm(&self.model, &mut gradients, most));
+        let lr = self.schedule.lr(self.state.step);
+        self.model = self.optimizer.step(lr, self.model.clone(), gradients);
+        self.state.step += 1;
+        Ok((value, norm, lr))
+    }
+
+    fn not_finite(&self, batch: &Batch, loss: f64) -> Error {
+        let places = batch.origins.iter().map(|origin| {
+            let scene = self.data.scenes()[origin.scene].image.name();
+            format!("{scene} at column {}, row {}", origin.col, origin.row)
+        });
+        Error::Run {
+            path: self.folder.path().to_path_buf(),
+            problem: format!(
+                "the loss became {loss} at step {}; its chips of {} pixels: {}. Try a lower learning rate \
+                 (-s optimizer.adamw.lr=...), clip_norm = 1.0 in the optimizer, or look at these chips for extreme values",
+                self.state.step + 1,
+                batch.chip,
+                places.collect::<Vec<_>>().join("; "),
+            ),
+        }
+    }
+
+    /// Validates, keeps the weights if they are the best so far, and saves the checkpoint. False when the user stopped it.
+    fn validate(&mut self) -> Result<bool> {
+        let Some(data) = &self.validation else {
+            self.state.validated = self.state.step;
+            self.keep_weights()?;
+            self.save()?;
+            return Ok(true);
+        };
+        let (bands, classes) = (self.data.bands(), self.recipe.data.classes.len());
+        let device = self.device.clone().inner();
+        let mut network = SegmenterNetwork::new(self.model.valid(), bands, classes, &device);
+        let observe = &mut *self.observe;
+        let mut progress = |share| observe(Event::Validating(share));
+        // Scores as the network gives them: the temperature is fitted to these.
+        let options = Options { temperature: 1.0, ..self.bundle.options(&self.recipe.predict) };
+        let normalization = &self.bundle.header.normalization;
+        match validate(data.scenes(), &mut network, normalization, &options, self.cancel, &mut progress) {
+            Err(Error::Cancelled) => return Ok(false),
+            Err(error) => return Err(error),
+            Ok(validation) => self.judge(validation)?,
+        }
+        self.save()?;
+        Ok(true)
+    }
+
+    /// Records a validation and keeps the weights if they are the best so far.
+    fn judge(&mut self, validation: Validation) -> Result<()> {
+        let scores = validation.scores();
+        let iou = scores.headline_iou().unwrap_or(0.0);
+        let step = self.state.step;
+        self.state.validated = step;
+        self.state.latest = Some(iou);
+        self.journal.write(&Record::Validation {
+            step,
+            loss: validation.loss,
+            overall_accuracy: scores.accuracy.unwrap_or(0.0),
+            mean_iou: scores.mean_iou.unwrap_or(0.0),
+            iou: scores.classes.iter().map(|class| class.iou).collect(),
+        })?;
+        let better = self.state.best.as_ref().is_none_or(|best| iou > best.iou);
+        let mark = if better { ", the best so far" } else { "" };
+        self.say(&format!(
+            "step {step}: validation loss {:.4}, {} {:.1} %, accuracy {:.1} %, calibration error {:.1} %{mark}",
+            validation.loss,
+            if scores.positive.is_some() { "IoU" } else { "mean IoU" },
+            iou * 100.0,
+            scores.accuracy.unwrap_or(0.0) * 100.0,
+            validation.calibration_error.unwrap_or(0.0) * 100.0,
+        ))?;
+        if !better {
+            self.state.since_best += 1;
+            return Ok(());
+        }
+        self.state.since_best = 0;
+        self.state.best = Some(Best { step, iou, confusion: validation.confusion });
+        let temperature = validation.temperature.map_or(1.0, |fitted| fitted.temperature as f32);
+        self.bundle.header.calibration = Calibration { temperature };
+        self.bundle.header.provenance.validation_iou = Some(iou);
+        self.keep_weights()
+    }
+
+    /// Writes the bundle with the present weights.
+    fn keep_weights(&mut self) -> Result<()> {
+        self.take_weights();
+        self.bundle.save(&self.folder.bundle())
+    }
+
+    fn save(&mut self) -> Result<()> {
+        self.take_weights();
+        self.journal.flush()?;
+        checkpoint::save(&self.folder.last(), &self.bundle, &self.optimizer, &self.state)
+    }
+
+    fn take_weights(&mut self) {
+        self.bundle.weights = weights::read(&self.model);
+        self.bundle.header.provenance.steps = self.state.step;
+        self.bundle.header.provenance.seconds = self.state.seconds;
+    }
+}
+
+/// What a bundle knows of the scenes that it was trained on.
+struct Imagery {
+    bands: Vec<String>,
+    gsd: Option<f64>,
+}
+
+/// Opens items of the recipe and reads them once.
+fn open_items(recipe: &Recipe, items: &[Item]) -> Result<(Dataset, Imagery)> {
+    let opened = dataset::open_items(&recipe.data, items, &std::env::temp_dir())?;
+    let bands = opened.first().map_or(Vec::new(), |item| band_names(&item.scene));
+    let gsd = opened.first().and_then(|item| item.scene.grid().gsd()).map(|(x, y)| f64::midpoint(x, y));
+    let scenes = opened.iter().map(OpenItem::labelled).collect();
+    let data = Dataset::new(scenes, recipe.data.classes.len(), &DatasetOptions::new(recipe.train.chip))?;
+    Ok((data, Imagery { bands, gsd }))
+}
+
+/// Opens items whose bands must be those of the training scenes.
+pub(super) fn open_like(recipe: &Recipe, items: &[Item], training: &Dataset) -> Result<Dataset> {
+    let (data, _) = open_items(recipe, items)?;
+    if data.bands() != training.bands() {
+        return Err(Error::Data(DataError::Bands {
+            scene: data.scenes()[0].image.name().to_string(),
+            found: data.bands(),
+            first: training.scenes()[0].image.name().to_string(),
+            expected: training.bands(),
+        }));
+    }
+    Ok(data)
+}
+
+fn band_names(scene: &Scene) -> Vec<String> {
+    scene.bands().iter().map(|band| band.name.clone()).collect()
+}
+
+/// What the bundle of a new run says.
+fn header(recipe: &Recipe, data: &Dataset, imagery: Imagery) -> Header {
+    let statistics = &data.statistics().bands;
+    let mut recipe = recipe.clone();
+    for items in [&mut recipe.data.train, &mut recipe.data.val, &mut recipe.data.test] {
+        items.clear();
+    }
+    Header {
+        format_version: FORMAT_VERSION,
+        classes: recipe.data.classes.clone(),
+        recipe,
+        bands: imagery.bands,
+        normalization: Normalization {
+            mean: statistics.iter().map(|band| band.mean as f32).collect(),
+            std: statistics.iter().map(|band| band.scale() as f32).collect(),
+        },
+        gsd: imagery.gsd,
+        calibration: Calibration { temperature: 1.0 },
+        provenance: Provenance {
+            swath: env!("CARGO_PKG_VERSION").to_string(),
+            scenes: data.scenes().iter().map(|scene| scene.image.name().to_string()).collect(),
+            ..Provenance::default()
+        },
+        licence: None,
+    }
+}
+
+/// A batch as tensors: images `[batch, band, H, W]`, labels `[batch, H, W]` with -1 where nothing is labelled.
+fn tensors(batch: &Batch, device: &Device) -> (Tensor<4>, Tensor<3, Int>) {
+    let (count, side) = (batch.origins.len(), batch.chip);
+    let images = TensorData::new(batch.images.clone(), [count, batch.bands, side, side]);
+    let labels: Vec<i32> =
+        batch.labels.iter().map(|&label| if label == IGNORE { -1 } else { i32::from(label) }).collect();
+    (Tensor::from_data(images, device), Tensor::from_data(TensorData::new(labels, [count, side, side]), device))
+}
