@@ -1,0 +1,13 @@
+//! The verbs, in the order in which a map is made.
+
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod evaluate;
+pub(crate) mod info;
+pub(crate) mod man;
+pub(crate) mod models;
+pub(crate) mod predict;
+pub(crate) mod rasterize;
+pub(crate) mod stack;
+pub(crate) mod train;
+pub(crate) mod vectorize;
