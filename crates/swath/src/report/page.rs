@@ -168,11 +168,16 @@ fn curves(curves: &Curves) -> String {
 
 fn scores(evaluation: &Evaluation) -> String {
     let counts = &evaluation.pooled.counts;
+    let left_out = match (counts.unlabelled, counts.unmapped) {
+        (0, 0) => String::new(),
+        (unlabelled, unmapped) => {
+            let (unlabelled, unmapped) = (grouped(unlabelled), grouped(unmapped));
+            format!("; {unlabelled} mapped pixels have no label, {unmapped} labelled pixels no map")
+        }
+    };
     format!(
-        r#"<h2>Scores by class</h2><p class="quiet">In percent, over {} pixels where map and labels are both valid; {} mapped pixels have no label, {} labelled pixels no map. A dash marks a score that is undefined because the class does not occur.</p>{}{}<h2>Confusion</h2><p class="quiet">Rows are the reference, columns the map: percent of the reference class, and pixels.</p>{}"#,
+        r#"<h2>Scores by class</h2><p class="quiet">In percent, over {} pixels where map and labels are both valid{left_out}. A dash marks a score that is undefined because the class does not occur.</p>{}{}<h2>Confusion</h2><p class="quiet">Rows are the reference, columns the map: percent of the reference class, and pixels.</p>{}"#,
         grouped(counts.confusion.total()),
-        grouped(counts.unlabelled),
-        grouped(counts.unmapped),
         class_table(evaluation),
         scene_table(evaluation),
         heat_map(&evaluation.classes, &counts.confusion)

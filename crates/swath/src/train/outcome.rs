@@ -8,7 +8,7 @@ use super::validate::validate;
 use crate::bundle::Bundle;
 use crate::dataset::{Chip, ChipMaker, ChipOptions, Dataset, Sampling};
 use crate::error::{Error, Result};
-use crate::evaluate::{Counts, EvaluatedClass, Evaluation, Measures, SceneEvaluation};
+use crate::evaluate::{Counts, EvaluatedClass, Evaluation, Measures, SceneEvaluation, grouped};
 use crate::metrics::{Confusion, Scores};
 use crate::predict::{ChipBatch, Network, SegmenterNetwork};
 use crate::report::{self, Curves, ExampleChip, Fact, Picture, ReportData, stretched};
@@ -101,7 +101,7 @@ fn facts(run: &Run<'_>, measured_on: &str, confusion: Option<&Confusion>) -> Vec
             "Network",
             format!("{} encoder, {} decoder", recipe.model.encoder.name(), recipe.model.decoder.name()),
         ),
-        Fact::new("Parameters", run.parameters().to_string()),
+        Fact::new("Parameters", grouped(run.parameters() as u64)),
         Fact::new("Training scenes", run.data.scenes().len().to_string()),
         Fact::new(
             "Steps",
