@@ -10,7 +10,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/swath/target
 endif
 
 DEMO_DIR ?= demo
-# Python with the packages of bench/requirements.txt; used by `bench` alone.
+# Python with the packages of crates/swath-bench/python/requirements.txt; used by `bench` alone.
 PYTHON ?= python3
 
 .PHONY: help deps deps-deny demo test check bench smoke install
@@ -41,7 +41,7 @@ smoke: deps ## a few steps of every recipe
 	bash scripts/smoke-recipes.sh
 
 bench: deps ## measure, beside Python where PYTHON has the packages
-	PYTHON="$(PYTHON)" cargo run --release -p swath-bench
+	PYTHON="$(PYTHON)" cargo run -p swath-bench
 
 install: deps ## put an optimized `swath` on the PATH, with man pages and completions beside it
 	cargo install --locked --path crates/swath-cli

@@ -1,12 +1,12 @@
 """The peer that Swath is timed against: PyTorch and rasterio, written as their users write it.
 
-Each command prints one line of JSON. The network is the one of `[model.encoder.plain]` with `[model.decoder.unet]`:
-double 3x3 convolutions with batch norm, max pooling, 2x2 transposed convolutions, skip connections by concatenation.
+Takes the flags of `src/settings.rs` and prints one line of JSON, the `Answer` of `src/case/mod.rs`. The network is that of
+`[model.encoder.plain]` with `[model.decoder.unet]`: double 3x3 convolutions with batch norm, max pooling, 2x2 transposed
+convolutions, skip connections by concatenation. Needs torch, rasterio and numpy.
 """
 
 import argparse
 import json
-import resource
 import time
 
 import numpy as np
@@ -30,7 +30,7 @@ def double(cin, cout):
 class UNet(nn.Module):
     def __init__(self, bands, classes, width, depth):
         super().__init__()
-        widths = [width * 2**i for i in range(depth + 1)]
+        widths = [width * 2**i for i in range(depth)]
         self.down = nn.ModuleList(double(cin, cout) for cin, cout in zip([bands] + widths[:-1], widths))
         self.up = nn.ModuleList(nn.ConvTranspose2d(2 * w, w, 2, 2) for w in reversed(widths[:-1]))
         self.merge = nn.ModuleList(double(2 * w, w) for w in reversed(widths[:-1]))
@@ -75,11 +75,14 @@ class Chips(torch.utils.data.Dataset):
 
 def loader(args):
     data = torch.utils.data.DataLoader(
-        Chips(args.scene, args.labels, args.chip, args.count), batch_size=args.batch, num_workers=args.threads
+        Chips(args.scene, args.labels, args.chip, args.count + args.batch), batch_size=args.batch, num_workers=args.threads
     )
+    batches = iter(data)
+    next(batches)  # the start of the workers and the opening of the files are not timed
     start = time.perf_counter()
-    seen = sum(len(x) for x, _ in data)
-    return {"chips_per_s": seen / (time.perf_counter() - start)}
+    seen = sum(len(x) for x, _ in batches)
+    seconds = time.perf_counter() - start
+    return {"rate": seen / seconds, "seconds": seconds}
 
 
 def network(args, bands):
@@ -114,11 +117,13 @@ def train(args):
     for _ in range(args.count):
         step()
     wait(args.device)
-    return {"images_per_s": args.count * args.batch / (time.perf_counter() - start)}
+    seconds = time.perf_counter() - start
+    parameters = sum(parameter.numel() for parameter in net.parameters())
+    return {"rate": args.count * args.batch / seconds, "seconds": seconds, "parameters": parameters}
 
 
 def predict(args):
-    """Whole scene: overlapping chips, cosine weights, sums held in memory, tiled GeoTIFF out."""
+    """Whole scene: overlapping chips, cosine weights, sums held in memory, COG out."""
     start = time.perf_counter()
     with rasterio.open(args.scene) as scene:
         net = network(args, scene.count).eval()
@@ -139,7 +144,7 @@ def predict(args):
                     window = Window(left, top, right - left, bottom - top)
                     x = (scene.read(window=window).astype(np.float32) - 1000.0) / 500.0
                     pads = ((0, 0), (top - row, row + args.chip - bottom), (left - col, col + args.chip - right))
-                    x = torch.from_numpy(np.pad(x, pads, mode="reflect" if min(x.shape[1:]) > args.chip // 2 else "edge"))
+                    x = torch.from_numpy(np.pad(x, pads, mode="reflect"))
                     x = x[None].to(args.device).to(memory_format=torch.channels_last)
                     scores = net(x).softmax(1)[0].cpu().numpy()
                     inner = np.s_[top - row : bottom - row, left - col : right - col]
@@ -147,13 +152,22 @@ def predict(args):
                     total[top:bottom, left:right] += weight[inner]
         labels = (sums / total).argmax(0).astype(np.uint8)
         profile = {
-            "driver": "GTiff", "width": width, "height": height, "count": 1, "dtype": "uint8", "crs": scene.crs,
-            "transform": scene.transform, "tiled": True, "compress": "deflate", "blockxsize": 512, "blockysize": 512,
+            "driver": "COG", "width": width, "height": height, "count": 1, "dtype": "uint8", "crs": scene.crs,
+            "transform": scene.transform, "compress": "deflate", "blocksize": 512,
         }
         with rasterio.open(args.out, "w", **profile) as out:
             out.write(labels, 1)
     seconds = time.perf_counter() - start
-    return {"mpx_per_s": height * width / 1e6 / seconds, "seconds": seconds}
+    return {"rate": height * width / 1e6 / seconds, "seconds": seconds}
+
+
+def peak_mb():
+    """Peak resident memory of this process; `ru_maxrss` would count that of the parent before the program started."""
+    try:
+        with open("/proc/self/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) * 1024 / 1e6
+    except FileNotFoundError:
+        return None
 
 
 def main():
@@ -164,15 +178,14 @@ def main():
     parser.add_argument("--out")
     parser.add_argument("--device", default="cpu")
     for name, value in [
-        ("bands", 10), ("classes", 10), ("width", 16), ("depth", 4), ("chip", 256), ("overlap", 64), ("batch", 4),
-        ("count", 8), ("threads", 2),
+        ("bands", 10), ("classes", 10), ("width", 16), ("depth", 5), ("chip", 256), ("overlap", 64), ("batch", 4),
+        ("count", 8), ("threads", 2), ("memory-mb", 0),
     ]:
         parser.add_argument(f"--{name}", type=int, default=value)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     answer = {"loader": loader, "train": train, "predict": predict}[args.command](args)
-    answer["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    answer["torch"] = torch.__version__
+    answer["peak_mb"] = peak_mb()
     print(json.dumps(answer))
 
 

@@ -1,0 +1,40 @@
+//! A whole scene, from a file to a file.
+
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use anyhow::Result;
+use burn::tensor::Device;
+use swath::predict::{self, Model, Options, Outputs, SegmenterNetwork};
+use swath_geo::Scene;
+
+use super::{Answer, network};
+use crate::data;
+use crate::settings::{MEAN, STD, Settings};
+
+/// Predicts the scene. Timed from opening it to the finished map, the making of the network included.
+pub(super) fn run(settings: &Settings) -> Result<Answer> {
+    let start = Instant::now();
+    let device = Device::flex();
+    let mut network =
+        SegmenterNetwork::new(network(settings).init(&device)?, settings.bands, settings.classes, &device);
+    let scene = Scene::open_paths(&[&settings.scene])?;
+    let model = Model {
+        name: "bench".into(),
+        digest: "bench".into(),
+        device: "cpu".into(),
+        bands: scene.bands().iter().map(|band| band.name.clone()).collect(),
+        mean: vec![MEAN; settings.bands],
+        std: vec![STD; settings.bands],
+        gsd: None,
+        classes: data::classes(settings.classes),
+    };
+    let outputs = Outputs { overwrite: true, ..Outputs::map(&settings.out) };
+    let options = Options { chip: settings.chip, overlap: settings.overlap, ..Options::default() };
+    let go_on = AtomicBool::new(false);
+    let summary = predict::run(&model, &mut network, &scene, &outputs, &options, &mut |_| (), &go_on)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let megapixels = (scene.grid().width * scene.grid().height) as f64 / 1e6;
+    let engine_mb = Some(summary.memory.total() as f64 / 1e6);
+    Ok(Answer { rate: megapixels / seconds, seconds, engine_mb, ..Answer::default() })
+}

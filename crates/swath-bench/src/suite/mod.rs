@@ -1,0 +1,11 @@
+//! The tables, one file each.
+
+mod loader;
+mod memory;
+mod predict;
+mod train;
+
+pub(crate) use loader::loader;
+pub(crate) use memory::memory;
+pub(crate) use predict::predict;
+pub(crate) use train::train;
