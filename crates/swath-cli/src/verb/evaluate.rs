@@ -37,8 +37,8 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, value_name = "M")]
     boundary: Option<f64>,
     /// Count only this window of the map: COLUMN,ROW,WIDTH,HEIGHT
-    #[arg(long, value_name = "WINDOW", value_delimiter = ',', num_args = 4)]
-    window: Option<Vec<usize>>,
+    #[arg(long, value_name = "WINDOW", value_parser = parse_window)]
+    window: Option<Window>,
     /// Print JSON on stdout (-) or write it to a file
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     json: Option<PathBuf>,
@@ -111,14 +111,35 @@ fn spec(args: &EvaluateArgs) -> Result<EvaluateSpec> {
         Some(distance) => Some(evaluate::boundary_distance(&args.map, distance)?),
         None => None,
     };
-    spec.window = match args.window.as_deref() {
-        Some(&[col, row, width, height]) => Some(Window::new(col as isize, row as isize, width, height)),
-        _ => None,
-    };
+    spec.window = args.window;
     Ok(spec)
+}
+
+fn parse_window(text: &str) -> Result<Window, String> {
+    let numbers: Vec<usize> = text.split(',').filter_map(|number| number.trim().parse().ok()).collect();
+    match numbers[..] {
+        [col, row, width, height] if width > 0 && height > 0 && text.split(',').count() == 4 => {
+            Ok(Window::new(col as isize, row as isize, width, height))
+        }
+        _ => Err("write COLUMN,ROW,WIDTH,HEIGHT in pixels, such as 0,0,512,512".to_string()),
+    }
 }
 
 /// `errors.tif` for one map, `errors-1.tif`, `errors-2.tif` and so on for several.
 fn error_map_name(maps: &[PathBuf], number: usize) -> String {
     if maps.len() == 1 { "errors.tif".to_string() } else { format!("errors-{}.tif", number + 1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_window;
+    use swath_geo::Window;
+
+    #[test]
+    fn windows_are_four_numbers() {
+        assert_eq!(parse_window("1, 2,3,4"), Ok(Window::new(1, 2, 3, 4)));
+        for wrong in ["", "1,2,3", "1,2,3,4,5", "1,2,0,4", "a,b,c,d"] {
+            assert!(parse_window(wrong).is_err(), "{wrong}");
+        }
+    }
 }

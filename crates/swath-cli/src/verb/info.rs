@@ -66,7 +66,8 @@ fn text(info: &SceneInfo) -> String {
     let share = format!("{:.2} % of the pixels", info.valid_share * 100.0);
     fact("Valid", share);
     if let (Some(all), Some(valid)) = (info.area_km2, info.valid_area_km2) {
-        fact("Area", format!("{} km2, {} km2 of it valid", number(all), number(valid)));
+        // The valid area is estimated from a sample and may come out a hair larger than the whole.
+        fact("Area", format!("{} km2, {} km2 of it valid", number(all), number(valid.min(all))));
     }
     for (label, value) in [("Time", &info.time), ("Sensor", &info.sensor)] {
         if let Some(value) = value {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use swath_geo::{GridChoice, SceneSpec, StackOptions};
+use swath_geo::{GridChoice, Scene, SceneSpec, StackOptions};
 
 use crate::args::ResamplingArg;
 use crate::console::Console;
@@ -64,6 +64,7 @@ pub(crate) fn run(args: &StackArgs, console: &Console) -> Result<()> {
         ..StackOptions::default()
     };
     swath_geo::stack(&args.out, &spec, &options)?;
-    console.say(format_args!("{} holds the bands of {} files", args.out.display(), args.bands.len()));
+    let bands = Scene::open_paths(&[&args.out])?.bands().len();
+    console.say(format_args!("{} holds {bands} bands", args.out.display()));
     Ok(())
 }
