@@ -10,6 +10,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/swath/target
 endif
 
 DEMO_DIR ?= demo
+CARGO_BIN ?= $(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 # Python with the packages of crates/swath-bench/python/requirements.txt; used by `bench` alone.
 PYTHON ?= python3
 
@@ -43,5 +44,8 @@ smoke: deps ## a few steps of every recipe
 bench: deps ## measure, beside Python where PYTHON has the packages
 	PYTHON="$(PYTHON)" cargo run -p swath-bench
 
-install: deps ## put an optimized `swath` on the PATH, with man pages and completions beside it
+install: deps ## put an optimized `swath` on the PATH, with manual pages and bash completions
 	cargo install --locked --path crates/swath-cli
+	"$(CARGO_BIN)/swath" man --dir "$(HOME)/.local/share/man/man1"
+	mkdir -p "$(HOME)/.local/share/bash-completion/completions"
+	"$(CARGO_BIN)/swath" completions bash > "$(HOME)/.local/share/bash-completion/completions/swath"

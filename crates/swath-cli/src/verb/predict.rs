@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use swath::bundle::Bundle;
 use swath::predict::{self, Blend, ConfidenceOutput, Model, Options, Outputs, Precision, ScoresOutput, Summary};
-use swath_geo::Scene;
+use swath_geo::{Compression, Scene};
 
 use crate::args::{Compute, SceneFiles};
 use crate::console::{Console, Usage};
@@ -45,6 +45,9 @@ pub(crate) struct PredictArgs {
     /// Also write the confidence, the calibrated probability of the chosen class
     #[arg(long, value_name = "FILE")]
     confidence: Option<PathBuf>,
+    /// Compression of the files
+    #[arg(long, value_enum, default_value = "deflate")]
+    compress: CompressArg,
     /// Side of a chip in pixels [default: the recipe's]
     #[arg(long, value_name = "N")]
     chip: Option<usize>,
@@ -74,6 +77,15 @@ pub(crate) struct PredictArgs {
 enum ScoreType {
     U8,
     F32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CompressArg {
+    /// Every reader understands it
+    Deflate,
+    /// Faster and smaller; needs a GDAL with zstd to read
+    Zstd,
+    None,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -170,6 +182,11 @@ fn outputs(args: &PredictArgs, bundle: &Bundle) -> Result<Outputs> {
     Ok(Outputs {
         scores: args.scores.clone().map(|path| ScoresOutput { path, classes, precision }),
         confidence: args.confidence.clone().map(|path| ConfidenceOutput { path, precision: Precision::Byte }),
+        compression: match args.compress {
+            CompressArg::Deflate => Compression::Deflate,
+            CompressArg::Zstd => Compression::Zstd,
+            CompressArg::None => Compression::None,
+        },
         overwrite: args.overwrite,
         resume: args.resume,
         keep_partial: true,

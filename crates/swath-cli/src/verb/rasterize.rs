@@ -10,7 +10,7 @@ use crate::console::{Console, Usage};
 
 /// Burn polygons, lines or points into labels on the grid of a scene
 ///
-/// A class is named by attribute values (--class-field with --class), by layers (--class-layer) or, where the field holds
+/// A class is named by attribute values (--class-field with --class), by a layer (--class-layer) or, where the field holds
 /// whole numbers, by the number itself. Pixels that no feature covers get the background value, which is `ignore` unless
 /// you say otherwise: what nobody mapped is unlabelled.
 #[derive(Debug, Args)]
@@ -18,7 +18,8 @@ use crate::console::{Console, Usage};
   swath rasterize landuse.gpkg --like scene.tif --class-field fclass -o labels.tif
   swath rasterize landuse.gpkg --like scene.tif --class-field fclass \\
       --class forest=forest,wood --class 'water#1e88e5=water,lake' -o labels.tif
-  swath rasterize buildings.geojson --like scene.tif --class other --class building='*' --background 0 -o labels.tif")]
+  swath rasterize buildings.geojson --like scene.tif --class other --class building='*' --background 0 -o labels.tif
+  swath rasterize city.gpkg --like scene.tif --class-layer road=streets --class-layer building=houses -o labels.tif")]
 pub(crate) struct RasterizeArgs {
     /// Vector file, in any format that GDAL reads
     #[arg(value_name = "VECTOR")]
@@ -36,6 +37,9 @@ pub(crate) struct RasterizeArgs {
     /// feature. Without any, each distinct value of the field is a class, in alphabetical order
     #[arg(long = "class", value_name = "CLASS")]
     classes: Vec<String>,
+    /// A class that is a whole layer, in the order of its id: NAME=LAYER or NAME#rrggbb=LAYER
+    #[arg(long = "class-layer", value_name = "CLASS", conflicts_with_all = ["classes", "class_field", "layer"])]
+    class_layers: Vec<String>,
     /// Layer of the vector file [default: its only layer]
     #[arg(long, value_name = "NAME")]
     layer: Option<String>,
@@ -77,7 +81,8 @@ const EVERY: &str = "*";
 
 pub(crate) fn run(args: &RasterizeArgs, console: &Console) -> Result<()> {
     let scene = Scene::open_paths(&args.like)?;
-    let classes = classes(args)?;
+    let by_layer = !args.class_layers.is_empty();
+    let classes = if by_layer { layer_classes(args)? } else { classes(args)? };
     let entries: Vec<ClassEntry> = classes.iter().map(|(entry, _)| entry.clone()).collect();
     if let Some(entry) = entries.iter().find(|entry| entry.value == args.ignore) {
         bail!(Usage(format!(
@@ -88,7 +93,7 @@ pub(crate) fn run(args: &RasterizeArgs, console: &Console) -> Result<()> {
     let spec = RasterizeSpec {
         layer: args.layer.clone(),
         field: args.class_field.clone(),
-        rules: rules(&classes),
+        rules: if by_layer { layer_rules(&classes) } else { rules(&classes) },
         all_touched: args.all_touched,
         background: args.background.unwrap_or(args.ignore),
         ignore: args.ignore,
@@ -152,6 +157,25 @@ fn classes(args: &RasterizeArgs) -> Result<Vec<(ClassEntry, Vec<String>)>> {
         return Ok(ids.map(|id: u32| (entry(id, &id.to_string(), None), Vec::new())).collect());
     }
     Ok(ids.zip(values).map(|(id, (value, _))| (entry(id, &value, None), vec![value])).collect())
+}
+
+/// Every class with the layers that make it.
+fn layer_classes(args: &RasterizeArgs) -> Result<Vec<(ClassEntry, Vec<String>)>> {
+    let parsed = (0u32..).zip(&args.class_layers).map(|(id, text)| match parse_class(id, text)? {
+        (entry, layers) if layers.is_empty() => {
+            bail!(Usage(format!("--class-layer {text} names no layer; write {}=LAYER", entry.name)))
+        }
+        class => Ok(class),
+    });
+    parsed.collect()
+}
+
+/// One rule for each layer of each class.
+fn layer_rules(classes: &[(ClassEntry, Vec<String>)]) -> Vec<BurnRule> {
+    let rules = classes.iter().flat_map(|(entry, layers)| {
+        layers.iter().map(|layer| BurnRule { class: entry.value, values: Vec::new(), layer: Some(layer.clone()) })
+    });
+    rules.collect()
 }
 
 /// One rule for each class that attribute values name; a class without any is only declared.
