@@ -7,6 +7,7 @@ convolutions, skip connections by concatenation. Needs torch, rasterio and numpy
 
 import argparse
 import json
+import os
 import time
 
 import numpy as np
@@ -179,11 +180,13 @@ def main():
     parser.add_argument("--device", default="cpu")
     for name, value in [
         ("bands", 10), ("classes", 10), ("width", 16), ("depth", 5), ("chip", 256), ("overlap", 64), ("batch", 4),
-        ("count", 8), ("threads", 2), ("memory-mb", 0),
+        ("count", 8), ("threads", 2), ("cache-mb", 0),
     ]:
         parser.add_argument(f"--{name}", type=int, default=value)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    if args.cache_mb:
+        os.environ["GDAL_CACHEMAX"] = str(args.cache_mb // args.threads)  # each worker has its own
     answer = {"loader": loader, "train": train, "predict": predict}[args.command](args)
     answer["peak_mb"] = peak_mb()
     print(json.dumps(answer))

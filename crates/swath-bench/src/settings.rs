@@ -57,9 +57,9 @@ pub(crate) struct Settings {
     /// Threads of the network, or workers of the loader.
     #[arg(long, default_value_t = 2)]
     pub(crate) threads: usize,
-    /// Megabytes of decoded scenes that Swath's loader may keep in memory; the peer has no such thing.
+    /// Megabytes that a side may keep of the files it loads from, for all workers together; 0 leaves it as it comes.
     #[arg(long, default_value_t = 0)]
-    pub(crate) memory_mb: u64,
+    pub(crate) cache_mb: usize,
 }
 
 impl Default for Settings {
@@ -77,7 +77,7 @@ impl Default for Settings {
             batch: 4,
             count: 8,
             threads: 2,
-            memory_mb: 0,
+            cache_mb: 0,
         }
     }
 }
@@ -97,7 +97,7 @@ impl Settings {
             ("batch", self.batch),
             ("count", self.count),
             ("threads", self.threads),
-            ("memory-mb", self.memory_mb as usize),
+            ("cache-mb", self.cache_mb),
         ];
         paths.into_iter().chain(numbers.map(|(name, value)| format!("--{name}={value}"))).collect()
     }
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn flags_say_everything() {
-        let settings = Settings { scene: "a b.tif".into(), width: 3, count: 9, memory_mb: 7, ..Settings::default() };
+        let settings = Settings { scene: "a b.tif".into(), width: 3, count: 9, cache_mb: 7, ..Settings::default() };
         let parsed = Flags::parse_from([vec!["bench".to_owned()], settings.flags()].concat()).settings;
         assert_eq!(format!("{parsed:?}"), format!("{settings:?}"));
         let defaults = Flags::parse_from(["bench"]).settings;

@@ -26,7 +26,12 @@ pub(super) fn run(settings: &Settings) -> Result<Answer> {
         labels: Arc::new(labels),
         area: grid.window(),
     };
-    let options = DatasetOptions { memory: settings.memory_mb * 1_000_000, ..DatasetOptions::new(settings.chip) };
+    let mut options = DatasetOptions::new(settings.chip);
+    if settings.cache_mb > 0 {
+        // The files' own cache alone, and no decoded scene beside it.
+        swath_geo::set_cache_mb(settings.cache_mb);
+        options.memory = 0;
+    }
     let dataset = Arc::new(Dataset::new(vec![labelled], settings.classes, &options)?);
     let options = LoaderOptions {
         chips: ChipOptions {

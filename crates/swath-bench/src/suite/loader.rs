@@ -19,13 +19,14 @@ pub(crate) fn loader(bench: &Bench) -> Result<String> {
     };
     data::write_scene(&files.scene, side, side, files.bands, files.classes)?;
     data::write_labels(&files.labels, side, side, files.classes)?;
+    // As they come, Swath keeps small scenes decoded, and GDAL in Python caches a twentieth of the machine's memory.
+    let small = Settings { cache_mb: 128, ..files.clone() };
     let (own, others) = bench.both(Case::Loader, &files)?;
-    let memory = Settings { memory_mb: 1000, ..files.clone() };
-    let kept = (0..bench.rounds()).map(|_| bench.swath(Case::Loader, &memory)).collect::<Result<Vec<_>>>()?;
+    let (own_small, others_small) = bench.both(Case::Loader, &small)?;
     let head = comparison_head("chips/s");
     let rows = [
-        compared("from the files".into(), &own, &others),
-        compared("Swath as it is used: small scenes kept in memory".into(), &kept, &others),
+        compared("as they come".into(), &own, &others),
+        compared(format!("{} MB of cache, less than the scene", small.cache_mb), &own_small, &others_small),
     ];
     let Settings { bands, chip, batch, threads, .. } = files;
     let title = format!(
