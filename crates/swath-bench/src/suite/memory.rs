@@ -29,7 +29,7 @@ pub(crate) fn memory(bench: &Bench, full: bool) -> Result<String> {
         "Memory of prediction: {bands} bands u16, {classes} classes, chip {}, overlap 64, {threads} threads",
         if quick { 256 } else { 512 }
     );
-    let head = ["scene", "network", "peak MB", "of it the engine, MB", "seconds"];
+    let head = ["scene", "network", "peak MB", "of it the engine at most, MB", "seconds"];
     Ok(markdown(&title, &head, &rows))
 }
 
