@@ -1,42 +1,58 @@
 //! Which grid a scene has, and which of its files must be warped onto it.
 
-use std::path::Path;
-
 use crate::open::{Header, open_raster, read_header};
 use crate::{GeoError, Grid, GridChoice, Resampling, Result, SceneSpec, Source};
 
 /// The grid of a scene.
-pub(crate) fn choose_grid(spec: &SceneSpec, headers: &[Header]) -> Result<Grid> {
+pub(crate) struct Target {
+    pub(crate) grid: Grid,
+    /// Who gave it, for messages.
+    owner: String,
+}
+
+/// The grid of a scene.
+pub(crate) fn choose_grid(spec: &SceneSpec, headers: &[Header]) -> Result<Target> {
+    let file = |index: usize| Target {
+        grid: headers[index].grid.clone(),
+        owner: spec.sources[index].path.display().to_string(),
+    };
     match &spec.grid {
-        GridChoice::First => Ok(headers[0].grid.clone()),
+        GridChoice::First => Ok(file(0)),
         GridChoice::Finest => {
-            let mut finest = &headers[0].grid;
-            for header in &headers[1..] {
+            let mut finest = 0;
+            for (index, header) in headers.iter().enumerate() {
                 // Rounding must not make one of two equal grids the finer.
-                if pixel_size(&header.grid) < pixel_size(finest) * 0.999 {
-                    finest = &header.grid;
+                if pixel_size(&header.grid) < pixel_size(&headers[finest].grid) * 0.999 {
+                    finest = index;
                 }
             }
-            Ok(finest.clone())
+            Ok(file(finest))
         }
-        GridChoice::Like(path) => Ok(read_header(path, &open_raster(path)?)?.grid),
+        GridChoice::Like(path) => {
+            Ok(Target { grid: read_header(path, &open_raster(path)?)?.grid, owner: path.display().to_string() })
+        }
         GridChoice::Given(grid) => {
             if grid.width == 0 || grid.height == 0 || grid.transform.inverse().is_none() {
                 return Err(GeoError::Argument("the target grid is empty or its transform is degenerate".into()));
             }
-            Ok(grid.clone())
+            Ok(Target { grid: grid.clone(), owner: "the target grid".into() })
         }
     }
 }
 
 /// How a file comes onto the grid of its scene; `None` when it lies there already.
-pub(crate) fn plan_warp(spec: &SceneSpec, source: &Source, header: &Header, grid: &Grid) -> Result<Option<Resampling>> {
-    let own = &header.grid;
+pub(crate) fn plan_warp(
+    spec: &SceneSpec,
+    source: &Source,
+    header: &Header,
+    target: &Target,
+) -> Result<Option<Resampling>> {
+    let (own, grid) = (&header.grid, &target.grid);
     let Some(difference) = own.describe_difference(grid) else { return Ok(None) };
     let path = &source.path;
     let mismatch = |advice: &str| GeoError::GridMismatch {
         left: path.display().to_string(),
-        right: owner(spec),
+        right: target.owner.clone(),
         difference: format!("{difference}; {advice}"),
     };
     match (&own.crs, &grid.crs) {
@@ -46,7 +62,7 @@ pub(crate) fn plan_warp(spec: &SceneSpec, source: &Source, header: &Header, grid
                 return Err(GeoError::CrsMismatch {
                     left: path.display().to_string(),
                     left_crs: left.to_string(),
-                    right: owner(spec),
+                    right: target.owner.clone(),
                     right_crs: right.to_string(),
                 });
             }
@@ -66,18 +82,6 @@ fn pixel_size(grid: &Grid) -> f64 {
     match grid.gsd() {
         Some((x, y)) => (x * y).sqrt(),
         None => grid.transform.determinant().abs().sqrt(),
-    }
-}
-
-/// Who gave the scene its grid, for messages.
-fn owner(spec: &SceneSpec) -> String {
-    let first = || spec.sources[0].path.display().to_string();
-    match &spec.grid {
-        GridChoice::First => first(),
-        GridChoice::Finest if spec.sources.len() == 1 => first(),
-        GridChoice::Finest => "the finest file of the scene".into(),
-        GridChoice::Like(path) => Path::display(path).to_string(),
-        GridChoice::Given(_) => "the target grid".into(),
     }
 }
 

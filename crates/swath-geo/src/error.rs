@@ -109,6 +109,11 @@ pub enum GeoError {
 }
 
 impl GeoError {
+    /// Whether an option or argument is wrong, as opposed to files or work that failed.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Argument(_))
+    }
+
     /// [`GeoError::Input`] from its two parts.
     pub fn input(path: impl AsRef<Path>, problem: impl Into<String>) -> Self {
         Self::Input { path: path.as_ref().to_path_buf(), problem: problem.into() }

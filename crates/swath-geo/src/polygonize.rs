@@ -62,20 +62,25 @@ pub struct ClassPolygons {
     pub area_m2: f64,
 }
 
-/// Turns the first band of a label map into polygons with class, area and perimeter.
+/// Turns a label map, one band of class values, into polygons with class, area and perimeter.
 ///
 /// The extension of `out` names the format: `.gpkg` (with styles, so that QGIS opens it coloured), `.fgb`, `.geojson`
 /// (RFC 7946: WGS 84) or `.shp`. Attributes are `class_id`, `class`, `area_m2` and `perimeter_m` (`perim_m` in shapefiles),
 /// or `area_px` and `perim_px` without georeference. Nodata and masked pixels belong to no polygon; 0 is a class like others.
 ///
 /// # Errors
-/// When the output exists and `overwrite` is off or cannot be written, and when the map cannot be read or holds no classes.
+/// When the output exists and `overwrite` is off or cannot be written, and when the map cannot be read or holds no classes, or more bands than one.
 pub fn vectorize(map: &Path, out: &Path, options: &VectorizeOptions) -> Result<VectorizeSummary> {
     init();
     let format = VectorFormat::of(out)?;
     crate::scratch::check_target(out, options.overwrite)?;
     let source = open_map(map)?;
-    let grid = read_header(map, &source)?.grid;
+    let header = read_header(map, &source)?;
+    let bands = header.bands.len() - usize::from(header.alpha().is_some());
+    if bands != 1 {
+        return Err(GeoError::input(map, format!("it holds {bands} bands, not one of classes; give a label map")));
+    }
+    let grid = header.grid;
     let mut classes = match &options.classes {
         Some(classes) => classes.clone(),
         None => classes_of(&source, map)?,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gdal::Dataset;
 use serde::Serialize;
 
-use crate::align::{choose_grid, plan_warp};
+use crate::align::{Target, choose_grid, plan_warp};
 use crate::names::{band_name, make_unique, sensor, stem, time};
 use crate::open::{BandHeader, Header, MaskKind, open_raster, read_header};
 use crate::validity::Calibration;
@@ -60,12 +60,12 @@ impl Scene {
             .iter()
             .map(|source| read_header(&source.path, &open_raster(&source.path)?))
             .collect::<Result<Vec<_>>>()?;
-        let grid = choose_grid(spec, &headers)?;
+        let target = choose_grid(spec, &headers)?;
         let alone = spec.sources.len() == 1;
         let (mut bands, mut picks, mut files) = (Vec::new(), Vec::new(), Vec::new());
         for (index, (source, header)) in spec.sources.iter().zip(headers).enumerate() {
             let chosen = choose_bands(source, &header, index, alone)?;
-            let file = SourceFile::new(spec, source, header, &chosen, &grid)?;
+            let file = SourceFile::new(spec, source, header, &chosen, &target)?;
             for (position, band) in chosen.iter().enumerate() {
                 picks.push(Pick::new(&file, band, index, position));
             }
@@ -77,7 +77,7 @@ impl Scene {
         for (band, name) in bands.iter_mut().zip(names) {
             band.name = name;
         }
-        Ok(Scene { inner: Arc::new(Inner { spec: spec.clone(), grid, bands, picks, files }) })
+        Ok(Scene { inner: Arc::new(Inner { spec: spec.clone(), grid: target.grid, bands, picks, files }) })
     }
 
     /// Opens all bands of some files on the finest of their grids.
@@ -189,13 +189,13 @@ pub(crate) struct SourceFile {
 }
 
 impl SourceFile {
-    fn new(spec: &SceneSpec, source: &Source, header: Header, chosen: &[Band], grid: &Grid) -> Result<Self> {
+    fn new(spec: &SceneSpec, source: &Source, header: Header, chosen: &[Band], target: &Target) -> Result<Self> {
         let numbers: Vec<usize> = chosen.iter().map(|band| band.number).collect();
         // Alpha that is asked for by number is data.
         let alpha = header.alpha().filter(|alpha| !numbers.contains(alpha));
-        let warp = plan_warp(spec, source, &header, grid)?.map(|resampling| Warp {
+        let warp = plan_warp(spec, source, &header, target)?.map(|resampling| Warp {
             from: header.grid.clone(),
-            onto: grid.clone(),
+            onto: target.grid.clone(),
             nodata: chosen.iter().map(|band| band.nodata).collect(),
             bands: numbers,
             alpha,

@@ -42,7 +42,12 @@ pub fn stack(out: &Path, spec: &SceneSpec, options: &StackOptions) -> Result<()>
     let as_vrt = match extension.as_str() {
         "vrt" => true,
         "tif" | "tiff" => false,
-        _ => return Err(GeoError::write(out, "its extension names no kind of scene; use .vrt or .tif")),
+        _ => {
+            return Err(GeoError::Argument(format!(
+                "{}: its extension names no kind of scene; use .vrt or .tif",
+                out.display()
+            )));
+        }
     };
     let scene = open_scene(spec, options)?;
     let scratch = Scratch::create(out, options.overwrite)?;

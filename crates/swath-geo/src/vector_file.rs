@@ -67,7 +67,11 @@ impl VectorFormat {
         let extension = path.extension().map(|text| text.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
         FORMATS.iter().find(|format| format.extension == extension).ok_or_else(|| {
             let known: Vec<String> = FORMATS.iter().map(|format| format!(".{}", format.extension)).collect();
-            GeoError::write(path, format!("its extension names no vector format; use {}", known.join(", ")))
+            GeoError::Argument(format!(
+                "{}: its extension names no vector format; use {}",
+                path.display(),
+                known.join(", ")
+            ))
         })
     }
 }
