@@ -36,10 +36,11 @@ pub fn evaluate(spec: &EvaluateSpec) -> Result<Evaluated> {
     let names: Vec<EvaluatedClass> =
         spec.classes.iter().map(|class| EvaluatedClass { name: class.name.clone(), color: class.color }).collect();
     let positive = spec.positive.or((names.len() == 2).then_some(1));
-    let (mut scenes, mut previews) = (Vec::new(), Vec::new());
+    let (mut scenes, mut previews, mut error_maps) = (Vec::new(), Vec::new(), Vec::new());
     let mut pooled: Option<Counts> = None;
     for pair in &spec.pairs {
-        let (counts, preview) = evaluate_pair(spec, pair, &names, positive)?;
+        let (counts, preview, errors) = evaluate_pair(spec, pair, &names, positive)?;
+        error_maps.extend(errors);
         match &mut pooled {
             Some(pooled) => pooled.merge(&counts),
             None => pooled = Some(counts.clone()),
@@ -51,6 +52,8 @@ pub fn evaluate(spec: &EvaluateSpec) -> Result<Evaluated> {
         });
         previews.push(preview);
     }
+    // Only now: of an evaluation that fails nothing stays.
+    error_maps.into_iter().try_for_each(CogWriter::finish)?;
     let pooled = pooled.unwrap_or_else(|| Comparison::new(names.len(), 0, None).finish());
     let pooled = Measures::new(pooled, positive);
     Ok(Evaluated { evaluation: Evaluation { classes: names, boundary: spec.boundary, pooled, scenes }, previews })
@@ -79,7 +82,7 @@ fn evaluate_pair(
     pair: &MapAndLabels,
     names: &[EvaluatedClass],
     positive: Option<usize>,
-) -> Result<(Counts, Preview)> {
+) -> Result<(Counts, Preview, Option<CogWriter>)> {
     let grid = Scene::open(&SceneSpec::labels(&pair.map))?.grid().clone();
     let window = used_window(spec, &grid, &pair.map)?;
     let tolerance = spec.boundary.map(|distance| tolerance(distance, &grid, &pair.map)).transpose()?;
@@ -120,10 +123,7 @@ fn evaluate_pair(
         let (map, labels) = (pair.map.clone(), pair.labels.clone());
         return Err(Error::NothingToCompare { map, labels, mapped, labelled });
     }
-    if let Some(errors) = errors {
-        errors.writer.finish()?;
-    }
-    Ok((counts, preview))
+    Ok((counts, preview, errors.map(|errors| errors.writer)))
 }
 
 /// Previews are at most this wide and high.
