@@ -10,6 +10,8 @@
 //! | `outcome` | test scenes and report at the end |
 
 mod checkpoint;
+#[cfg(test)]
+mod file_tests;
 mod folder;
 pub mod journal;
 mod log;

@@ -90,6 +90,15 @@ impl Default for SgdConfig {
 }
 
 impl OptimizerConfig {
+    /// The name by which recipes call it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            OptimizerConfig::AdamW(_) => "adamw",
+            OptimizerConfig::Adam(_) => "adam",
+            OptimizerConfig::Sgd(_) => "sgd",
+        }
+    }
+
     /// The highest learning rate.
     pub fn lr(&self) -> f64 {
         match self {

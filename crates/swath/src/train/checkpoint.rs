@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bundle::Bundle;
 use crate::error::{Error, Result};
-use crate::metrics::Confusion;
+use crate::metrics::{Confusion, Scores};
 use crate::whole_file::write_whole;
 
 /// Where a run stands, beside weights and optimizer.
@@ -71,20 +71,34 @@ pub(super) fn save(folder: &Path, bundle: &Bundle, optimizer: &ModuleOptimizer, 
 
 /// The checkpoint in `folder`, or none where no checkpoint was ever completed.
 pub(super) fn load(folder: &Path) -> Result<Option<(Bundle, OptimizerRecord, State)>> {
-    // A kill between the two renames of `save` leaves the previous checkpoint under its other name.
-    let old = sibling(folder, "old");
-    let folder = match (folder.join(STATE).exists(), old.join(STATE).exists()) {
-        (true, _) => folder.to_path_buf(),
-        (false, true) => old,
-        (false, false) => return Ok(None),
-    };
+    settle(folder)?;
     let file = folder.join(STATE);
+    if !file.exists() {
+        return Ok(None);
+    }
     let text = fs::read_to_string(&file).map_err(Error::io("read", &file))?;
-    let state = serde_json::from_str(&text).map_err(|error| damaged(&file, &error.to_string()))?;
+    let mut state: State = serde_json::from_str(&text).map_err(|error| damaged(&file, &error.to_string()))?;
+    if let Some(best) = &mut state.best {
+        // JSON may lose the last bit of a number, and that bit may decide which of two equal validations is the best.
+        best.iou = Scores::new(&best.confusion).headline_iou().unwrap_or(0.0);
+    }
     let bundle = Bundle::load(&folder.join(BUNDLE))?;
     let file = folder.join(OPTIMIZER);
     let optimizer = OptimizerRecord::load(&file).map_err(|error| damaged(&file, &error.to_string()))?;
     Ok(Some((bundle, optimizer, state)))
+}
+
+/// Finishes what a kill interrupted between the renames of [`save`]: the checkpoint then stands under another name, the
+/// new one if it is whole (its state is written last), otherwise the previous one.
+fn settle(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        return Ok(());
+    }
+    let names = ["new", "old"].map(|suffix| sibling(folder, suffix));
+    match names.iter().find(|name| name.join(STATE).exists()) {
+        Some(whole) => fs::rename(whole, folder).map_err(Error::io("rename", whole)),
+        None => Ok(()),
+    }
 }
 
 fn damaged(path: &Path, why: &str) -> Error {

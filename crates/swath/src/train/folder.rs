@@ -70,8 +70,11 @@ impl RunFolder {
     /// # Errors
     ///
     /// When a run stands there and may not be touched, or when the run to continue has another recipe (the first key that
-    /// differs is named).
+    /// differs is named), or when no folder can be made there.
     pub(super) fn check(&self, recipe: &Recipe, existing: Existing) -> Result<()> {
+        if let Some(file) = self.path.ancestors().find(|path| path.exists()).filter(|path| !path.is_dir()) {
+            return Err(self.wrong(&format!("{} is a file; choose another folder with --run", file.display())));
+        }
         match existing {
             _ if !self.recipe().exists() => Ok(()),
             Existing::Refuse => {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::whole_file::write_whole;
 
 /// One line of `metrics.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,13 +58,19 @@ impl Journal {
             Record::Step { step: at, .. } => *at <= step,
             Record::Validation { step: at, .. } => *at <= validated,
         };
-        let kept = if step == 0 { Vec::new() } else { read(path)?.into_iter().filter(known).collect() };
-        let file =
-            OpenOptions::new().create(true).write(true).truncate(true).open(path).map_err(Error::io("write", path))?;
-        let mut journal = Self { path: path.to_path_buf(), file: BufWriter::new(file) };
-        kept.iter().try_for_each(|record| journal.write(record))?;
-        journal.flush()?;
-        Ok(journal)
+        // Lines are kept as they are: numbers would lose their last bit on the way through JSON.
+        let mut kept = String::new();
+        if step > 0 {
+            each_record(path, |record, line| {
+                if known(&record) {
+                    kept.push_str(line);
+                    kept.push('\n');
+                }
+            })?;
+        }
+        write_whole(path, kept.as_bytes())?;
+        let file = OpenOptions::new().append(true).open(path).map_err(Error::io("write", path))?;
+        Ok(Self { path: path.to_path_buf(), file: BufWriter::new(file) })
     }
 
     /// Appends one record.
@@ -84,15 +91,22 @@ impl Journal {
 ///
 /// [`Error::Io`] when the file cannot be read.
 pub fn read(path: &Path) -> Result<Vec<Record>> {
-    let file = File::open(path).map_err(Error::io("read", path))?;
     let mut records = Vec::new();
+    each_record(path, |record, _| records.push(record))?;
+    Ok(records)
+}
+
+/// Every record with its line, up to a line that was cut off.
+fn each_record(path: &Path, mut tell: impl FnMut(Record, &str)) -> Result<()> {
+    let file = File::open(path).map_err(Error::io("read", path))?;
     for line in BufReader::new(file).lines() {
-        match serde_json::from_str(&line.map_err(Error::io("read", path))?) {
-            Ok(record) => records.push(record),
+        let line = line.map_err(Error::io("read", path))?;
+        match serde_json::from_str(&line) {
+            Ok(record) => tell(record, &line),
             Err(_) => break,
         }
     }
-    Ok(records)
+    Ok(())
 }
 
 #[cfg(test)]

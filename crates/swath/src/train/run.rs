@@ -139,11 +139,15 @@ impl<'a> Run<'a> {
         folder.prepare(recipe, options.existing)?;
 
         let mut state = State::default();
+        let mut header = header(recipe, &data, imagery);
         if options.existing == Existing::Resume
             && let Some((bundle, record, saved)) = checkpoint::load(&folder.last())?
         {
             model = weights::write(model, &bundle.weights)?;
             optimizer = optimizer.load_record(record);
+            header.normalization = bundle.header.normalization;
+            header.calibration = bundle.header.calibration;
+            header.provenance.validation_iou = saved.best.as_ref().map(|best| best.iou);
             state = saved;
         }
         let steps = match recipe.train.length() {
@@ -161,7 +165,7 @@ impl<'a> Run<'a> {
             loss: recipe.loss.init(classes)?,
             journal: Journal::open(&folder.metrics(), state.step, state.validated)?,
             log: Log::open(&folder.log(), state.step > 0)?,
-            bundle: Bundle { header: header(recipe, &data, imagery), weights: weights::read(&model) },
+            bundle: Bundle { header, weights: weights::read(&model) },
             data: Arc::new(data),
             validation,
             steps,
@@ -302,17 +306,25 @@ impl<'a> Run<'a> {
         Error::Run {
             path: self.folder.path().to_path_buf(),
             problem: format!(
-                "the loss became {loss} at step {}; its chips of {} pixels: {}. Try a lower learning rate \
-                 (-s optimizer.adamw.lr=...), clip_norm = 1.0 in the optimizer, or look at these chips for extreme values",
+                "the loss became {loss} at step {}; its chips of {} pixels: {}. {}, or look at these chips for extreme \
+                 values",
                 self.state.step + 1,
                 batch.chip,
                 places.collect::<Vec<_>>().join("; "),
+                self.advice(),
             ),
         }
     }
 
+    /// What to do when a training diverges.
+    fn advice(&self) -> String {
+        let optimizer = self.recipe.optimizer.name();
+        format!("Try a lower learning rate (-s optimizer.{optimizer}.lr=...) or -s optimizer.{optimizer}.clip_norm=1.0")
+    }
+
     /// Validates, keeps the weights if they are the best so far, and saves the checkpoint. False when the user stopped it.
     fn validate(&mut self) -> Result<bool> {
+        self.take_weights()?;
         let Some(data) = &self.validation else {
             self.state.validated = self.state.step;
             self.keep_weights()?;
@@ -329,6 +341,9 @@ impl<'a> Run<'a> {
         let normalization = &self.bundle.header.normalization;
         match validate(data.scenes(), &mut network, normalization, &options, self.cancel, &mut progress) {
             Err(Error::Cancelled) => return Ok(false),
+            Err(Error::NotFinite { window }) => {
+                return Err(self.diverged(&format!("the network's answer at {window} of a validation scene is")));
+            }
             Err(error) => return Err(error),
             Ok(validation) => self.judge(validation)?,
         }
@@ -374,20 +389,36 @@ impl<'a> Run<'a> {
 
     /// Writes the bundle with the present weights.
     fn keep_weights(&mut self) -> Result<()> {
-        self.take_weights();
+        self.take_weights()?;
         self.bundle.save(&self.folder.bundle())
     }
 
     fn save(&mut self) -> Result<()> {
-        self.take_weights();
+        self.take_weights()?;
         self.journal.flush()?;
         checkpoint::save(&self.folder.last(), &self.bundle, &self.optimizer, &self.state)
     }
 
-    fn take_weights(&mut self) {
+    /// Takes the present weights into the bundle. Those of a training that diverged are refused: no file gets them.
+    fn take_weights(&mut self) -> Result<()> {
         self.bundle.weights = weights::read(&self.model);
         self.bundle.header.provenance.steps = self.state.step;
         self.bundle.header.provenance.seconds = self.state.seconds;
+        match self.bundle.weights.iter().find(|tensor| tensor.data.iter().any(|value| !value.is_finite())) {
+            Some(tensor) => Err(self.diverged(&format!("the weights `{}` are", tensor.name))),
+            None => Ok(()),
+        }
+    }
+
+    fn diverged(&self, what: &str) -> Error {
+        Error::Run {
+            path: self.folder.path().to_path_buf(),
+            problem: format!(
+                "the training diverged: after step {} {what} not finite. {}",
+                self.state.step,
+                self.advice()
+            ),
+        }
     }
 }
 

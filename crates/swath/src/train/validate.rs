@@ -175,3 +175,102 @@ impl Comparison {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use swath_geo::{Pixels, Raster};
+
+    use super::*;
+    use crate::dataset::{MemoryImage, MemoryLabels};
+    use crate::predict::ChipBatch;
+
+    /// Class 1 where the only band is positive, with logits of -1 and 1.
+    struct Sign;
+
+    impl Network for Sign {
+        fn bands(&self) -> usize {
+            1
+        }
+
+        fn classes(&self) -> usize {
+            2
+        }
+
+        fn logits(&mut self, batch: &ChipBatch) -> Result<Vec<f32>> {
+            let logits = (0..batch.len).flat_map(|chip| {
+                let sign = |value: &f32| if *value > 0.0 { 1.0 } else { -1.0 };
+                let ones = batch.chip(chip).iter().map(sign);
+                ones.clone().map(|logit: f32| -logit).chain(ones).collect::<Vec<f32>>()
+            });
+            Ok(logits.collect())
+        }
+    }
+
+    const WIDTH: usize = 30;
+    const HEIGHT: usize = 20;
+
+    /// The right half is positive; labels say so inside `area` and the contrary outside of it.
+    fn scene(area: Window, valid: impl Fn(usize, usize) -> bool) -> LabelledScene {
+        let places = || (0..HEIGHT).flat_map(|row| (0..WIDTH).map(move |col| (row, col)));
+        let positive = |col: usize| col >= WIDTH / 2;
+        let values = places().map(|(_, col)| if positive(col) { 3.0 } else { -3.0 }).collect();
+        let valid = places().map(|(row, col)| valid(row, col)).collect();
+        let pixels = Pixels { values: Raster::new(1, HEIGHT, WIDTH, values), valid };
+        let inside = |row: usize, col: usize| area.contains_pixel(col as isize, row as isize);
+        let labels = places().map(|(row, col)| u16::from(positive(col) == inside(row, col))).collect();
+        LabelledScene {
+            image: Arc::new(MemoryImage::new("halves", &pixels)),
+            labels: Arc::new(MemoryLabels::new(WIDTH, labels)),
+            area,
+        }
+    }
+
+    fn validation(scenes: &[LabelledScene]) -> Validation {
+        let normalization = Normalization { mean: vec![0.0], std: vec![1.0] };
+        let options = Options { chip: 8, overlap: 4, ..Options::default() };
+        let cancel = AtomicBool::new(false);
+        validate(scenes, &mut Sign, &normalization, &options, &cancel, &mut |_| ()).unwrap()
+    }
+
+    fn counts(validation: &Validation) -> [u64; 4] {
+        [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(reference, predicted)| validation.confusion.get(reference, predicted))
+    }
+
+    #[test]
+    fn only_the_area_counts() {
+        // 13 columns of the left half and 3 of the right one, 7 rows: no multiple of chips.
+        let found = validation(&[scene(Window::new(2, 5, 16, 7), |_, _| true)]);
+        assert_eq!(counts(&found), [13 * 7, 0, 0, 3 * 7]);
+        assert_eq!(found.scores().accuracy, Some(1.0));
+        // Softmax of logits 2 apart.
+        assert!((found.loss - (1.0 + (-2.0f64).exp()).ln()).abs() < 1e-6, "{}", found.loss);
+    }
+
+    #[test]
+    fn invalid_pixels_do_not_count_and_scenes_add_up() {
+        let whole = Window::new(0, 0, WIDTH, HEIGHT);
+        let found = validation(&[scene(whole, |row, _| row > 4), scene(Window::new(0, 0, 1, 2), |_, _| true)]);
+        assert_eq!(counts(&found), [15 * 15 + 2, 0, 0, 15 * 15]);
+    }
+
+    #[test]
+    fn a_thinned_sample_stays_spread_over_all_pixels() {
+        let mut found = Comparison::new(2);
+        let patch = |value: u16| Patch {
+            window: Window::new(0, 0, 100, 100),
+            labels: vec![value; 10_000],
+            scores: [vec![0.25; 10_000], vec![0.75; 10_000]].concat(),
+            confidence: vec![0.75; 10_000],
+        };
+        (0..10u16).for_each(|number| found.compare(&patch(1), &vec![number % 2; 10_000]));
+        assert!(found.sample_labels.len() <= MOST_SAMPLES && found.sample_labels.len() > MOST_SAMPLES / 2);
+        assert_eq!(found.sample_scores.len(), 2 * found.sample_labels.len());
+        let ones = found.sample_labels.iter().filter(|label| **label == 1).count();
+        assert_eq!(2 * ones, found.sample_labels.len());
+        let found = found.finish();
+        assert_eq!(counts(&found), [0, 50_000, 0, 50_000]);
+        assert!((found.loss + (0.25f64.ln() + 0.75f64.ln()) / 2.0).abs() < 1e-6);
+    }
+}

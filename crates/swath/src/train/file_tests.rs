@@ -1,0 +1,234 @@
+//! Whole runs on small files: stopped anywhere, resumed, with and without validation.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use burn::tensor::Device;
+use swath_geo::{ClassEntry, CogOptions, CogWriter, DType, Grid, Samples};
+use tempfile::TempDir;
+
+use super::checkpoint;
+use super::journal::{self, Record};
+use super::*;
+use crate::bundle::Bundle;
+use crate::error::{Error, Result};
+use crate::recipe::Recipe;
+
+const SIDE: usize = 48;
+
+/// A folder with a scene of noise that is brighter where the labels say 1.
+struct Site {
+    folder: TempDir,
+}
+
+impl Site {
+    fn new() -> Site {
+        let folder = tempfile::tempdir().unwrap();
+        let grid = Grid::plain(SIDE, SIDE);
+        let label = |i: usize| u8::from((i / SIDE / 7 + i % SIDE / 9).is_multiple_of(2));
+        let value = |i: usize| 60 + 100 * label(i) + (i.wrapping_mul(2_654_435_761) >> 7) as u8 % 50;
+        let write = |name: &str, options: &CogOptions, value: &dyn Fn(usize) -> u8| {
+            let mut writer = CogWriter::create(&folder.path().join(name), &grid, options).unwrap();
+            let values: Vec<u8> = (0..SIDE * SIDE).map(value).collect();
+            writer.write(grid.window(), 0, Samples::U8(&values)).unwrap();
+            writer.finish().unwrap();
+        };
+        write("scene.tif", &CogOptions::new(DType::U8, 1), &value);
+        let class = |value: u32, name: &str| ClassEntry { value, name: name.into(), color: [value as u8 * 200, 9, 9] };
+        write("labels.tif", &CogOptions::labels(&[class(0, "dark"), class(1, "bright")], Some(255)), &label);
+        Site { folder }
+    }
+
+    fn recipe(&self, changes: &[&str]) -> Recipe {
+        let text = r##"
+            [data]
+            classes = [{ name = "dark", color = "#000909" }, { name = "bright", color = "#c80909" }]
+            train = [{ scene = "scene.tif", labels = "labels.tif" }]
+            val = [{ scene = "scene.tif", labels = "labels.tif", area = { right = 0.5 } }]
+            [model.encoder.plain]
+            width = 2
+            depth = 2
+            [model.decoder.unet]
+            [optimizer.adamw]
+            lr = 0.02
+            [train]
+            steps = 8
+            batch = 2
+            chip = 16
+            validate_every = 3
+            [predict]
+            chip = 16
+            overlap = 4
+        "##;
+        let path = self.folder.path().join("recipe.toml");
+        fs::write(&path, text).unwrap();
+        Recipe::load(&path, &changes.iter().map(|change| change.to_string()).collect::<Vec<_>>()).unwrap()
+    }
+
+    fn folder(&self, name: &str) -> RunFolder {
+        RunFolder::new(&self.folder.path().join(name))
+    }
+
+    /// Trains; `stop` is asked at every event.
+    fn train(
+        &self,
+        run: &str,
+        recipe: &Recipe,
+        existing: Existing,
+        stop: &mut dyn FnMut(&Event<'_>) -> bool,
+    ) -> Result<Summary> {
+        let cancel = AtomicBool::new(false);
+        let options = TrainOptions { folder: self.folder(run), existing, device: Device::flex(), cancel: &cancel };
+        train(recipe, &options, &mut |event| {
+            if stop(&event) {
+                cancel.store(true, Ordering::Relaxed);
+            }
+        })
+    }
+
+    fn whole(&self, run: &str, recipe: &Recipe) -> Summary {
+        self.train(run, recipe, Existing::Refuse, &mut |_| false).unwrap()
+    }
+
+    /// Everything in which two equal runs agree.
+    fn result(&self, run: &str) -> (Bundle, Bundle, checkpoint::State, Vec<Record>) {
+        let folder = self.folder(run);
+        let timeless = |path: &Path| {
+            let mut bundle = Bundle::load(path).unwrap();
+            bundle.header.provenance.seconds = 0.0;
+            bundle.weights.sort_by(|a, b| a.name.cmp(&b.name));
+            bundle
+        };
+        let (_, _, mut state) = checkpoint::load(&folder.last()).unwrap().unwrap();
+        state.seconds = 0.0;
+        let mut records = journal::read(&folder.metrics()).unwrap();
+        records.iter_mut().for_each(|record| {
+            if let Record::Step { images_per_s, .. } = record {
+                *images_per_s = 0.0;
+            }
+        });
+        (timeless(&folder.bundle()), timeless(&folder.last().join("bundle.safetensors")), state, records)
+    }
+}
+
+fn at_step(wanted: usize) -> impl FnMut(&Event<'_>) -> bool {
+    move |event| matches!(event, Event::Step { step, .. } if *step == wanted)
+}
+
+#[test]
+fn a_run_stopped_after_any_step_or_in_a_validation_resumes_to_the_bit() {
+    let site = Site::new();
+    let recipe = site.recipe(&[]);
+    assert_eq!(site.whole("whole", &recipe).ended, Ended::Completed);
+    for stop in 1..8 {
+        let name = format!("step {stop}");
+        let stopped = site.train(&name, &recipe, Existing::Refuse, &mut at_step(stop)).unwrap();
+        assert_eq!((stopped.ended, stopped.steps), (Ended::Interrupted, stop));
+        let resumed = site.train(&name, &recipe, Existing::Resume, &mut |_| false).unwrap();
+        assert_eq!((resumed.ended, resumed.steps), (Ended::Completed, 8));
+        assert!(site.result(&name) == site.result("whole"), "stopped after step {stop}");
+    }
+
+    let mut validations = 0;
+    let mut in_the_second = |event: &Event<'_>| match event {
+        Event::Validating(share) if *share < 0.2 => {
+            validations += 1;
+            validations == 2
+        }
+        _ => false,
+    };
+    let stopped = site.train("validation", &recipe, Existing::Refuse, &mut in_the_second).unwrap();
+    assert_eq!(stopped.ended, Ended::Interrupted);
+    site.train("validation", &recipe, Existing::Resume, &mut |_| false).unwrap();
+    assert!(site.result("validation") == site.result("whole"));
+}
+
+#[test]
+fn a_run_killed_while_it_saves_resumes_to_the_bit() {
+    let site = Site::new();
+    let recipe = site.recipe(&[]);
+    site.whole("whole", &recipe);
+    let stop = |run: &str, step| site.train(run, &recipe, Existing::Refuse, &mut at_step(step)).unwrap();
+    let resume = |run: &str| {
+        site.train(run, &recipe, Existing::Resume, &mut |_| false).unwrap();
+        let folder = site.folder(run);
+        assert!(!folder.path().join("last.old").exists() && !folder.path().join("last.new").exists());
+        assert!(site.result(run) == site.result("whole"), "{run}");
+    };
+    let beside = |run: &str, name: &str| site.folder(run).path().join(name);
+
+    // Before the renames, with an unfinished new checkpoint.
+    stop("unfinished", 4);
+    fs::create_dir(beside("unfinished", "last.new")).unwrap();
+    fs::write(beside("unfinished", "last.new/bundle.safetensors"), "cut").unwrap();
+    resume("unfinished");
+    // Between the renames: both are whole.
+    stop("between", 4);
+    stop("later", 5);
+    fs::rename(beside("between", "last"), beside("between", "last.old")).unwrap();
+    fs::rename(beside("later", "last"), beside("between", "last.new")).unwrap();
+    fs::copy(site.folder("later").metrics(), site.folder("between").metrics()).unwrap();
+    resume("between");
+    // The new one did not survive.
+    stop("previous", 4);
+    fs::rename(beside("previous", "last"), beside("previous", "last.old")).unwrap();
+    resume("previous");
+}
+
+#[test]
+fn without_validation_the_last_weights_are_kept_and_reported() {
+    let site = Site::new();
+    let recipe = site.recipe(&["data.val=[]"]);
+    let summary = site.whole("run", &recipe);
+    assert_eq!((summary.ended, summary.steps, summary.best), (Ended::Completed, 8, None));
+    let (best, last, state, records) = site.result("run");
+    assert_eq!(best, last);
+    assert_eq!((best.header.provenance.steps, state.step), (8, 8));
+    assert!(records.iter().all(|record| matches!(record, Record::Step { .. })));
+    let report = fs::read_to_string(site.folder("run").report()).unwrap();
+    assert!(report.contains("bright") && report.contains("Training run run"));
+
+    site.train("stopped", &recipe, Existing::Refuse, &mut at_step(5)).unwrap();
+    site.train("stopped", &recipe, Existing::Resume, &mut |_| false).unwrap();
+    assert!(site.result("stopped") == site.result("run"));
+}
+
+#[test]
+fn a_run_stopped_before_its_first_validation_has_no_bundle_and_no_report_yet() {
+    let site = Site::new();
+    let recipe = site.recipe(&[]);
+    site.train("run", &recipe, Existing::Refuse, &mut at_step(1)).unwrap();
+    let folder = site.folder("run");
+    assert!(!folder.bundle().exists() && !folder.report().exists() && folder.last().exists());
+}
+
+#[test]
+fn early_stopping_stops_and_a_resumed_run_stays_stopped() {
+    let site = Site::new();
+    let recipe = site.recipe(&["train.steps=200", "train.validate_every=1", "train.early_stopping=2"]);
+    let summary = site.whole("run", &recipe);
+    let best = summary.best.unwrap();
+    assert_eq!((summary.ended, summary.steps), (Ended::Early, best.step + 2));
+    let before = site.result("run");
+    let resumed = site.train("run", &recipe, Existing::Resume, &mut |_| false).unwrap();
+    assert_eq!((resumed.ended, resumed.steps), (Ended::Early, best.step + 2));
+    assert!(site.result("run") == before);
+    assert_eq!(before.0.header.provenance.steps, best.step);
+}
+
+#[test]
+fn a_diverging_run_says_where_and_keeps_its_last_good_checkpoint() {
+    let site = Site::new();
+    let changes = ["optimizer.adamw.lr=1e30", "schedule={ constant = {} }", "model.encoder.plain.batch_norm=false"];
+    let error = site.train("run", &site.recipe(&changes), Existing::Refuse, &mut |_| false).unwrap_err().to_string();
+    assert!(error.contains("step 2") && error.contains("column") && error.contains("optimizer.adamw.lr"), "{error}");
+    assert!(!site.folder("run").bundle().exists());
+
+    // Nothing but the weights tells when no loss follows.
+    let changes = [&changes[..], &["train.steps=1", "data.val=[]", "optimizer.adamw.lr=1e300"]].concat();
+    let recipe = site.recipe(&changes);
+    let error = site.train("short", &recipe, Existing::Refuse, &mut |_| false).unwrap_err();
+    assert!(matches!(&error, Error::Run { .. }) && error.to_string().contains("after step 1"), "{error}");
+    assert!(!site.folder("short").bundle().exists() && !site.folder("short").last().exists());
+}
