@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(number(0.0), "0");
         assert_eq!(number(-10.0), "-10");
         assert_eq!(number(0.5), "0.5");
-        assert_eq!(number(328_980.125), "328980.13");
+        assert_eq!(number(328_980.126), "328980.13");
         assert_eq!(number(1e-7), "1.000000e-7");
     }
 }
