@@ -10,6 +10,7 @@ pub(crate) fn install() {
         if REQUESTED.swap(true, Ordering::SeqCst) {
             std::process::exit(130);
         }
+        eprintln!("stopping; press Ctrl-C again to end at once");
     });
     if let Err(error) = installed {
         eprintln!("warning: Ctrl-C will end the program without cleaning up: {error}");

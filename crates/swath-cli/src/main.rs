@@ -13,6 +13,7 @@ mod verb;
 use std::process::ExitCode;
 
 use clap::Parser;
+use swath_geo::GeoError;
 
 use args::{Cli, Command};
 use console::Console;
@@ -51,7 +52,9 @@ fn report(error: &anyhow::Error, console: &Console) -> ExitCode {
         return ExitCode::from(130);
     }
     let usage = error.chain().any(|cause| {
-        cause.is::<console::Usage>() || cause.downcast_ref::<swath::Error>().is_some_and(swath::Error::is_usage)
+        cause.is::<console::Usage>()
+            || cause.downcast_ref::<swath::Error>().is_some_and(swath::Error::is_usage)
+            || cause.downcast_ref::<GeoError>().is_some_and(GeoError::is_usage)
     });
     ExitCode::from(if usage { 2 } else { 1 })
 }

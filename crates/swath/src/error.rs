@@ -149,6 +149,10 @@ impl Error {
 
     /// Whether the user wrote something wrong (exit status 2) as opposed to work that failed (1).
     pub fn is_usage(&self) -> bool {
-        matches!(self, Error::Recipe { .. })
+        match self {
+            Error::Recipe { .. } | Error::PredictOptions { .. } | Error::EvaluateOptions { .. } => true,
+            Error::Geo(error) => error.is_usage(),
+            _ => false,
+        }
     }
 }

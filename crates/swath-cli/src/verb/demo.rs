@@ -18,7 +18,7 @@ use swath::whole_file::write_whole;
 use swath_geo::{BurnRule, ClassEntry, Edge, RasterizeSpec, Scene, SceneSpec, StackOptions, VectorizeOptions, Window};
 
 use crate::args::Compute;
-use crate::console::{Console, Usage, duration};
+use crate::console::{Console, duration};
 use crate::verb::{predict, train};
 use crate::{demo_data, device};
 
@@ -111,7 +111,7 @@ impl Files {
     fn prepare(&self, overwrite: bool) -> Result<()> {
         let results = [&self.scene, &self.labels, &self.bundle, &self.map, &self.polygons, &self.report, &self.picture];
         if let (false, Some(first)) = (overwrite, results.into_iter().find(|path| path.exists())) {
-            bail!(Usage(format!("{} exists; give another --dir or --overwrite", first.display())));
+            bail!("{} exists already; give another --dir or pass --overwrite", first.display());
         }
         demo_data::unpack(&self.dir).with_context(|| format!("cannot write to {}", self.dir.display()))
     }

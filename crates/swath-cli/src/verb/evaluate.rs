@@ -8,7 +8,7 @@ use clap::Args;
 use swath::evaluate::{self, EvaluateSpec, MapAndLabels};
 use swath::report;
 use swath::whole_file::write_whole;
-use swath_geo::Window;
+use swath_geo::{GeoError, Window};
 
 use crate::console::{Console, Usage};
 
@@ -61,13 +61,23 @@ pub(crate) fn run(args: &EvaluateArgs, console: &Console) -> Result<()> {
     let report = args.report.as_ref().map(|folder| folder.join("report.html"));
     for file in report.iter().chain(args.json.iter().filter(|path| !is_stdout(path))) {
         if file.exists() && !args.overwrite {
-            bail!(Usage(format!("{} exists; give another name or --overwrite", file.display())));
+            bail!(GeoError::Exists { path: file.clone() });
         }
     }
-    if let Some(folder) = &args.report {
-        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    }
-    let evaluated = evaluate::evaluate(&spec(args)?)?;
+    let spec = spec(args)?;
+    let made = match &args.report {
+        Some(folder) if !folder.exists() => {
+            fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+            Some(folder)
+        }
+        _ => None,
+    };
+    let evaluated = evaluate::evaluate(&spec).inspect_err(|_| {
+        // Best effort: the error that is about to be told matters more than a folder that stays.
+        if let Some(folder) = made {
+            let _ = fs::remove_dir(folder);
+        }
+    })?;
 
     if let (Some(folder), Some(file)) = (&args.report, &report) {
         write_whole(

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use swath::bundle::Bundle;
@@ -123,7 +123,7 @@ pub(crate) fn predict(
     device: &Device,
     console: &Console,
 ) -> Result<Summary> {
-    let mut network = bundle.network(device)?;
+    let mut network = bundle.network(device).with_context(|| format!("bundle {}", model.name))?;
     let grid = scene.grid();
     let pixels = (grid.width * grid.height) as u64;
     let progress = console.progress("predict", pixels);
