@@ -1,0 +1,58 @@
+//! Outputs that cannot be written, or that are there already.
+
+use crate::site::{SIZE, Site, class_at, grid, write_labels};
+
+/// Every verb that writes a file, without the name of the file.
+const WRITERS: [&str; 4] = [
+    "predict bundle.safetensors scene.tif -o",
+    "rasterize polygons.geojson --like scene.tif --class-field kind -o",
+    "vectorize labels.tif -o",
+    "evaluate --map map.tif --labels labels.tif --json",
+];
+
+fn site() -> Site {
+    let site = Site::with_bundle();
+    write_labels(&site.at("map.tif"), &grid(SIZE), class_at);
+    site.write_polygons("polygons.geojson", &[("lake", [0.0, 0.0, 20.0, 10.0])]);
+    site
+}
+
+#[test]
+fn places_where_nothing_can_be_written_are_named() {
+    let site = site();
+    // Permissions do not stop root, who runs many a test: files in place of folders and /proc stop everybody.
+    for folder in ["recipe.toml", "missing", "/proc"] {
+        for writer in WRITERS {
+            let out = format!("{folder}/out.{}", if writer.starts_with("vectorize") { "gpkg" } else { "tif" });
+            let line = site.refuses(&format!("{writer} {out}"), 1, &[&out]);
+            assert!(line.contains("cannot"), "{line}");
+        }
+        site.refuses(&format!("stack {folder}/out.tif scene.tif"), 1, &["out.tif", "cannot"]);
+        site.refuses(&format!("stack {folder}/out.vrt scene.tif"), 1, &["out.vrt", "cannot"]);
+    }
+    for folder in ["recipe.toml/inside", "/proc/inside"] {
+        site.refuses(&format!("man --dir {folder}"), 1, &[folder, "cannot"]);
+        site.refuses(&format!("evaluate --map map.tif --labels labels.tif --report {folder}"), 1, &[folder, "cannot"]);
+        site.refuses(&format!("train recipe.toml --run {folder}"), 1, &[folder]);
+        site.refuses(&format!("demo --dir {folder}"), 1, &[folder, "cannot"]);
+    }
+    site.refuses("train recipe.toml --run scene.tif", 1, &["scene.tif", "is a file", "--run"]);
+}
+
+#[test]
+fn what_is_there_is_replaced_only_when_asked() {
+    let site = site();
+    std::fs::write(site.at("taken.tif"), "mine").unwrap();
+    std::fs::write(site.at("taken.gpkg"), "mine").unwrap();
+    for writer in WRITERS {
+        let out = if writer.starts_with("vectorize") { "taken.gpkg" } else { "taken.tif" };
+        site.refuses(&format!("{writer} {out}"), 1, &[out, "exists already", "--overwrite"]);
+    }
+    let more = "--scores taken.tif";
+    site.refuses(&format!("{} new.tif {more}", WRITERS[0]), 1, &["taken.tif", "exists already", "--overwrite"]);
+    for writer in WRITERS {
+        let out = if writer.starts_with("vectorize") { "taken.gpkg" } else { "taken.tif" };
+        site.swath(&format!("{writer} {out} --overwrite")).done();
+        assert_ne!(site.bytes(out), b"mine", "{writer}");
+    }
+}

@@ -1,0 +1,68 @@
+//! What surrounds the work: models, completions, manual pages, help, closed pipes.
+
+use std::fs;
+use std::process::Stdio;
+
+use crate::command::{command, swath};
+
+fn run(arguments: &[&str]) -> crate::command::Finished {
+    swath(&std::env::temp_dir(), arguments)
+}
+
+#[test]
+fn models_are_listed_and_shown() {
+    let list = run(&["models"]).done();
+    assert_eq!(run(&["models", "list"]).done(), list);
+    for name in ["plain", "resnet", "unet", "fcn", "unet-resnet34"] {
+        assert!(list.contains(name), "{name} is not in\n{list}");
+    }
+    let shown = run(&["models", "show", "unet-resnet34"]).done();
+    assert!(shown.contains("[model.encoder.resnet]") && shown.contains("depth = 34"), "{shown}");
+    run(&["models", "show", "unet-34"]).fails(2, &["unet-34", "unet-resnet34"]);
+}
+
+#[test]
+fn shells_get_completions() {
+    for (shell, part) in [("bash", "complete -F"), ("zsh", "#compdef swath"), ("fish", "complete -c swath")] {
+        let script = run(&["completions", shell]).done();
+        assert!(script.contains(part) && script.contains("vectorize"), "{shell}");
+    }
+}
+
+#[test]
+fn every_command_has_a_manual_page_and_help_with_an_example() {
+    let folder = tempfile::tempdir().unwrap();
+    swath(folder.path(), &["man", "--dir", "pages"]).done();
+    let help = run(&["--help"]).done();
+    let verbs = ["info", "stack", "rasterize", "train", "predict", "evaluate", "vectorize", "models", "demo", "man"];
+    for verb in verbs {
+        let page = fs::read_to_string(folder.path().join(format!("pages/swath-{verb}.1"))).unwrap();
+        assert!(page.contains(".TH") && page.contains(&format!("swath {verb}")), "{verb}");
+        let text = run(&[verb, "--help"]).done();
+        assert!(text.contains("Example") && text.contains(&format!("swath {verb}")), "{text}");
+        assert!(help.contains(verb));
+    }
+}
+
+#[test]
+fn what_nobody_understands_is_wrong_usage() {
+    for arguments in
+        [&["paint"][..], &["info"], &["train", "a.toml", "--resume", "--overwrite"], &["info", "--jsn", "a"]]
+    {
+        let finished = run(arguments);
+        assert_eq!(finished.code, Some(2), "{arguments:?}: {}", finished.stderr);
+        assert!(finished.stdout.is_empty() && finished.stderr.starts_with("error: "));
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    for arguments in [&["models"][..], &["completions", "bash"], &["models", "show", "unet"], &["--help"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let child = command(&std::env::temp_dir(), arguments).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{arguments:?}");
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+    }
+}

@@ -1,0 +1,15 @@
+//! The `swath` command as people run it: exit status, output, files.
+
+mod bad_files;
+mod bad_outputs;
+mod bad_recipes;
+mod command;
+mod evaluate;
+mod house;
+mod predict;
+mod predict_again;
+mod scenes;
+mod site;
+mod train;
+mod train_again;
+mod workflow;
