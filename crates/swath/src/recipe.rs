@@ -103,6 +103,10 @@ impl Recipe {
         if recipe.data.train.is_empty() {
             return Err(wrong(path, "data.train is empty: list at least one { scene = ..., labels = ... }".to_owned()));
         }
+        if let (Some(patience), true) = (recipe.train.early_stopping, recipe.data.val.is_empty()) {
+            let problem = format!("train.early_stopping is {patience}: it needs scenes to validate on in data.val");
+            return Err(diagnose::refuse(&text, path, overrides, problem));
+        }
         Ok(recipe)
     }
 

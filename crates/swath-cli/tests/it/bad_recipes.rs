@@ -31,5 +31,6 @@ fn mistakes_are_named_with_line_and_nearest_key() {
     refuses("model.encoder.resnte.depth=18", &["resnte", "resnet"]);
     refuses("train.steps", &["key=value"]);
     refuses("data.train=[]", &["data.train is empty"]);
+    refuses("train.early_stopping=3 -s data.val=[]", &["-s train.early_stopping=3", "data.val"]);
     site.refuses("train missing.toml --run run", 1, &["missing.toml"]);
 }
