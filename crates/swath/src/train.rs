@@ -3,6 +3,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `run` | the loop: batches, steps, validations |
+//! | `data` | scenes and labels, and what the bundle says about them |
 //! | `optimizer`, `schedule` | how weights follow gradients |
 //! | `validate` | whole scenes through the real predictor |
 //! | `checkpoint`, `folder` | what a resume needs, and where a run lies |
@@ -10,6 +11,7 @@
 //! | `outcome` | test scenes and report at the end |
 
 mod checkpoint;
+mod data;
 #[cfg(test)]
 mod file_tests;
 mod folder;

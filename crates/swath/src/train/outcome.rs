@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::data::open_like;
 use super::journal::{self, Record};
-use super::run::{Ended, Event, Run, Summary, open_like};
+use super::run::{Ended, Event, Run, Summary};
 use super::validate::validate;
 use crate::bundle::Bundle;
 use crate::dataset::{Chip, ChipMaker, ChipOptions, Dataset, Sampling};

@@ -11,11 +11,11 @@ use std::time::Instant;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use swath_geo::Scene;
 use swath_nn::loss::Loss;
 use swath_nn::{Segmenter, weights};
 
 use super::checkpoint::{self, State};
+use super::data::{header, open_items, open_like};
 use super::folder::{Existing, RunFolder};
 use super::journal::{Journal, Record};
 use super::log::Log;
@@ -23,11 +23,11 @@ use super::schedule::Schedule;
 use super::validate::{Validation, validate};
 use super::{Best, optimizer, outcome};
 use crate::IGNORE;
-use crate::bundle::{Bundle, Calibration, FORMAT_VERSION, Header, Normalization, Provenance};
-use crate::dataset::{self, Batch, ChipOptions, DataError, Dataset, DatasetOptions, Loader, LoaderOptions, OpenItem};
+use crate::bundle::{Bundle, Calibration};
+use crate::dataset::{Batch, ChipOptions, Dataset, Loader, LoaderOptions};
 use crate::error::{Error, Result};
 use crate::predict::{Options, SegmenterNetwork};
-use crate::recipe::{Item, Length, Recipe};
+use crate::recipe::{Length, Recipe};
 
 /// How a run is made, beside its recipe.
 #[derive(Debug)]
@@ -419,67 +419,6 @@ impl<'a> Run<'a> {
                 self.advice()
             ),
         }
-    }
-}
-
-/// What a bundle knows of the scenes that it was trained on.
-struct Imagery {
-    bands: Vec<String>,
-    gsd: Option<f64>,
-}
-
-/// Opens items of the recipe and reads them once.
-fn open_items(recipe: &Recipe, items: &[Item]) -> Result<(Dataset, Imagery)> {
-    let opened = dataset::open_items(&recipe.data, items, &std::env::temp_dir())?;
-    let bands = opened.first().map_or(Vec::new(), |item| band_names(&item.scene));
-    let gsd = opened.first().and_then(|item| item.scene.grid().gsd()).map(|(x, y)| f64::midpoint(x, y));
-    let scenes = opened.iter().map(OpenItem::labelled).collect();
-    let data = Dataset::new(scenes, recipe.data.classes.len(), &DatasetOptions::new(recipe.train.chip))?;
-    Ok((data, Imagery { bands, gsd }))
-}
-
-/// Opens items whose bands must be those of the training scenes.
-pub(super) fn open_like(recipe: &Recipe, items: &[Item], training: &Dataset) -> Result<Dataset> {
-    let (data, _) = open_items(recipe, items)?;
-    if data.bands() != training.bands() {
-        return Err(Error::Data(DataError::Bands {
-            scene: data.scenes()[0].image.name().to_string(),
-            found: data.bands(),
-            first: training.scenes()[0].image.name().to_string(),
-            expected: training.bands(),
-        }));
-    }
-    Ok(data)
-}
-
-fn band_names(scene: &Scene) -> Vec<String> {
-    scene.bands().iter().map(|band| band.name.clone()).collect()
-}
-
-/// What the bundle of a new run says.
-fn header(recipe: &Recipe, data: &Dataset, imagery: Imagery) -> Header {
-    let statistics = &data.statistics().bands;
-    let mut recipe = recipe.clone();
-    for items in [&mut recipe.data.train, &mut recipe.data.val, &mut recipe.data.test] {
-        items.clear();
-    }
-    Header {
-        format_version: FORMAT_VERSION,
-        classes: recipe.data.classes.clone(),
-        recipe,
-        bands: imagery.bands,
-        normalization: Normalization {
-            mean: statistics.iter().map(|band| band.mean as f32).collect(),
-            std: statistics.iter().map(|band| band.scale() as f32).collect(),
-        },
-        gsd: imagery.gsd,
-        calibration: Calibration { temperature: 1.0 },
-        provenance: Provenance {
-            swath: env!("CARGO_PKG_VERSION").to_string(),
-            scenes: data.scenes().iter().map(|scene| scene.image.name().to_string()).collect(),
-            ..Provenance::default()
-        },
-        licence: None,
     }
 }
 
