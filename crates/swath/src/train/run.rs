@@ -73,7 +73,7 @@ pub enum Event<'a> {
 pub fn train(recipe: &Recipe, options: &TrainOptions, observe: &mut dyn FnMut(Event<'_>)) -> Result<Summary> {
     let started = Instant::now();
     let mut run = Run::open(recipe, options, observe)?;
-    run.announce(started)?;
+    run.announce(started, options.existing)?;
     let ended = run.steps_and_validations()?;
     outcome::conclude(&mut run, ended)
 }
@@ -178,7 +178,7 @@ impl<'a> Run<'a> {
     }
 
     /// Says what is about to be trained on what.
-    fn announce(&mut self, started: Instant) -> Result<()> {
+    fn announce(&mut self, started: Instant, existing: Existing) -> Result<()> {
         let index = self.data.index();
         let pixels: Vec<String> = (self.recipe.data.classes.iter().zip(index.class_pixels()))
             .map(|(class, pixels)| format!("{} {pixels}", class.name))
@@ -209,10 +209,11 @@ impl<'a> Run<'a> {
         if let Some((class, _)) = absent {
             self.say(&format!("warning: no training pixel is labelled {}: the network cannot learn it", class.name))?;
         }
-        if self.state.step > 0 {
-            self.say(&format!("going on after step {}", self.state.step))?;
+        match (existing, self.state.step) {
+            (Existing::Resume, 0) => self.say("there is no checkpoint to go on from: starting anew"),
+            (Existing::Resume, step) => self.say(&format!("going on after step {step}")),
+            (Existing::Refuse | Existing::Replace, _) => Ok(()),
         }
-        Ok(())
     }
 
     /// Number of parameters of the network.
