@@ -46,14 +46,11 @@ impl CogWriter {
         // The plan comes last: a scratch folder with a plan has all its pixels allocated.
         let plan = Plan::new(grid, options).to_json(target)?;
         std::fs::write(scratch.file(PLAN), plan).map_err(|error| GeoError::write(target, error.to_string()))?;
-        Ok(CogWriter {
-            scratch,
-            pixels,
-            grid: grid.clone(),
-            options: options.clone(),
-            bytes: Vec::new(),
-            prepared: false,
-        })
+        Ok(CogWriter::over(scratch, pixels, grid, options))
+    }
+
+    fn over(scratch: Scratch, pixels: File, grid: &Grid, options: &CogOptions) -> CogWriter {
+        CogWriter { scratch, pixels, grid: grid.clone(), options: options.clone(), bytes: Vec::new(), prepared: false }
     }
 
     /// Takes over the scratch of an interrupted run, with all pixels that it wrote.
@@ -74,14 +71,7 @@ impl CogWriter {
         if !pixels.metadata().is_ok_and(|data| data.len() == raw_vrt::pixel_bytes(grid, options)) {
             return Ok(None);
         }
-        Ok(Some(CogWriter {
-            scratch,
-            pixels,
-            grid: grid.clone(),
-            options: options.clone(),
-            bytes: Vec::new(),
-            prepared: false,
-        }))
+        Ok(Some(CogWriter::over(scratch, pixels, grid, options)))
     }
 
     /// The scratch folder of `target`, where [`CogWriter::scratch_dir`] would be.

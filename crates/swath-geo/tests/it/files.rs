@@ -85,3 +85,11 @@ pub(crate) fn gdal_program(name: &str, arguments: &[&str]) -> Option<Vec<u8>> {
         }
     }
 }
+
+/// Names in a folder, sorted: to see that nothing else was left there.
+pub(crate) fn entries(folder: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
+}

@@ -9,6 +9,8 @@ use swath_geo::{
     Window, rasterize, vectorize,
 };
 
+use crate::files::entries;
+
 fn grid(width: usize, height: usize) -> Grid {
     let crs = Crs::from_user("EPSG:32633").unwrap();
     Grid { crs: Some(crs), transform: Affine([330_000.0, 10.0, 0.0, 5_822_040.0, 0.0, -10.0]), width, height }
@@ -51,13 +53,6 @@ fn rows(path: &Path) -> Vec<Row> {
         )
     });
     rows.collect()
-}
-
-fn entries(folder: &Path) -> Vec<String> {
-    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<String> = names.collect();
-    names.sort();
-    names
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use gdal::{Dataset, Metadata};
 use swath_geo::{Edge, GeoError, GridChoice, Pixels, Resampling, Scene, SceneSpec, Source, StackOptions, stack};
 
-use crate::files::{Recipe, UTM_10M, data, geotiff, noise};
+use crate::files::{Recipe, UTM_10M, data, entries, geotiff, noise};
 
 const UTM_20M: [f64; 6] = [330_000.0, 20.0, 0.0, 5_822_040.0, 0.0, -20.0];
 
@@ -32,13 +32,6 @@ fn two_resolutions(folder: &Path) -> Vec<PathBuf> {
     let coarse = Recipe { width: 4, height: 3, transform: Some(UTM_20M), ..Recipe::default() };
     geotiff(&paths[1], &coarse, &[u16s(2, 12)]);
     paths.to_vec()
-}
-
-fn entries(folder: &Path) -> Vec<String> {
-    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<String> = names.collect();
-    names.sort();
-    names
 }
 
 #[test]

@@ -9,6 +9,8 @@ use swath_geo::{
     read_map_classes,
 };
 
+use crate::files::entries;
+
 fn grid(width: usize, height: usize) -> Grid {
     let crs = Crs::from_user("EPSG:32633").unwrap();
     Grid { crs: Some(crs), transform: Affine([330_000.0, 10.0, 0.0, 5_822_040.0, 0.0, -10.0]), width, height }
@@ -32,13 +34,6 @@ fn write_in_windows(writer: &mut CogWriter, grid: &Grid, rows: std::ops::Range<u
             writer.write(Window::new(col as isize, row as isize, width, height), 0, Samples::U8(&data)).unwrap();
         }
     }
-}
-
-fn entries(folder: &Path) -> Vec<String> {
-    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<String> = names.collect();
-    names.sort();
-    names
 }
 
 #[test]
