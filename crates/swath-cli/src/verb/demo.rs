@@ -24,7 +24,8 @@ use crate::{demo_data, device};
 
 /// Stack, rasterize, train, predict, evaluate and vectorize a Sentinel-2 scene that the program carries
 ///
-/// The left part of the scene trains a small U-Net for two to three minutes; the right part says how good the map is.
+/// The left part of the scene trains a small U-Net for two to three minutes; the right part says how good the map is. It
+/// also chose the best of four states of the network, so that its figures are a little too good.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   swath demo --dir demo")]
