@@ -24,8 +24,8 @@ use crate::{demo_data, device};
 
 /// Stack, rasterize, train, predict, evaluate and vectorize a Sentinel-2 scene that the program carries
 ///
-/// The left part of the scene trains a small U-Net for two to three minutes; the right part says how good the map is. It
-/// also chose the best of four states of the network, so that its figures are a little too good.
+/// The left part of the scene trains a small U-Net for two to three minutes, and a strip beside it chooses the best of its
+/// states; the right part, which takes no part in that, says how good the map is.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   swath demo --dir demo")]
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &DemoArgs, console: &Console) -> Result<()> {
     }
     step(4, "predicting the whole scene into map.tif");
     predict_scene(&files, device, args, console)?;
-    step(5, "evaluating the right part, which did not train");
+    step(5, "evaluating the right part, which neither trained nor chose the weights");
     let evaluation = evaluate_right_part(&files, &recipe)?;
     step(6, "drawing polygons into map.gpkg");
     let options = VectorizeOptions { overwrite: true, ..VectorizeOptions::default() };
@@ -152,10 +152,10 @@ fn predict_scene(files: &Files, device: Device, args: &DemoArgs, console: &Conso
     Ok(())
 }
 
-/// Compares the map with the labels where the recipe validates.
+/// Compares the map with the labels where the recipe tests.
 fn evaluate_right_part(files: &Files, recipe: &Recipe) -> Result<Evaluated> {
     let scene = Scene::open_paths(&[&files.scene])?;
-    let area = recipe.data.val.first().and_then(|item| item.area);
+    let area = recipe.data.test.first().and_then(|item| item.area);
     let window = area.map(|area| area.window(scene.grid().width, scene.grid().height));
     let spec = EvaluateSpec {
         window: window.map(|[col, row, width, height]| Window::new(col as isize, row as isize, width, height)),
