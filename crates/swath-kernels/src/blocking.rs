@@ -1,0 +1,34 @@
+//! Sizes of blocks, all in one place, with the reasons.
+//!
+//! Sizes are in floats. They are those of the machines at hand (32 KB of L1 and 1 MB of L2 for each core); what has less
+//! runs a little slower, and results stay the same to the bit.
+
+use crate::simd::WIDEST;
+
+/// What a core may keep in its L2 cache: 700 KB of 1 MB, since the filter streams through it as well.
+const L2: usize = 700 * 1024 / size_of::<f32>();
+
+/// Rows of the matrix kernel with the widest vectors; blocks are multiples, so that no piece is short.
+const ROWS: usize = 14;
+
+/// Tiles that are transformed together for Winograd's method, with `elements` in each: a block holds the transformed
+/// inputs, `elements * tiles * channels`, and the products of one panel, `elements * tiles * columns`, in L2.
+///
+/// At most four times the rows of the matrix kernel: beyond that a larger block gains nothing. At least one time, although
+/// more than some 450 channels then exceed the bound: the kernel needs its rows.
+pub(crate) fn winograd_tiles(elements: usize, channels: usize, columns: usize) -> usize {
+    let most = L2 / (elements * (channels.next_multiple_of(WIDEST) + columns));
+    (most / ROWS).clamp(1, 4) * ROWS
+}
+
+/// Output pixels that are gathered together for a direct convolution: `pixels * depth` floats in half of L2; the other half is for the
+/// panel of the filter.
+pub(crate) fn gathered_pixels(depth: usize) -> usize {
+    (L2 / 2 / depth.max(1) / ROWS).clamp(1, 8) * ROWS
+}
+
+/// The distance between planes that are written side by side: planes a multiple of 4096 bytes apart share the same few
+/// lines of the L1 cache, and writing to 36 of them in turn evicts each line before it is full.
+pub(crate) fn plane(floats: usize) -> usize {
+    floats.next_multiple_of(WIDEST) + if floats.next_multiple_of(WIDEST).is_multiple_of(256) { WIDEST } else { 0 }
+}

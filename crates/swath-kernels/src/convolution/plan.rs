@@ -1,0 +1,274 @@
+//! A convolution for images of one size, checked once.
+
+use super::reference;
+use super::{Convolution, Groups, Layout, Pattern, PlanError};
+use crate::epilogue::{Epilogue, Finish};
+use crate::gather::{self, filter::Gathered};
+use crate::isa::Isa;
+use crate::panels::Panels;
+use crate::winograd::transform::{F2, F4};
+use crate::winograd::{self, filter::Transformed};
+
+/// How a convolution is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// Gathered pixels times the filter; any convolution.
+    Direct,
+    /// Winograd's F(2x2, 3x3): 3x3, stride 1, no dilation, one group.
+    Winograd2,
+    /// Winograd's F(4x4, 3x3): as above.
+    Winograd4,
+}
+
+/// What is computed from what, as a convolution from an input to an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Direction {
+    /// The convolution.
+    Forward,
+    /// The transposed convolution: its weights are `[input, output, row, column]`.
+    Transposed,
+}
+
+/// A convolution of images of one size, ready to run: everything about shapes has been checked.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    convolution: Convolution,
+    direction: Direction,
+    input: Layout,
+    output: Layout,
+    pattern: Pattern,
+    groups: Groups,
+    method: Method,
+    isa: Isa,
+}
+
+/// The weights of a convolution in the form that its plan's method uses. A filter serves all plans of the same convolution
+/// whose [`method`](Plan::method) is the same, whatever the size of their images.
+pub struct Filter {
+    convolution: Convolution,
+    direction: Direction,
+    isa: Isa,
+    form: Form,
+}
+
+enum Form {
+    Direct(Gathered),
+    Winograd { method: Method, filter: Transformed, weights: Vec<f32> },
+}
+
+impl Plan {
+    /// A convolution of images, written to images of their own.
+    ///
+    /// # Errors
+    /// When shapes do not fit.
+    pub fn convolution(convolution: &Convolution, input: Layout) -> Result<Plan, PlanError> {
+        let [height, width] = convolution.output_size([input.height, input.width])?;
+        let pattern = Pattern::convolution(&convolution.geometry(), [height, width]);
+        let method = Method::choose(convolution, [height, width]);
+        Plan::new(convolution, Direction::Forward, input, convolution.inputs, convolution.outputs, pattern, method, [
+            height, width,
+        ])
+    }
+
+    /// A transposed convolution of images, with `extra` rows and columns at the lower and right edge of the output.
+    ///
+    /// # Errors
+    /// When shapes do not fit.
+    pub fn transposed(convolution: &Convolution, input: Layout, extra: [usize; 2]) -> Result<Plan, PlanError> {
+        let size = convolution.transposed_output_size([input.height, input.width], extra)?;
+        let pattern = Pattern::transposed(&convolution.geometry(), size);
+        let (from, to) = (convolution.inputs, convolution.outputs);
+        Plan::new(convolution, Direction::Transposed, input, from, to, pattern, Method::Direct, size)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        convolution: &Convolution,
+        direction: Direction,
+        input: Layout,
+        inputs: usize,
+        outputs: usize,
+        pattern: Pattern,
+        method: Method,
+        [height, width]: [usize; 2],
+    ) -> Result<Plan, PlanError> {
+        if input.channels != inputs {
+            let (found, expected) = (format!("{} channels", input.channels), format!("{inputs}"));
+            return Err(PlanError::Mismatch { what: "the image", found, expected });
+        }
+        let output = Layout::new(input.batch, height, width, outputs);
+        input.validate("the input")?;
+        output.validate("the output")?;
+        let groups = Groups::new(convolution.groups, inputs, outputs);
+        let isa = Isa::best();
+        Ok(Plan { convolution: *convolution, direction, input, output, pattern, groups, method, isa })
+    }
+
+    /// Writes to some channels of wider images: see [`Layout::within`].
+    #[must_use]
+    pub fn into_wider(mut self, pixel: usize) -> Plan {
+        self.output = self.output.within(pixel);
+        self
+    }
+
+    /// With another method than the one chosen by shape. What a convolution does not allow stays [`Method::Direct`].
+    #[must_use]
+    pub fn with_method(mut self, method: Method) -> Plan {
+        let allowed = self.direction == Direction::Forward && Method::allowed(&self.convolution);
+        self.method = if allowed { method } else { Method::Direct };
+        self
+    }
+
+    /// With another instruction set than the best.
+    #[must_use]
+    pub fn with_isa(mut self, isa: Isa) -> Plan {
+        self.isa = isa;
+        self
+    }
+
+    /// The images that it reads.
+    pub fn input(&self) -> &Layout {
+        &self.input
+    }
+
+    /// The images that it writes.
+    pub fn output(&self) -> &Layout {
+        &self.output
+    }
+
+    /// How it is computed.
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
+    /// Brings weights into the form that this plan uses.
+    ///
+    /// # Errors
+    /// When the number of weights is not [`Convolution::weights`].
+    pub fn filter(&self, weights: &[f32]) -> Result<Filter, PlanError> {
+        let expected = self.convolution.weights();
+        if weights.len() != expected {
+            let (found, expected) = (format!("{} weights", weights.len()), format!("{expected}"));
+            return Err(PlanError::Mismatch { what: "the filter", found, expected });
+        }
+        let Convolution { inputs, outputs, groups, kernel, .. } = self.convolution;
+        let taps = kernel[0] * kernel[1];
+        let panels = Panels::new(self.isa, self.groups.outputs);
+        let form = match self.method {
+            Method::Direct => {
+                let gathered = |weight: &(dyn Fn(usize, usize, usize) -> f32 + Sync)| {
+                    Gathered::new(&self.pattern, self.groups, panels, weight)
+                };
+                Form::Direct(match self.direction {
+                    Direction::Forward => {
+                        gathered(&|to, from, tap| weights[(to * (inputs / groups) + from) * taps + tap])
+                    }
+                    Direction::Transposed => {
+                        let (own_in, own_out) = (inputs / groups, outputs / groups);
+                        gathered(&|to, from, tap| {
+                            let group = to / own_out;
+                            weights[((group * own_in + from) * own_out + to % own_out) * taps + tap]
+                        })
+                    }
+                })
+            }
+            Method::Winograd2 | Method::Winograd4 => {
+                let weight = |to: usize, from: usize| {
+                    std::array::from_fn(|tap| weights[(to * inputs + from) * 9 + tap])
+                };
+                let filter = if self.method == Method::Winograd4 {
+                    Transformed::new::<F4>(outputs, inputs, panels, weight)
+                } else {
+                    Transformed::new::<F2>(outputs, inputs, panels, weight)
+                };
+                Form::Winograd { method: self.method, filter, weights: weights.to_vec() }
+            }
+        };
+        Ok(Filter { convolution: self.convolution, direction: self.direction, isa: self.isa, form })
+    }
+
+    /// Convolves.
+    ///
+    /// # Panics
+    /// When a slice is too short for its layout, or the filter is for another convolution, method or instruction set.
+    pub fn run(&self, input: &[f32], filter: &Filter, epilogue: &Epilogue, output: &mut [f32]) {
+        self.input.check("the input", input.len());
+        self.output.check("the output", output.len());
+        let fits = filter.convolution == self.convolution && filter.direction == self.direction && filter.isa == self.isa;
+        assert!(fits, "a filter of {:?} for {:?}", filter.convolution, self.convolution);
+        let finish = Finish::new(epilogue, &self.output);
+        match &filter.form {
+            Form::Direct(filter) => {
+                assert_eq!(self.method, Method::Direct, "a filter for another method");
+                let job = gather::forward::Job {
+                    input: input.as_ptr(),
+                    input_layout: &self.input,
+                    output: output.as_mut_ptr(),
+                    output_layout: &self.output,
+                    pattern: &self.pattern,
+                    filter,
+                    finish,
+                };
+                // SAFETY: slices hold their layouts, and the filter was made for this convolution.
+                unsafe { gather::forward::run(self.isa, &job) }
+            }
+            Form::Winograd { method, filter, weights } => {
+                assert_eq!(self.method, *method, "a filter for another method");
+                let repair = |image, row, col, channel| {
+                    reference::output(&self.convolution, &self.input, input, weights, [image, row, col], channel)
+                };
+                let job = winograd::forward::Job {
+                    input: input.as_ptr(),
+                    input_layout: &self.input,
+                    output: output.as_mut_ptr(),
+                    output_layout: &self.output,
+                    padding: [self.convolution.padding[0][0], self.convolution.padding[1][0]],
+                    filter,
+                    finish,
+                    repair: &repair,
+                };
+                // SAFETY: as above.
+                unsafe {
+                    if *method == Method::Winograd4 {
+                        winograd::forward::run::<F4>(self.isa, &job);
+                    } else {
+                        winograd::forward::run::<F2>(self.isa, &job);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Filter {
+    /// Bytes of memory.
+    pub fn bytes(&self) -> usize {
+        match &self.form {
+            Form::Direct(filter) => filter.bytes(),
+            Form::Winograd { filter, weights, .. } => filter.bytes() + size_of_val(weights.as_slice()),
+        }
+    }
+}
+
+impl Method {
+    /// Whether Winograd's method computes this convolution.
+    fn allowed(convolution: &Convolution) -> bool {
+        convolution.kernel == [3, 3]
+            && convolution.stride == [1, 1]
+            && convolution.dilation == [1, 1]
+            && convolution.groups == 1
+    }
+
+    /// The fastest method, by shape. Transforms pay off when there are channels enough to spread their cost over, and
+    /// maps are not so small that most of a tile lies beyond the edge.
+    fn choose(convolution: &Convolution, [height, width]: [usize; 2]) -> Method {
+        let few = convolution.inputs.min(convolution.outputs) < 16;
+        if !Method::allowed(convolution) || few || height.min(width) < 3 {
+            Method::Direct
+        } else if height.min(width) < 6 {
+            Method::Winograd2
+        } else {
+            Method::Winograd4
+        }
+    }
+}

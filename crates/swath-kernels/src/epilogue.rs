@@ -1,0 +1,103 @@
+//! What is done to a result before it is stored.
+
+use crate::image::{Layout, padded};
+use crate::memory::Buffer;
+use crate::simd::Simd;
+
+/// An elementwise function after a convolution.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Activation {
+    /// None.
+    #[default]
+    Identity,
+    /// `max(x, 0)`
+    Relu,
+    /// `min(max(x, 0), 6)`
+    Relu6,
+}
+
+/// `activation(x + bias + add)`
+#[derive(Clone, Copy, Default)]
+pub struct Epilogue<'a> {
+    /// One value for each output channel.
+    pub bias: Option<&'a Bias>,
+    /// Images of the output's size.
+    pub add: Option<(&'a [f32], Layout)>,
+    /// The function at the end.
+    pub activation: Activation,
+}
+
+/// One value for each channel, padded with zeros.
+pub struct Bias(Buffer);
+
+impl Bias {
+    /// Copies the values.
+    pub fn new(values: &[f32]) -> Bias {
+        let mut buffer = Buffer::zeroed(padded(values.len()));
+        buffer[..values.len()].copy_from_slice(values);
+        Bias(buffer)
+    }
+
+    /// Channels with their padding.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// An [`Epilogue`] that has been checked against the output, as kernels use it.
+#[derive(Clone, Copy)]
+pub(crate) struct Finish {
+    bias: *const f32,
+    add: *const f32,
+    add_pixel: usize,
+    activation: Activation,
+}
+
+// SAFETY: pointers to memory that is only read while the kernel runs.
+unsafe impl Sync for Finish {}
+// SAFETY: as above.
+unsafe impl Send for Finish {}
+
+impl Finish {
+    /// # Panics
+    /// When bias or addend do not fit the output.
+    pub(crate) fn new(epilogue: &Epilogue, output: &Layout) -> Finish {
+        let bias = epilogue.bias.map_or(std::ptr::null(), |bias| {
+            assert_eq!(bias.len(), output.padded_channels(), "a bias for another number of channels");
+            bias.0.as_ptr()
+        });
+        let (add, add_pixel) = epilogue.add.map_or((std::ptr::null(), 0), |(images, layout)| {
+            assert_eq!(layout.within(output.pixel), *output, "an addend of another size");
+            layout.check("the addend", images.len());
+            (images.as_ptr(), layout.pixel)
+        });
+        Finish { bias, add, add_pixel, activation: epilogue.activation }
+    }
+
+    /// The result for channels from `channel` of pixel number `pixel`.
+    ///
+    /// # Safety
+    /// Pixel and channels must exist in the output that this was made for.
+    #[inline(always)]
+    pub(crate) unsafe fn apply<S: Simd>(&self, value: S::V, pixel: usize, channel: usize) -> S::V {
+        // SAFETY: bias and addend have been checked against the output.
+        unsafe {
+            let mut value = value;
+            if !self.bias.is_null() {
+                value = S::add(value, S::load(self.bias.add(channel)));
+            }
+            if !self.add.is_null() {
+                value = S::add(value, S::load(self.add.add(pixel * self.add_pixel + channel)));
+            }
+            match self.activation {
+                Activation::Identity => value,
+                Activation::Relu => S::relu(value),
+                Activation::Relu6 => {
+                    let six = S::splat(6.0);
+                    let value = S::relu(value);
+                    S::select_greater(value, six, six, value)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The matrix product that every convolution ends in, small enough for registers.
+//!
+//! `C[row][col] = sum over depth of A[row][depth] B[depth][col]`, for a few rows and one or two vectors of columns. The sums
+//! stay in registers from the first to the last step of the depth; the order of the additions is fixed by the depth
+//! alone, so that a result does not depend on how rows and columns were cut into pieces.
+
+use crate::simd::{Simd, WIDEST};
+
+/// Where the left matrix lies, in blocks of the depth.
+///
+/// Element `(row, depth)` lies at `start + depth / 16 * block + row * 16 + depth % 16`: rows are vectors of 16 channels,
+/// which is how images and transformed tiles come out of vector registers.
+#[derive(Clone, Copy)]
+pub(crate) struct Left {
+    pub start: *const f32,
+    /// Floats from a block of 16 steps to the next.
+    pub block: usize,
+}
+
+/// A left matrix that lies transposed: element `(row, depth)` at `start + depth * step + row`.
+#[derive(Clone, Copy)]
+pub(crate) struct LeftTransposed {
+    pub start: *const f32,
+    pub step: usize,
+}
+
+/// Rows of a right matrix or of the product: `start + row * step + col`.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<P> {
+    pub start: P,
+    pub step: usize,
+}
+
+/// A piece of the product of [`ROWS`](Simd::ROWS) rows at most and `VECS` vectors of columns.
+struct Tile<S: Simd, const ROWS: usize, const VECS: usize> {
+    sums: [[S::V; VECS]; ROWS],
+}
+
+impl<S: Simd, const ROWS: usize, const VECS: usize> Tile<S, ROWS, VECS> {
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        // SAFETY: the caller has the instruction set.
+        unsafe { Tile { sums: [[S::zero(); VECS]; ROWS] } }
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: Rows<*mut f32>) -> Self {
+        // SAFETY: the caller's promise about `from`.
+        unsafe {
+            let mut tile = Self::zero();
+            for (row, sums) in tile.sums.iter_mut().enumerate() {
+                for (vec, sum) in sums.iter_mut().enumerate() {
+                    *sum = S::load(from.start.add(row * from.step + vec * S::LANES));
+                }
+            }
+            tile
+        }
+    }
+
+    /// Adds one step of the depth. Elements of the left matrix are `STRIDE` floats apart from row to row.
+    #[inline(always)]
+    unsafe fn step<const STRIDE: usize>(&mut self, left: *const f32, right: *const f32) {
+        // SAFETY: the caller's promise about `left` and `right`.
+        unsafe {
+            let mut columns = [S::zero(); VECS];
+            for (vec, column) in columns.iter_mut().enumerate() {
+                *column = S::load(right.add(vec * S::LANES));
+            }
+            for (row, sums) in self.sums.iter_mut().enumerate() {
+                let element = S::splat(*left.add(row * STRIDE));
+                for (sum, column) in sums.iter_mut().zip(columns) {
+                    *sum = S::mul_add(element, column, *sum);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store(&self, to: Rows<*mut f32>) {
+        // SAFETY: the caller's promise about `to`.
+        unsafe {
+            for (row, sums) in self.sums.iter().enumerate() {
+                for (vec, sum) in sums.iter().enumerate() {
+                    S::store(to.start.add(row * to.step + vec * S::LANES), *sum);
+                }
+            }
+        }
+    }
+}
+
+/// `out = left right` for `ROWS` rows.
+#[inline(always)]
+unsafe fn multiply_rows<S: Simd, const ROWS: usize, const VECS: usize>(
+    left: Left,
+    right: Rows<*const f32>,
+    depth: usize,
+    out: Rows<*mut f32>,
+) {
+    // SAFETY: the caller's promise about the matrices.
+    unsafe {
+        let mut tile = Tile::<S, ROWS, VECS>::zero();
+        let (mut block, mut row) = (left.start, right.start);
+        let mut left_over = depth;
+        while left_over > 0 {
+            let steps = left_over.min(WIDEST);
+            for step in 0..steps {
+                tile.step::<WIDEST>(block.add(step), row);
+                row = row.add(right.step);
+            }
+            block = block.add(left.block);
+            left_over -= steps;
+        }
+        tile.store(out);
+    }
+}
+
+/// `out += left right` for `ROWS` rows.
+#[inline(always)]
+unsafe fn add_transposed_rows<S: Simd, const ROWS: usize, const VECS: usize>(
+    left: LeftTransposed,
+    right: Rows<*const f32>,
+    depth: usize,
+    out: Rows<*mut f32>,
+) {
+    // SAFETY: the caller's promise about the matrices.
+    unsafe {
+        let mut tile = Tile::<S, ROWS, VECS>::load(out);
+        let (mut element, mut row) = (left.start, right.start);
+        for _ in 0..depth {
+            tile.step::<1>(element, row);
+            element = element.add(left.step);
+            row = row.add(right.step);
+        }
+        tile.store(out);
+    }
+}
+
+/// Calls a function for a number of rows that is known only at run time.
+macro_rules! for_rows {
+    ($rows:expr, $function:ident::<$simd:ty, $vecs:literal>($($arg:expr),*)) => {
+        match $rows {
+            1 => $function::<$simd, 1, $vecs>($($arg),*),
+            2 => $function::<$simd, 2, $vecs>($($arg),*),
+            3 => $function::<$simd, 3, $vecs>($($arg),*),
+            4 => $function::<$simd, 4, $vecs>($($arg),*),
+            5 => $function::<$simd, 5, $vecs>($($arg),*),
+            6 => $function::<$simd, 6, $vecs>($($arg),*),
+            7 => $function::<$simd, 7, $vecs>($($arg),*),
+            8 => $function::<$simd, 8, $vecs>($($arg),*),
+            9 => $function::<$simd, 9, $vecs>($($arg),*),
+            10 => $function::<$simd, 10, $vecs>($($arg),*),
+            11 => $function::<$simd, 11, $vecs>($($arg),*),
+            12 => $function::<$simd, 12, $vecs>($($arg),*),
+            13 => $function::<$simd, 13, $vecs>($($arg),*),
+            _ => $function::<$simd, 14, $vecs>($($arg),*),
+        }
+    };
+}
+
+/// The pieces of `rows` rows: their number, and where each starts. Pieces differ by one row at most, since a small piece
+/// uses the registers badly.
+#[inline(always)]
+pub(crate) fn pieces<S: Simd>(rows: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let count = rows.div_ceil(S::ROWS);
+    (0..count).map(move |piece| rows * piece / count..rows * (piece + 1) / count)
+}
+
+/// `out = left right`: `rows` by `depth` times `depth` by `vecs` vectors (1 or 2).
+///
+/// # Safety
+/// The matrices must be valid for reading, and `out` for writing; nothing else may use `out` at the same time.
+#[inline(always)]
+pub(crate) unsafe fn multiply<S: Simd>(
+    rows: usize,
+    vecs: usize,
+    depth: usize,
+    left: Left,
+    right: Rows<*const f32>,
+    out: Rows<*mut f32>,
+) {
+    for piece in pieces::<S>(rows) {
+        // SAFETY: rows of the piece lie within the matrices.
+        unsafe {
+            let left = Left { start: left.start.add(piece.start * WIDEST), ..left };
+            let out = Rows { start: out.start.add(piece.start * out.step), ..out };
+            if vecs == 2 {
+                for_rows!(piece.len(), multiply_rows::<S, 2>(left, right, depth, out));
+            } else {
+                for_rows!(piece.len(), multiply_rows::<S, 1>(left, right, depth, out));
+            }
+        }
+    }
+}
+
+/// `out += left right` with a left matrix that lies transposed; otherwise as [`multiply`].
+///
+/// # Safety
+/// As [`multiply`]; `out` must be valid for reading too.
+#[inline(always)]
+pub(crate) unsafe fn add_transposed<S: Simd>(
+    rows: usize,
+    vecs: usize,
+    depth: usize,
+    left: LeftTransposed,
+    right: Rows<*const f32>,
+    out: Rows<*mut f32>,
+) {
+    for piece in pieces::<S>(rows) {
+        // SAFETY: rows of the piece lie within the matrices.
+        unsafe {
+            let left = LeftTransposed { start: left.start.add(piece.start), ..left };
+            let out = Rows { start: out.start.add(piece.start * out.step), ..out };
+            if vecs == 2 {
+                for_rows!(piece.len(), add_transposed_rows::<S, 2>(left, right, depth, out));
+            } else {
+                for_rows!(piece.len(), add_transposed_rows::<S, 1>(left, right, depth, out));
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Instruction sets, and the one function that compiles a kernel for each of them.
+
+use std::sync::OnceLock;
+
+#[cfg(target_arch = "aarch64")]
+use crate::simd::Neon;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{Avx2, Avx512};
+use crate::simd::{Scalar, Simd};
+
+/// The instruction set that kernels are compiled for. Only those of this machine can be had: see [`Isa::available`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Isa(pub(crate) Kind);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    Scalar,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+}
+
+impl Isa {
+    /// What this machine has, slowest first; the first is always `scalar`, plain Rust.
+    pub fn available() -> Vec<Isa> {
+        let mut found = vec![Isa(Kind::Scalar)];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                found.push(Isa(Kind::Avx2));
+                let avx512 = is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vl");
+                if avx512 {
+                    found.push(Isa(Kind::Avx512));
+                }
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        found.push(Isa(Kind::Neon));
+        found
+    }
+
+    /// The fastest of [`available`](Self::available), or the one that the environment variable `SWATH_ISA` names.
+    pub fn best() -> Isa {
+        static BEST: OnceLock<Isa> = OnceLock::new();
+        *BEST.get_or_init(|| {
+            let available = Isa::available();
+            let wanted = std::env::var("SWATH_ISA").unwrap_or_default();
+            let chosen = available.iter().find(|isa| isa.name() == wanted);
+            chosen.or(available.last()).copied().unwrap_or(Isa(Kind::Scalar))
+        })
+    }
+
+    /// `scalar`, `avx2`, `avx512` or `neon`.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Kind::Scalar => "scalar",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => "avx512",
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => "neon",
+        }
+    }
+
+    /// Floats in a vector.
+    pub(crate) fn lanes(self) -> usize {
+        match self.0 {
+            Kind::Scalar => Scalar::LANES,
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => Avx2::LANES,
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => Avx512::LANES,
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => Neon::LANES,
+        }
+    }
+}
+
+/// A computation in vectors: its arguments, and one generic function.
+pub(crate) trait Kernel {
+    /// Computes. Must be `#[inline(always)]`, and so must be all that it calls: whatever is not inlined into the functions of
+    /// [`run`] is compiled without the instruction set.
+    ///
+    /// # Safety
+    /// The machine must have the instruction set of `S`; a kernel adds its own conditions.
+    unsafe fn compute<S: Simd>(self);
+}
+
+/// Runs a kernel with an instruction set: the one place where generic code becomes code for each of them.
+///
+/// # Safety
+/// What the kernel asks for.
+pub(crate) unsafe fn run<K: Kernel>(isa: Isa, kernel: K) {
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    unsafe fn avx512<K: Kernel>(kernel: K) {
+        // SAFETY: the caller's promise; this function has the features.
+        unsafe { kernel.compute::<Avx512>() }
+    }
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn avx2<K: Kernel>(kernel: K) {
+        // SAFETY: the caller's promise; this function has the features.
+        unsafe { kernel.compute::<Avx2>() }
+    }
+    // SAFETY: the caller's promise; an `Isa` exists only where the machine has its features.
+    unsafe {
+        match isa.0 {
+            Kind::Scalar => kernel.compute::<Scalar>(),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => avx2(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => avx512(kernel),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => kernel.compute::<Neon>(),
+        }
+    }
+}

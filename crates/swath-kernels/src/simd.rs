@@ -1,0 +1,59 @@
+//! Vectors of floats: what every kernel is written in.
+//!
+//! A kernel is one generic function over [`Simd`], which [`crate::isa::run`] compiles once for each instruction set. All
+//! methods are inlined into that one function, which is the only one that has the instruction set's features.
+
+mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+
+#[cfg(target_arch = "aarch64")]
+pub(crate) use neon::Neon;
+pub(crate) use scalar::Scalar;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86::{Avx2, Avx512};
+
+/// The widest vector of any instruction set. Channels are padded to whole multiples of it.
+pub(crate) const WIDEST: usize = 16;
+
+/// Arithmetic on vectors of `LANES` floats.
+///
+/// # Safety
+/// Every method may only run on a machine that has the instruction set. `load` reads and `store` writes `LANES` floats,
+/// which must be valid for that.
+pub(crate) unsafe trait Simd: Copy + 'static {
+    /// A vector.
+    type V: Copy;
+    /// Floats in a vector; divides [`WIDEST`].
+    const LANES: usize;
+    /// Rows of the matrix kernel: with two vectors each, they and the operands fill the registers.
+    const ROWS: usize;
+
+    #[inline(always)]
+    unsafe fn zero() -> Self::V {
+        // SAFETY: the caller's promise.
+        unsafe { Self::splat(0.0) }
+    }
+    unsafe fn splat(value: f32) -> Self::V;
+    unsafe fn load(from: *const f32) -> Self::V;
+    unsafe fn store(to: *mut f32, value: Self::V);
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn sqrt(a: Self::V) -> Self::V;
+    /// `a b + c`
+    unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `c - a b`
+    unsafe fn neg_mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `a > b ? yes : no`; `no` where one is NaN.
+    unsafe fn select_greater(a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V;
+    /// `a` is NaN ? `yes` : `no`
+    unsafe fn select_nan(a: Self::V, yes: Self::V, no: Self::V) -> Self::V;
+    /// `max(a, 0)`; NaN stays NaN.
+    unsafe fn relu(a: Self::V) -> Self::V;
+    /// Whether a float is NaN.
+    unsafe fn any_nan(a: Self::V) -> bool;
+}

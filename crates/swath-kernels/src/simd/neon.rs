@@ -1,0 +1,48 @@
+//! NEON, which every 64-bit ARM machine has.
+
+use std::arch::aarch64::*;
+
+use super::Simd;
+
+/// Vectors of 4 floats.
+#[derive(Clone, Copy)]
+pub(crate) struct Neon;
+
+/// Methods that are one intrinsic each, whose safety is the trait's.
+macro_rules! methods {
+    ($($name:ident($($arg:ident: $type:ty),*) $(-> $out:ty)? = $body:expr;)*) => {
+        $(#[inline(always)]
+        unsafe fn $name($($arg: $type),*) $(-> $out)? {
+            // SAFETY: the caller promises the instruction set and valid pointers.
+            unsafe { $body }
+        })*
+    };
+}
+
+// SAFETY: every method consists of instructions of the named set.
+unsafe impl Simd for Neon {
+    type V = float32x4_t;
+    const LANES: usize = 4;
+    // 24 of 32 registers hold sums.
+    const ROWS: usize = 12;
+
+    methods! {
+        splat(value: f32) -> float32x4_t = vdupq_n_f32(value);
+        load(from: *const f32) -> float32x4_t = vld1q_f32(from);
+        store(to: *mut f32, value: float32x4_t) = vst1q_f32(to, value);
+        add(a: float32x4_t, b: float32x4_t) -> float32x4_t = vaddq_f32(a, b);
+        sub(a: float32x4_t, b: float32x4_t) -> float32x4_t = vsubq_f32(a, b);
+        mul(a: float32x4_t, b: float32x4_t) -> float32x4_t = vmulq_f32(a, b);
+        div(a: float32x4_t, b: float32x4_t) -> float32x4_t = vdivq_f32(a, b);
+        sqrt(a: float32x4_t) -> float32x4_t = vsqrtq_f32(a);
+        mul_add(a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t = vfmaq_f32(c, a, b);
+        neg_mul_add(a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t = vfmsq_f32(c, a, b);
+        select_greater(a: float32x4_t, b: float32x4_t, yes: float32x4_t, no: float32x4_t) -> float32x4_t =
+            vbslq_f32(vcgtq_f32(a, b), yes, no);
+        select_nan(a: float32x4_t, yes: float32x4_t, no: float32x4_t) -> float32x4_t =
+            vbslq_f32(vceqq_f32(a, a), no, yes);
+        // Gives NaN where one operand is NaN.
+        relu(a: float32x4_t) -> float32x4_t = vmaxq_f32(a, vdupq_n_f32(0.0));
+        any_nan(a: float32x4_t) -> bool = vminvq_u32(vceqq_f32(a, a)) == 0;
+    }
+}

@@ -1,0 +1,285 @@
+//! The convolution itself: transform tiles, multiply, transform back.
+
+use std::marker::PhantomData;
+
+use super::filter::Transformed;
+use super::tiles::{Square, Tile, Tiling};
+use super::transform::{LONGEST, Transform};
+use crate::blocking;
+use crate::epilogue::Finish;
+use crate::gemm::{self, Left, Rows};
+use crate::image::Layout;
+use crate::isa::{self, Isa, Kernel};
+use crate::memory::{Buffer, with_scratch};
+use crate::shared::SharedMut;
+use crate::simd::{Simd, WIDEST};
+use crate::threads::{parallel, threads};
+
+/// Everything that one convolution consists of, checked: pointers are valid for their layouts.
+#[derive(Clone, Copy)]
+pub(crate) struct Job<'a> {
+    pub input: *const f32,
+    pub input_layout: &'a Layout,
+    pub output: *mut f32,
+    pub output_layout: &'a Layout,
+    /// Rows above and columns left of the image.
+    pub padding: [usize; 2],
+    pub filter: &'a Transformed,
+    pub finish: Finish,
+    /// Computes an output again whose tile held something infinite or not a number.
+    pub repair: &'a (dyn Fn(usize, usize, usize, usize) -> f32 + Sync),
+}
+
+// SAFETY: items of the job write to disjoint outputs, and read what nobody writes.
+unsafe impl Sync for Job<'_> {}
+
+/// Tiles `first..first + count` and where their transformed inputs lie: element `e` of tile `t` in block `b` of 16
+/// channels at `e * plane + (b * stride + t) * 16`.
+#[derive(Clone, Copy)]
+struct Block {
+    tiling: Tiling,
+    first: usize,
+    count: usize,
+    transformed: *mut f32,
+    plane: usize,
+    stride: usize,
+}
+
+// SAFETY: a pointer to scratch; whoever uses it answers for the parts being disjoint.
+unsafe impl Sync for Block {}
+
+impl Block {
+    fn new(tiling: Tiling, first: usize, count: usize, stride: usize, channels: usize, transformed: *mut f32) -> Block {
+        Block { tiling, first, count, transformed, plane: Block::plane(stride, channels), stride }
+    }
+
+    fn plane(stride: usize, channels: usize) -> usize {
+        blocking::plane(stride * channels.next_multiple_of(WIDEST))
+    }
+}
+
+/// Runs the convolution.
+///
+/// # Safety
+/// The job's pointers must be valid for its layouts, and the output not be used otherwise.
+pub(crate) unsafe fn run<T: Transform>(isa: Isa, job: &Job) {
+    let tiling = Tiling::new(job.output_layout, T::OUT);
+    let (tiles, channels) = (tiling.len(), job.input_layout.channels);
+    let (elements, widest) = (T::IN * T::IN, job.filter.panels.widest());
+    let most = blocking::winograd_tiles(elements, channels, widest);
+    let products = elements * blocking::plane(most * widest);
+    let blocks = tiles.div_ceil(most);
+    if blocks >= 2 * threads() {
+        // As many blocks for each thread, of the same size.
+        let blocks = blocks.next_multiple_of(threads());
+        parallel(blocks, |index| {
+            let first = tiles * index / blocks;
+            let count = tiles * (index + 1) / blocks - first;
+            let size = elements * Block::plane(most, channels);
+            with_scratch(size + products, |scratch| {
+                let (transformed, products) = scratch.split_at_mut(size);
+                let block = Block::new(tiling, first, count, most, channels, transformed.as_mut_ptr());
+                // SAFETY: the caller's promise; each item has its own tiles and scratch.
+                unsafe {
+                    isa::run(isa, TransformInput::<T>::new(*job, block, 0, channels.div_ceil(WIDEST)));
+                    let panels = (0, job.filter.panels.count());
+                    isa::run(isa, Multiply::<T>::new(*job, block, panels, products.as_mut_ptr()));
+                }
+            });
+        });
+    } else {
+        // Few tiles: all are transformed first, and then each thread takes some of the filter's panels, which is read only once.
+        let mut transformed = Buffer::new(elements * Block::plane(tiles, channels));
+        let start = SharedMut(transformed.as_mut_ptr());
+        let block = || Block::new(tiling, 0, tiles, tiles, channels, start.get());
+        parallel(channels.div_ceil(WIDEST), |part| {
+            // SAFETY: the caller's promise; each item writes its own block of channels.
+            unsafe { isa::run(isa, TransformInput::<T>::new(*job, block(), part, part + 1)) }
+        });
+        parallel(job.filter.panels.count(), |panel| {
+            with_scratch(elements * blocking::plane(tiles * widest), |products| {
+                // SAFETY: the caller's promise; each item writes the output channels of its panel.
+                unsafe { isa::run(isa, Multiply::<T>::new(*job, block(), (panel, panel + 1), products.as_mut_ptr())) }
+            });
+        });
+    }
+}
+
+/// Transforms the inputs of a block's tiles, for blocks `first..last` of 16 channels.
+struct TransformInput<'a, T> {
+    job: Job<'a>,
+    block: Block,
+    first: usize,
+    last: usize,
+    transform: PhantomData<T>,
+}
+
+impl<'a, T> TransformInput<'a, T> {
+    fn new(job: Job<'a>, block: Block, first: usize, last: usize) -> Self {
+        TransformInput { job, block, first, last, transform: PhantomData }
+    }
+}
+
+impl<T: Transform> Kernel for TransformInput<'_, T> {
+    #[inline(always)]
+    unsafe fn compute<S: Simd>(self) {
+        let TransformInput { job, block, .. } = self;
+        let [top, left] = job.padding;
+        for index in 0..block.count {
+            let tile = block.tiling.tile(block.first + index);
+            let (row, col) = (tile.row as isize - top as isize, tile.col as isize - left as isize);
+            let square = Square::new(job.input, job.input_layout, tile.image, row, col, T::IN);
+            for part in self.first..self.last {
+                for lane in (0..WIDEST).step_by(S::LANES) {
+                    let channel = part * WIDEST + lane;
+                    let to = (part * block.stride + index) * WIDEST + lane;
+                    // SAFETY: the square lies in the image or reads zeros, and `to` lies in each plane of the block.
+                    unsafe {
+                        let to = block.transformed.add(to);
+                        if square.is_inside() {
+                            transform::<S, T>(|row, col| square.pixel_inside(row, col, channel), to, block.plane);
+                        } else {
+                            // What lies outside reads as zeros, for any channel.
+                            transform::<S, T>(|row, col| square.pixel(row, col, channel), to, block.plane);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `B^T d B` of one tile and one vector of channels; element `e` goes to `to + e plane`.
+#[inline(always)]
+unsafe fn transform<S: Simd, T: Transform>(pixel: impl Fn(usize, usize) -> *const f32, to: *mut f32, plane: usize) {
+    // SAFETY: the caller's promise about the pixels and about `to`.
+    unsafe {
+        let mut rows = [[S::zero(); LONGEST]; LONGEST];
+        for col in 0..T::IN {
+            let mut d = [S::zero(); LONGEST];
+            for (row, value) in d.iter_mut().enumerate().take(T::IN) {
+                *value = S::load(pixel(row, col));
+            }
+            for (line, value) in rows.iter_mut().zip(T::input::<S>(d)) {
+                line[col] = value;
+            }
+        }
+        for (row, line) in rows.iter().enumerate().take(T::IN) {
+            let v = T::input::<S>(*line);
+            for (col, value) in v.iter().enumerate().take(T::IN) {
+                S::store(to.add((row * T::IN + col) * plane), *value);
+            }
+        }
+    }
+}
+
+/// Multiplies a block's tiles with panels `first..last` of the filter, transforms back, finishes and stores.
+struct Multiply<'a, T> {
+    job: Job<'a>,
+    block: Block,
+    panels: (usize, usize),
+    /// Element `e`, tile `t` and column `c` of a panel at `e * plane + t * width + c`.
+    products: *mut f32,
+    transform: PhantomData<T>,
+}
+
+impl<'a, T> Multiply<'a, T> {
+    fn new(job: Job<'a>, block: Block, panels: (usize, usize), products: *mut f32) -> Self {
+        Multiply { job, block, panels, products, transform: PhantomData }
+    }
+}
+
+impl<T: Transform> Kernel for Multiply<'_, T> {
+    #[inline(always)]
+    unsafe fn compute<S: Simd>(self) {
+        let Multiply { job, block, products, .. } = self;
+        let filter = job.filter;
+        for panel in self.panels.0..self.panels.1 {
+            let width = filter.panels.width(panel);
+            let plane = blocking::plane(block.count * width);
+            for element in 0..T::IN * T::IN {
+                // SAFETY: the matrices of the block, the filter and the scratch have these sizes.
+                unsafe {
+                    let left = Left {
+                        start: block.transformed.add(element * block.plane),
+                        block: block.stride * WIDEST,
+                    };
+                    let right = Rows { start: filter.matrix(panel, element), step: width };
+                    let out = Rows { start: products.add(element * plane), step: width };
+                    gemm::multiply::<S>(block.count, width / S::LANES, job.input_layout.channels, left, right, out);
+                }
+            }
+            for index in 0..block.count {
+                let tile = block.tiling.tile(block.first + index);
+                for lane in (0..width).step_by(S::LANES) {
+                    // SAFETY: as above; the channels exist, since panels cover the padded ones.
+                    unsafe {
+                        let from = products.add(index * width + lane);
+                        finish::<S, T>(&job, tile, filter.panels.first(panel) + lane, from, plane);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `A^T M A` of one tile and one vector of channels, finished and stored.
+#[inline(always)]
+unsafe fn finish<S: Simd, T: Transform>(job: &Job, tile: Tile, channel: usize, from: *const f32, plane: usize) {
+    // SAFETY: the caller's promise about `from`; rows and columns are checked against the output.
+    unsafe {
+        let mut rows = [[S::zero(); LONGEST]; 4];
+        for col in 0..T::IN {
+            let mut m = [S::zero(); LONGEST];
+            for (row, value) in m.iter_mut().enumerate().take(T::IN) {
+                *value = S::load(from.add((row * T::IN + col) * plane));
+            }
+            for (line, value) in rows.iter_mut().zip(T::output::<S>(m)) {
+                line[col] = value;
+            }
+        }
+        let layout = job.output_layout;
+        let height = (layout.height - tile.row).min(T::OUT);
+        let width = (layout.width - tile.col).min(T::OUT);
+        // Infinity times 0 is NaN, so this is NaN where any output is not finite.
+        let mut probe = S::zero();
+        for (row, line) in rows.iter().enumerate().take(T::OUT) {
+            if row >= height {
+                break;
+            }
+            let y = T::output::<S>(*line);
+            let first = (tile.image * layout.height + tile.row + row) * layout.width + tile.col;
+            for (col, value) in y.iter().enumerate().take(T::OUT) {
+                if col < width {
+                    let pixel = first + col;
+                    probe = S::mul_add(*value, S::zero(), probe);
+                    let value = job.finish.apply::<S>(*value, pixel, channel);
+                    S::store(job.output.add(pixel * layout.pixel + channel), value);
+                }
+            }
+        }
+        if S::any_nan(probe) {
+            repair::<S>(job, tile, channel, height, width);
+        }
+    }
+}
+
+/// Computes a tile again, output by output: what is infinite or not a number spreads over a whole tile in the
+/// transformed sums, but touches nine outputs only.
+#[inline(always)]
+unsafe fn repair<S: Simd>(job: &Job, tile: Tile, channel: usize, height: usize, width: usize) {
+    let layout = job.output_layout;
+    for (row, col) in (0..height).flat_map(|row| (0..width).map(move |col| (row, col))) {
+        let (row, col) = (tile.row + row, tile.col + col);
+        let mut values = [0.0; WIDEST];
+        for (lane, value) in values.iter_mut().enumerate().take(S::LANES) {
+            *value = (job.repair)(tile.image, row, col, channel + lane);
+        }
+        let pixel = (tile.image * layout.height + row) * layout.width + col;
+        // SAFETY: the tile lies in the output.
+        unsafe {
+            let value = job.finish.apply::<S>(S::load(values.as_ptr()), pixel, channel);
+            S::store(job.output.add(pixel * layout.pixel + channel), value);
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What stands for pixels outside of an image.
+
+use crate::simd::WIDEST;
+
+#[repr(align(64))]
+struct Zeros([f32; WIDEST]);
+static ZEROS: Zeros = Zeros([0.0; WIDEST]);
+
+/// Sixteen zeros.
+#[inline(always)]
+pub(crate) fn zeros() -> *const f32 {
+    ZEROS.0.as_ptr()
+}

@@ -1,0 +1,234 @@
+//! Convolutions and transposed convolutions.
+
+use proptest::prelude::*;
+use swath_kernels::{Activation, Bias, Convolution, Epilogue, Isa, Layout, Method, Plan};
+
+use crate::support::{Random, convolve, convolve_transposed, error, planes};
+
+/// Bounds of the error, relative to the standard deviation of the result.
+const DIRECT: f64 = 1e-6;
+const WINOGRAD2: f64 = 2e-6;
+const WINOGRAD4: f64 = 1e-5;
+
+fn bound(method: Method) -> f64 {
+    match method {
+        Method::Direct => DIRECT,
+        Method::Winograd2 => WINOGRAD2,
+        Method::Winograd4 => WINOGRAD4,
+    }
+}
+
+/// Runs the plan with every instruction set and compares with f64.
+fn check(plan: &Plan, convolution: &Convolution, transposed: bool, seed: u64) {
+    let mut random = Random::new(seed);
+    let image = random.image(plan.input());
+    let weights = random.values(convolution.weights());
+    let size = [plan.output().height, plan.output().width];
+    let definition = if transposed { convolve_transposed } else { convolve };
+    let expected = definition(convolution, plan.input(), &planes(plan.input(), &image), &weights, size);
+    for isa in Isa::available() {
+        let plan = plan.clone().with_isa(isa);
+        let filter = plan.filter(&weights).expect("as many weights as it needs");
+        let mut out = vec![f32::NAN; plan.output().len()];
+        plan.run(&image, &filter, &Epilogue::default(), &mut out);
+        let error = error(&planes(plan.output(), &out), &expected);
+        let method = plan.method();
+        assert!(error <= bound(method), "{} {method:?}: error {error:.2e} for {convolution:?} of {:?}", isa.name(), plan.input());
+    }
+}
+
+fn check_convolution(convolution: Convolution, batch: usize, [height, width]: [usize; 2]) {
+    let layout = Layout::new(batch, height, width, convolution.inputs);
+    let plan = Plan::convolution(&convolution, layout).expect("a plan");
+    for method in [Method::Direct, Method::Winograd2, Method::Winograd4] {
+        let plan = plan.clone().with_method(method);
+        if plan.method() == method {
+            check(&plan, &convolution, false, 1);
+        }
+    }
+}
+
+#[test]
+fn shapes_of_networks() {
+    let conv = Convolution::new;
+    // U-Net's 3x3.
+    check_convolution(conv(32, 32).kernel(3).padding(1), 1, [40, 36]);
+    check_convolution(conv(64, 32).kernel(3).padding(1), 2, [16, 16]);
+    check_convolution(conv(128, 96).kernel(3).padding(1), 1, [8, 8]);
+    // Stems.
+    for bands in [3, 4, 10, 12, 13] {
+        check_convolution(conv(bands, 32).kernel(3).padding(1), 1, [17, 19]);
+        check_convolution(conv(bands, 64).kernel(7).stride(2).padding(3), 1, [33, 47]);
+    }
+    // Strides, 1x1, odd sizes.
+    check_convolution(conv(32, 48).kernel(3).stride(2).padding(1), 2, [33, 47]);
+    check_convolution(conv(64, 256), 1, [14, 15]);
+    check_convolution(conv(512, 64), 1, [7, 7]);
+    check_convolution(conv(24, 40).kernel(3).padding(1), 1, [33, 47]);
+    check_convolution(conv(16, 16).kernel(3).padding(1), 3, [1, 29]);
+    check_convolution(conv(32, 2), 1, [30, 31]);
+    // Dilation.
+    for dilation in [2, 6, 12, 18] {
+        check_convolution(conv(32, 32).kernel(3).dilation(dilation).padding(dilation), 1, [20, 23]);
+    }
+    // Groups and depthwise.
+    check_convolution(conv(64, 64).kernel(3).padding(1).groups(32), 1, [12, 13]);
+    check_convolution(conv(64, 128).kernel(3).padding(1).groups(4), 1, [12, 13]);
+    check_convolution(conv(40, 40).kernel(5).stride(2).padding(2).groups(40), 1, [12, 13]);
+    check_convolution(conv(9, 6).kernel(3).padding(1).groups(3), 2, [12, 13]);
+    // Asymmetric padding.
+    let asymmetric = Convolution { padding: [[0, 1], [2, 0]], ..conv(32, 32).kernel(3) };
+    check_convolution(asymmetric, 1, [18, 21]);
+    check_convolution(Convolution { stride: [2, 1], kernel: [2, 5], ..asymmetric }, 1, [18, 21]);
+}
+
+#[test]
+fn transposed_convolutions() {
+    let conv = Convolution::new;
+    let cases = [
+        (conv(32, 16).kernel(2).stride(2), [0, 0]),
+        (conv(48, 24).kernel(4).stride(2).padding(1), [0, 0]),
+        (conv(16, 16).kernel(3).stride(2).padding(1), [1, 1]),
+        (conv(5, 7).kernel(64).stride(32).padding(16), [0, 0]),
+        (conv(16, 32).kernel(3).padding(1), [0, 0]),
+        (conv(16, 16).kernel(3).stride(3).dilation(2).groups(4), [2, 0]),
+        // Outputs that no input reaches.
+        (conv(16, 16).kernel(2).stride(3), [1, 0]),
+    ];
+    for (convolution, extra) in cases {
+        let layout = Layout::new(2, 5, 7, convolution.inputs);
+        let plan = Plan::transposed(&convolution, layout, extra).expect("a plan");
+        check(&plan, &convolution, true, 2);
+    }
+}
+
+#[test]
+fn the_epilogue_adds_and_activates() {
+    let convolution = Convolution::new(16, 20).kernel(3).padding(1);
+    let layout = Layout::new(1, 9, 10, 16);
+    let mut random = Random::new(3);
+    let (image, weights, bias) = (random.image(&layout), random.values(convolution.weights()), random.values(20));
+    let plan = Plan::convolution(&convolution, layout).expect("a plan");
+    let addend = random.image(plan.output());
+    let sums = convolve(&convolution, &layout, &planes(&layout, &image), &weights, [9, 10]);
+    let added = planes(plan.output(), &addend);
+    let expected: Vec<f64> = (0..sums.len())
+        .map(|index| (sums[index] + f64::from(bias[index / 90]) + added[index]).max(0.0))
+        .collect();
+    let bias = Bias::new(&bias);
+    for (isa, method) in Isa::available().into_iter().flat_map(|isa| [(isa, Method::Direct), (isa, Method::Winograd4)]) {
+        let plan = plan.clone().with_isa(isa).with_method(method);
+        let filter = plan.filter(&weights).expect("a filter");
+        let mut out = vec![0.0; plan.output().len()];
+        let add = Some((addend.as_slice(), *plan.output()));
+        plan.run(&image, &filter, &Epilogue { bias: Some(&bias), add, activation: Activation::Relu }, &mut out);
+        assert!(error(&planes(plan.output(), &out), &expected) < bound(method), "{} {method:?}", isa.name());
+    }
+}
+
+#[test]
+fn a_wider_output_keeps_its_other_channels() {
+    let convolution = Convolution::new(16, 16).kernel(3).padding(1);
+    let layout = Layout::new(1, 9, 10, 16);
+    let mut random = Random::new(4);
+    let (image, weights) = (random.image(&layout), random.values(convolution.weights()));
+    let plan = Plan::convolution(&convolution, layout).expect("a plan");
+    for method in [Method::Direct, Method::Winograd4] {
+        let plan = plan.clone().with_method(method);
+        let filter = plan.filter(&weights).expect("a filter");
+        let mut alone = vec![0.0; plan.output().len()];
+        plan.run(&image, &filter, &Epilogue::default(), &mut alone);
+        let wide = plan.into_wider(48);
+        let mut out = vec![7.0; 90 * 48];
+        wide.run(&image, &filter, &Epilogue::default(), &mut out[16..]);
+        for (pixel, own) in out.chunks(48).zip(alone.chunks(16)) {
+            assert_eq!(&pixel[16..32], own);
+            assert!(pixel[..16].iter().chain(&pixel[32..]).all(|&value| value == 7.0));
+        }
+    }
+}
+
+#[test]
+fn what_is_not_finite_touches_its_own_outputs_only() {
+    let convolution = Convolution::new(16, 16).kernel(3).padding(1);
+    let layout = Layout::new(1, 13, 14, 16);
+    let mut random = Random::new(5);
+    let (mut image, weights) = (random.image(&layout), random.values(convolution.weights()));
+    image[(4 * 14 + 5) * 16 + 3] = f32::INFINITY;
+    image[(9 * 14 + 9) * 16 + 7] = f32::NAN;
+    let plan = Plan::convolution(&convolution, layout).expect("a plan").with_method(Method::Direct);
+    let filter = plan.filter(&weights).expect("a filter");
+    let mut direct = vec![0.0; plan.output().len()];
+    plan.run(&image, &filter, &Epilogue::default(), &mut direct);
+    assert_eq!(direct.iter().filter(|value| value.is_infinite()).count(), 9 * 16);
+    assert_eq!(direct.iter().filter(|value| value.is_nan()).count(), 9 * 16);
+    for (isa, method) in Isa::available().into_iter().flat_map(|isa| [(isa, Method::Winograd2), (isa, Method::Winograd4)]) {
+        let plan = plan.clone().with_isa(isa).with_method(method);
+        let filter = plan.filter(&weights).expect("a filter");
+        let mut out = vec![0.0; plan.output().len()];
+        plan.run(&image, &filter, &Epilogue::default(), &mut out);
+        for (a, b) in out.iter().zip(&direct) {
+            let same = if b.is_finite() { (a - b).abs() < 1e-4 } else { a.is_nan() == b.is_nan() && (b.is_nan() || a == b) };
+            assert!(same, "{} {method:?}: {a}, not {b}", isa.name());
+        }
+    }
+}
+
+#[test]
+fn wrong_shapes_are_told() {
+    let layout = Layout::new(1, 4, 4, 16);
+    let message = |convolution: Convolution| Plan::convolution(&convolution, layout).expect_err("an error").to_string();
+    assert!(message(Convolution::new(16, 16).kernel(5)).contains("[5, 5]"));
+    assert!(message(Convolution::new(16, 16).stride(0)).contains("stride"));
+    assert!(message(Convolution::new(8, 16)).contains("16 channels"));
+    assert!(message(Convolution::new(16, 16).groups(3)).contains("3 groups"));
+    let plan = Plan::convolution(&Convolution::new(16, 16), layout).expect("a plan");
+    assert!(plan.filter(&[0.0; 7]).err().expect("an error").to_string().contains("7 weights"));
+    let huge = Layout::new(usize::MAX / 8, 4, 4, 16);
+    assert!(Plan::convolution(&Convolution::new(16, 16), huge).is_err());
+}
+
+fn convolutions() -> impl Strategy<Value = (Convolution, usize, [usize; 2])> {
+    let channels = (1usize..=3, 1usize..20, 1usize..20);
+    let kernel = ((1usize..5, 1usize..5), (1usize..4, 1usize..4), (1usize..4, 1usize..3));
+    let padding = ((0usize..4, 0usize..4), (0usize..4, 0usize..4));
+    (channels, kernel, padding, 1usize..3, (1usize..20, 1usize..20)).prop_map(|(channels, kernel, padding, batch, size)| {
+        let (groups, inputs, outputs) = channels;
+        let (kernel, stride, dilation) = kernel;
+        let convolution = Convolution {
+            inputs: inputs * groups,
+            outputs: outputs * groups,
+            kernel: kernel.into(),
+            stride: stride.into(),
+            dilation: dilation.into(),
+            padding: [padding.0.into(), padding.1.into()],
+            groups,
+        };
+        (convolution, batch, size.into())
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn any_convolution((convolution, batch, size) in convolutions()) {
+        if convolution.output_size(size).is_ok() {
+            check_convolution(convolution, batch, size);
+        }
+    }
+
+    #[test]
+    fn any_transposed_convolution((convolution, batch, [height, width]) in convolutions()) {
+        let layout = Layout::new(batch, height, width, convolution.inputs);
+        if let Ok(plan) = Plan::transposed(&convolution, layout, [0, 0]) {
+            check(&plan, &convolution, true, 6);
+        }
+    }
+
+    #[test]
+    fn any_3x3_by_winograd(inputs in 1usize..40, outputs in 1usize..40, height in 1usize..15, width in 1usize..15, padding in 1usize..4) {
+        let convolution = Convolution::new(inputs, outputs).kernel(3).padding(padding);
+        check_convolution(convolution, 2, [height, width]);
+    }
+}

@@ -1,0 +1,4 @@
+//! Kernels against definitions in f64.
+
+mod convolution;
+mod support;

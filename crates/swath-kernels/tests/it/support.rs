@@ -1,0 +1,117 @@
+//! Images of random values, and sums in f64 to compare with.
+
+use swath_kernels::{Convolution, Layout};
+
+/// Reproducible values between -1 and 1.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Random {
+        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub(crate) fn value(&mut self) -> f32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 40) as f32 / (1u32 << 23) as f32 - 1.0
+    }
+
+    pub(crate) fn values(&mut self, len: usize) -> Vec<f32> {
+        (0..len).map(|_| self.value()).collect()
+    }
+
+    /// Images with random channels, and 1e30 in the padding, which nothing may read.
+    pub(crate) fn image(&mut self, layout: &Layout) -> Vec<f32> {
+        let mut image = vec![1e30; layout.len()];
+        for pixel in image.chunks_mut(layout.pixel) {
+            pixel[..layout.channels].fill_with(|| self.value());
+        }
+        image
+    }
+}
+
+/// `[image, channel, row, column]` of a padded image, in f64.
+pub(crate) fn planes(layout: &Layout, image: &[f32]) -> Vec<f64> {
+    let area = layout.height * layout.width;
+    let place = |index: usize| (index / (layout.channels * area), index / area % layout.channels, index % area);
+    let value = |(batch, channel, pixel)| image[(batch * area + pixel) * layout.pixel + channel];
+    (0..layout.pixels() * layout.channels).map(place).map(value).map(f64::from).collect()
+}
+
+/// The convolution by its definition: planes in, planes out.
+pub(crate) fn convolve(
+    convolution: &Convolution,
+    layout: &Layout,
+    image: &[f64],
+    weights: &[f32],
+    [height, width]: [usize; 2],
+) -> Vec<f64> {
+    let mut out = vec![0.0; layout.batch * convolution.outputs * height * width];
+    each_product(convolution, layout.batch, [layout.height, layout.width], [height, width], |from, weight, to| {
+        out[to] += image[from] * f64::from(weights[weight]);
+    });
+    out
+}
+
+/// The transposed convolution by its definition: each input is spread over the output.
+pub(crate) fn convolve_transposed(
+    convolution: &Convolution,
+    layout: &Layout,
+    image: &[f64],
+    weights: &[f32],
+    [height, width]: [usize; 2],
+) -> Vec<f64> {
+    // The convolution that leads back, from the output's channels to the input's.
+    let back = Convolution { inputs: convolution.outputs, outputs: convolution.inputs, ..*convolution };
+    let mut out = vec![0.0; layout.batch * convolution.outputs * height * width];
+    each_product(&back, layout.batch, [height, width], [layout.height, layout.width], |to, weight, from| {
+        out[to] += image[from] * f64::from(weights[weight]);
+    });
+    out
+}
+
+/// Calls `visit` with the positions of input, weight and output for every product of a convolution.
+pub(crate) fn each_product(
+    convolution: &Convolution,
+    batch: usize,
+    [height, width]: [usize; 2],
+    [rows, cols]: [usize; 2],
+    mut visit: impl FnMut(usize, usize, usize),
+) {
+    let Convolution { inputs, outputs, kernel, stride, dilation, padding, groups } = *convolution;
+    let (own_in, own_out) = (inputs / groups, outputs / groups);
+    for image in 0..batch {
+        for to in 0..outputs {
+            for from in 0..own_in {
+                let channel = to / own_out * own_in + from;
+                for (ky, kx) in (0..kernel[0]).flat_map(|ky| (0..kernel[1]).map(move |kx| (ky, kx))) {
+                    let weight = ((to * own_in + from) * kernel[0] + ky) * kernel[1] + kx;
+                    for row in 0..rows {
+                        let y = (row * stride[0] + ky * dilation[0]).wrapping_sub(padding[0][0]);
+                        if y >= height {
+                            continue;
+                        }
+                        for col in 0..cols {
+                            let x = (col * stride[1] + kx * dilation[1]).wrapping_sub(padding[1][0]);
+                            if x < width {
+                                let input = ((image * inputs + channel) * height + y) * width + x;
+                                visit(input, weight, ((image * outputs + to) * rows + row) * cols + col);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Root of the mean square of the difference, over the standard deviation of what is expected.
+pub(crate) fn error(found: &[f64], expected: &[f64]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let count = expected.len() as f64;
+    let mean = expected.iter().sum::<f64>() / count;
+    let deviation = (expected.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
+    let difference = found.iter().zip(expected).map(|(a, b)| (a - b).powi(2)).sum::<f64>() / count;
+    difference.sqrt() / deviation.max(1e-30)
+}
