@@ -32,3 +32,10 @@ pub(crate) fn gathered_pixels(depth: usize) -> usize {
 pub(crate) fn plane(floats: usize) -> usize {
     floats.next_multiple_of(WIDEST) + if floats.next_multiple_of(WIDEST).is_multiple_of(256) { WIDEST } else { 0 }
 }
+
+/// Tiles whose transformed inputs and gradients, `elements * tiles * channels`, are kept for all threads at once: 4 MB, part of
+/// an L3 cache. Each element's products add to as many sums as there are pairs of channels, whatever the number of tiles, so
+/// that more tiles mean less traffic.
+pub(crate) fn winograd_gradient_tiles(elements: usize, channels: usize) -> usize {
+    ((4 << 20) / size_of::<f32>() / (elements * channels)).max(64)
+}

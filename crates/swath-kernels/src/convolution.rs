@@ -25,8 +25,10 @@ use crate::image::Layout;
 
 mod plan;
 mod reference;
+mod weight_gradient;
 
 pub use plan::{Filter, Method, Plan};
+pub use weight_gradient::{WeightGradient, bias_gradient};
 
 /// A convolution, or a transposed one, in the terms of PyTorch's `conv2d` and `conv_transpose2d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -123,6 +125,11 @@ impl Convolution {
             return Err(PlanError::Window { window, image });
         }
         Ok(size)
+    }
+
+    /// With input and output channels exchanged, as gradients have them.
+    fn swapped(&self) -> Convolution {
+        Convolution { inputs: self.outputs, outputs: self.inputs, ..*self }
     }
 
     /// Rows and columns of the kernel with its dilation.

@@ -7,6 +7,7 @@
 
 pub(crate) mod filter;
 pub(crate) mod forward;
+pub(crate) mod weights;
 
 /// Outputs that share their taps: rows `first[0] + i * step[0]` for `i` in `0..count[0]`, and columns alike.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ mod threads;
 mod winograd;
 mod zeros;
 
-pub use convolution::{Convolution, Filter, Method, Plan};
+pub use convolution::{Convolution, Filter, Method, Plan, WeightGradient, bias_gradient};
 pub use epilogue::{Activation, Bias, Epilogue};
 pub use error::PlanError;
 pub use image::Layout;

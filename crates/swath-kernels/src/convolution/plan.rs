@@ -62,12 +62,8 @@ impl Plan {
     /// # Errors
     /// When shapes do not fit.
     pub fn convolution(convolution: &Convolution, input: Layout) -> Result<Plan, PlanError> {
-        let [height, width] = convolution.output_size([input.height, input.width])?;
-        let pattern = Pattern::convolution(&convolution.geometry(), [height, width]);
-        let method = Method::choose(convolution, [height, width]);
-        Plan::new(convolution, Direction::Forward, input, convolution.inputs, convolution.outputs, pattern, method, [
-            height, width,
-        ])
+        let size = convolution.output_size([input.height, input.width])?;
+        Plan::new(convolution, Direction::Forward, input, size)
     }
 
     /// A transposed convolution of images, with `extra` rows and columns at the lower and right edge of the output.
@@ -76,22 +72,48 @@ impl Plan {
     /// When shapes do not fit.
     pub fn transposed(convolution: &Convolution, input: Layout, extra: [usize; 2]) -> Result<Plan, PlanError> {
         let size = convolution.transposed_output_size([input.height, input.width], extra)?;
-        let pattern = Pattern::transposed(&convolution.geometry(), size);
-        let (from, to) = (convolution.inputs, convolution.outputs);
-        Plan::new(convolution, Direction::Transposed, input, from, to, pattern, Method::Direct, size)
+        Plan::new(convolution, Direction::Transposed, input, size)
     }
 
-    #[allow(clippy::too_many_arguments)]
+    /// The gradient of a convolution of images `input` by these images: from the gradient of the output to that of the input.
+    /// Its filter is made of the convolution's own weights.
+    ///
+    /// # Errors
+    /// When shapes do not fit.
+    pub fn input_gradient(convolution: &Convolution, input: Layout) -> Result<Plan, PlanError> {
+        let [height, width] = convolution.output_size([input.height, input.width])?;
+        let gradient = Layout::new(input.batch, height, width, convolution.outputs);
+        Plan::new(&convolution.swapped(), Direction::Transposed, gradient, [input.height, input.width])
+    }
+
+    /// The same for a transposed convolution.
+    ///
+    /// # Errors
+    /// When shapes do not fit.
+    pub fn transposed_input_gradient(
+        convolution: &Convolution,
+        input: Layout,
+        extra: [usize; 2],
+    ) -> Result<Plan, PlanError> {
+        let [height, width] = convolution.transposed_output_size([input.height, input.width], extra)?;
+        let gradient = Layout::new(input.batch, height, width, convolution.outputs);
+        Plan::new(&convolution.swapped(), Direction::Forward, gradient, [input.height, input.width])
+    }
+
+    /// Reads some channels of wider images: see [`Layout::within`].
+    #[must_use]
+    pub fn from_wider(mut self, pixel: usize) -> Plan {
+        self.input = self.input.within(pixel);
+        self
+    }
+
     fn new(
         convolution: &Convolution,
         direction: Direction,
         input: Layout,
-        inputs: usize,
-        outputs: usize,
-        pattern: Pattern,
-        method: Method,
         [height, width]: [usize; 2],
     ) -> Result<Plan, PlanError> {
+        let Convolution { inputs, outputs, groups, .. } = *convolution;
         if input.channels != inputs {
             let (found, expected) = (format!("{} channels", input.channels), format!("{inputs}"));
             return Err(PlanError::Mismatch { what: "the image", found, expected });
@@ -99,9 +121,22 @@ impl Plan {
         let output = Layout::new(input.batch, height, width, outputs);
         input.validate("the input")?;
         output.validate("the output")?;
-        let groups = Groups::new(convolution.groups, inputs, outputs);
-        let isa = Isa::best();
-        Ok(Plan { convolution: *convolution, direction, input, output, pattern, groups, method, isa })
+        let pattern = match direction {
+            Direction::Forward => Pattern::convolution(&convolution.geometry(), [height, width]),
+            Direction::Transposed => Pattern::transposed(&convolution.geometry(), [height, width]),
+        };
+        let groups = Groups::new(groups, inputs, outputs);
+        let plan = Plan {
+            convolution: *convolution,
+            direction,
+            input,
+            output,
+            pattern,
+            groups,
+            method: Method::Direct,
+            isa: Isa::best(),
+        };
+        Ok(plan.with_method(Method::choose(convolution, [height, width])))
     }
 
     /// Writes to some channels of wider images: see [`Layout::within`].
@@ -114,7 +149,7 @@ impl Plan {
     /// With another method than the one chosen by shape. What a convolution does not allow stays [`Method::Direct`].
     #[must_use]
     pub fn with_method(mut self, method: Method) -> Plan {
-        let allowed = self.direction == Direction::Forward && Method::allowed(&self.convolution);
+        let allowed = Method::allowed(&self.convolution) && self.forward().is_some();
         self.method = if allowed { method } else { Method::Direct };
         self
     }
@@ -124,6 +159,25 @@ impl Plan {
     pub fn with_isa(mut self, isa: Isa) -> Plan {
         self.isa = isa;
         self
+    }
+
+    /// The convolution that computes the same in direction forward: a transposed one of stride 1 is a convolution with
+    /// the kernel turned around. None where its padding would be negative.
+    fn forward(&self) -> Option<Convolution> {
+        let Convolution { kernel, padding, .. } = self.convolution;
+        if self.direction == Direction::Forward {
+            return Some(self.convolution);
+        }
+        let mut turned = self.convolution;
+        for axis in [0, 1] {
+            let rest = kernel[axis] - 1;
+            // What the output has beyond the padding's due is at its lower and right edge.
+            let size = [[self.input.height, self.output.height], [self.input.width, self.output.width]][axis];
+            let before = rest.checked_sub(padding[axis][0])?;
+            let after = (size[1] + rest).checked_sub(size[0] + before)?;
+            turned.padding[axis] = [before, after];
+        }
+        Some(turned)
     }
 
     /// The images that it reads.
@@ -173,6 +227,10 @@ impl Plan {
                 })
             }
             Method::Winograd2 | Method::Winograd4 => {
+                let weights = match self.direction {
+                    Direction::Forward => weights.to_vec(),
+                    Direction::Transposed => turned(weights, inputs, outputs),
+                };
                 let weight = |to: usize, from: usize| {
                     std::array::from_fn(|tap| weights[(to * inputs + from) * 9 + tap])
                 };
@@ -181,7 +239,7 @@ impl Plan {
                 } else {
                     Transformed::new::<F2>(outputs, inputs, panels, weight)
                 };
-                Form::Winograd { method: self.method, filter, weights: weights.to_vec() }
+                Form::Winograd { method: self.method, filter, weights }
             }
         };
         Ok(Filter { convolution: self.convolution, direction: self.direction, isa: self.isa, form })
@@ -213,16 +271,16 @@ impl Plan {
                 unsafe { gather::forward::run(self.isa, &job) }
             }
             Form::Winograd { method, filter, weights } => {
-                assert_eq!(self.method, *method, "a filter for another method");
+                let forward = self.forward().filter(|_| self.method == *method).expect("a filter for another method");
                 let repair = |image, row, col, channel| {
-                    reference::output(&self.convolution, &self.input, input, weights, [image, row, col], channel)
+                    reference::output(&forward, &self.input, input, weights, [image, row, col], channel)
                 };
                 let job = winograd::forward::Job {
                     input: input.as_ptr(),
                     input_layout: &self.input,
                     output: output.as_mut_ptr(),
                     output_layout: &self.output,
-                    padding: [self.convolution.padding[0][0], self.convolution.padding[1][0]],
+                    padding: [forward.padding[0][0], forward.padding[1][0]],
                     filter,
                     finish,
                     repair: &repair,
@@ -240,6 +298,18 @@ impl Plan {
     }
 }
 
+/// 3x3 kernels `[input, output]` as `[output, input]`, turned by half a turn.
+fn turned(weights: &[f32], inputs: usize, outputs: usize) -> Vec<f32> {
+    let mut turned = vec![0.0; weights.len()];
+    for (index, kernel) in weights.chunks_exact(9).enumerate() {
+        let (from, to) = (index / outputs, index % outputs);
+        let place = &mut turned[(to * inputs + from) * 9..][..9];
+        place.copy_from_slice(kernel);
+        place.reverse();
+    }
+    turned
+}
+
 impl Filter {
     /// Bytes of memory.
     pub fn bytes(&self) -> usize {
@@ -252,7 +322,7 @@ impl Filter {
 
 impl Method {
     /// Whether Winograd's method computes this convolution.
-    fn allowed(convolution: &Convolution) -> bool {
+    pub(super) fn allowed(convolution: &Convolution) -> bool {
         convolution.kernel == [3, 3]
             && convolution.stride == [1, 1]
             && convolution.dilation == [1, 1]
@@ -261,7 +331,7 @@ impl Method {
 
     /// The fastest method, by shape. Transforms pay off when there are channels enough to spread their cost over, and
     /// maps are not so small that most of a tile lies beyond the edge.
-    fn choose(convolution: &Convolution, [height, width]: [usize; 2]) -> Method {
+    pub(super) fn choose(convolution: &Convolution, [height, width]: [usize; 2]) -> Method {
         let few = convolution.inputs.min(convolution.outputs) < 16;
         if !Method::allowed(convolution) || few || height.min(width) < 3 {
             Method::Direct

@@ -151,7 +151,7 @@ impl<T: Transform> Kernel for TransformInput<'_, T> {
 
 /// `B^T d B` of one tile and one vector of channels; element `e` goes to `to + e plane`.
 #[inline(always)]
-unsafe fn transform<S: Simd, T: Transform>(pixel: impl Fn(usize, usize) -> *const f32, to: *mut f32, plane: usize) {
+pub(super) unsafe fn transform<S: Simd, T: Transform>(pixel: impl Fn(usize, usize) -> *const f32, to: *mut f32, plane: usize) {
     // SAFETY: the caller's promise about the pixels and about `to`.
     unsafe {
         let mut rows = [[S::zero(); LONGEST]; LONGEST];

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use swath_kernels::{Activation, Bias, Convolution, Epilogue, Isa, Layout, Method, Plan};
 
-use crate::support::{Random, convolve, convolve_transposed, error, planes};
+use crate::support::{Random, convolutions, convolve, convolve_transposed, error, planes};
 
 /// Bounds of the error, relative to the standard deviation of the result.
 const DIRECT: f64 = 1e-6;
@@ -186,26 +186,6 @@ fn wrong_shapes_are_told() {
     assert!(plan.filter(&[0.0; 7]).err().expect("an error").to_string().contains("7 weights"));
     let huge = Layout::new(usize::MAX / 8, 4, 4, 16);
     assert!(Plan::convolution(&Convolution::new(16, 16), huge).is_err());
-}
-
-fn convolutions() -> impl Strategy<Value = (Convolution, usize, [usize; 2])> {
-    let channels = (1usize..=3, 1usize..20, 1usize..20);
-    let kernel = ((1usize..5, 1usize..5), (1usize..4, 1usize..4), (1usize..4, 1usize..3));
-    let padding = ((0usize..4, 0usize..4), (0usize..4, 0usize..4));
-    (channels, kernel, padding, 1usize..3, (1usize..20, 1usize..20)).prop_map(|(channels, kernel, padding, batch, size)| {
-        let (groups, inputs, outputs) = channels;
-        let (kernel, stride, dilation) = kernel;
-        let convolution = Convolution {
-            inputs: inputs * groups,
-            outputs: outputs * groups,
-            kernel: kernel.into(),
-            stride: stride.into(),
-            dilation: dilation.into(),
-            padding: [padding.0.into(), padding.1.into()],
-            groups,
-        };
-        (convolution, batch, size.into())
-    })
 }
 
 proptest! {

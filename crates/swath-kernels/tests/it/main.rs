@@ -1,4 +1,5 @@
 //! Kernels against definitions in f64.
 
 mod convolution;
+mod gradient;
 mod support;

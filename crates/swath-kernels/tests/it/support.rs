@@ -1,5 +1,6 @@
 //! Images of random values, and sums in f64 to compare with.
 
+use proptest::prelude::*;
 use swath_kernels::{Convolution, Layout};
 
 /// Reproducible values between -1 and 1.
@@ -114,4 +115,25 @@ pub(crate) fn error(found: &[f64], expected: &[f64]) -> f64 {
     let deviation = (expected.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
     let difference = found.iter().zip(expected).map(|(a, b)| (a - b).powi(2)).sum::<f64>() / count;
     difference.sqrt() / deviation.max(1e-30)
+}
+
+/// Any convolution with small sizes, a batch and rows and columns of an image, which it need not fit.
+pub(crate) fn convolutions() -> impl Strategy<Value = (Convolution, usize, [usize; 2])> {
+    let channels = (1usize..=3, 1usize..20, 1usize..20);
+    let kernel = ((1usize..5, 1usize..5), (1usize..4, 1usize..4), (1usize..4, 1usize..3));
+    let padding = ((0usize..4, 0usize..4), (0usize..4, 0usize..4));
+    (channels, kernel, padding, 1usize..3, (1usize..20, 1usize..20)).prop_map(|(channels, kernel, padding, batch, size)| {
+        let (groups, inputs, outputs) = channels;
+        let (kernel, stride, dilation) = kernel;
+        let convolution = Convolution {
+            inputs: inputs * groups,
+            outputs: outputs * groups,
+            kernel: kernel.into(),
+            stride: stride.into(),
+            dilation: dilation.into(),
+            padding: [padding.0.into(), padding.1.into()],
+            groups,
+        };
+        (convolution, batch, size.into())
+    })
 }

@@ -1,0 +1,129 @@
+//! Gradients of convolutions: the adjoint identity term by term, in f64.
+
+use proptest::prelude::*;
+use swath_kernels::{Convolution, Isa, Layout, Method, Plan, WeightGradient, bias_gradient};
+
+use crate::support::{Random, convolutions, each_product, error, planes};
+
+/// Bounds of the error, relative to the standard deviation of the gradient.
+const INPUT: f64 = 1e-5;
+const WEIGHTS: f64 = 2e-5;
+
+const METHODS: [Method; 3] = [Method::Direct, Method::Winograd2, Method::Winograd4];
+
+fn check(convolution: Convolution, batch: usize, [height, width]: [usize; 2], transposed: bool) {
+    let input = Layout::new(batch, height, width, convolution.inputs);
+    let plan = if transposed {
+        Plan::transposed_input_gradient(&convolution, input, [0, 0])
+    } else {
+        Plan::input_gradient(&convolution, input)
+    };
+    let plan = plan.expect("a plan");
+    assert_eq!(plan.output(), &input);
+    let mut random = Random::new(7);
+    let (x, dy) = (random.image(&input), random.image(plan.input()));
+    let weights = random.values(convolution.weights());
+    let (wide_x, wide_dy) = (planes(&input, &x), planes(plan.input(), &dy));
+
+    let mut expected = vec![0.0; wide_x.len()];
+    let mut expected_weights = vec![0.0; weights.len()];
+    let out = [plan.input().height, plan.input().width];
+    if transposed {
+        let back = Convolution { inputs: convolution.outputs, outputs: convolution.inputs, ..convolution };
+        each_product(&back, batch, out, [height, width], |to, weight, from| {
+            expected[from] += wide_dy[to] * f64::from(weights[weight]);
+            expected_weights[weight] += wide_x[from] * wide_dy[to];
+        });
+    } else {
+        each_product(&convolution, batch, [height, width], out, |from, weight, to| {
+            expected[from] += wide_dy[to] * f64::from(weights[weight]);
+            expected_weights[weight] += wide_x[from] * wide_dy[to];
+        });
+    }
+
+    for (isa, method) in Isa::available().into_iter().flat_map(|isa| METHODS.map(|method| (isa, method))) {
+        let plan = plan.clone().with_isa(isa).with_method(method);
+        if plan.method() == method {
+            let filter = plan.filter(&weights).expect("a filter");
+            let mut dx = vec![f32::NAN; input.len()];
+            plan.run(&dy, &filter, &Default::default(), &mut dx);
+            let error = error(&planes(&input, &dx), &expected);
+            assert!(error < INPUT, "{} {method:?}: error {error:.2e} of dx for {convolution:?} of {input:?}", isa.name());
+        }
+        let gradient = if transposed {
+            WeightGradient::transposed(&convolution, input, [0, 0])
+        } else {
+            WeightGradient::convolution(&convolution, input)
+        };
+        let gradient = gradient.expect("a plan").with_isa(isa).with_method(method);
+        if gradient.method() == method {
+            let mut dw = vec![f32::NAN; weights.len()];
+            gradient.run(&x, &dy, &mut dw);
+            let dw: Vec<f64> = dw.into_iter().map(f64::from).collect();
+            let error = error(&dw, &expected_weights);
+            let few = weights.len() == 1;
+            assert!(few || error < WEIGHTS, "{} {method:?}: error {error:.2e} of dW for {convolution:?} of {input:?}", isa.name());
+        }
+    }
+}
+
+#[test]
+fn shapes_of_networks() {
+    let conv = Convolution::new;
+    check(conv(32, 32).kernel(3).padding(1), 2, [24, 20], false);
+    check(conv(64, 48).kernel(3).padding(1), 1, [16, 16], false);
+    check(conv(144, 40).kernel(3).padding(1), 1, [9, 7], false);
+    check(conv(3, 32).kernel(3).padding(1), 2, [33, 47], false);
+    check(conv(10, 64).kernel(7).stride(2).padding(3), 1, [33, 47], false);
+    check(conv(32, 48).kernel(3).stride(2).padding(1), 2, [33, 47], false);
+    check(conv(64, 256), 1, [14, 15], false);
+    check(conv(256, 64).stride(2), 1, [14, 15], false);
+    check(conv(32, 2), 2, [60, 61], false);
+    check(conv(32, 32).kernel(3).dilation(6).padding(6), 1, [20, 23], false);
+    check(conv(64, 64).kernel(3).padding(1).groups(32), 1, [12, 13], false);
+    check(conv(40, 40).kernel(5).stride(2).padding(2).groups(40), 1, [12, 13], false);
+    check(Convolution { padding: [[0, 1], [2, 0]], ..conv(32, 32).kernel(3) }, 1, [18, 21], false);
+    check(conv(32, 32).kernel(3), 1, [18, 21], false);
+    check(conv(32, 32).kernel(3).padding(3), 1, [8, 9], false);
+}
+
+#[test]
+fn transposed_convolutions() {
+    let conv = Convolution::new;
+    check(conv(32, 16).kernel(2).stride(2), 2, [9, 11], true);
+    check(conv(48, 24).kernel(4).stride(2).padding(1), 1, [9, 11], true);
+    check(conv(5, 7).kernel(16).stride(8).padding(4), 1, [9, 11], true);
+    check(conv(32, 32).kernel(3).padding(1), 1, [9, 11], true);
+}
+
+#[test]
+fn a_bias_gets_the_sum_over_pixels() {
+    let layout = Layout::new(3, 50, 70, 20).within(48);
+    let image = Random::new(8).image(&layout);
+    let mut sums = vec![0.0; 20];
+    bias_gradient(&layout, &image, &mut sums);
+    let planes = planes(&layout, &image);
+    for (channel, sum) in sums.into_iter().enumerate() {
+        let area = 50 * 70;
+        let expected: f64 = (0..3).flat_map(|image| &planes[(image * 20 + channel) * area..][..area]).sum();
+        assert!((f64::from(sum) - expected).abs() < 1e-3, "{sum}, not {expected}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn any_convolution((convolution, batch, size) in convolutions()) {
+        if convolution.output_size(size).is_ok() {
+            check(convolution, batch, size, false);
+        }
+    }
+
+    #[test]
+    fn any_transposed_convolution((convolution, batch, size) in convolutions()) {
+        if convolution.transposed_output_size(size, [0, 0]).is_ok() {
+            check(convolution, batch, size, true);
+        }
+    }
+}
