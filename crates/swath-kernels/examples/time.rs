@@ -12,8 +12,13 @@ fn main() {
             let x = Buffer::zeroed(l.len());
             let mut y = Buffer::zeroed(p.output().len());
             let mut best = f64::MAX;
-            for _ in 0..20 { let t = Instant::now(); p.run(&x, &f, &Epilogue { activation: Activation::Relu, ..Default::default() }, &mut y); best = best.min(t.elapsed().as_secs_f64()); }
-            line += &format!("  {m:?} {:.2} ms ({:.0} GF/s)", best * 1e3, 2.0 * 9.0 * (c * k * s * s) as f64 / best / 1e9);
+            for _ in 0..20 {
+                let t = Instant::now();
+                p.run(&x, &f, &Epilogue { activation: Activation::Relu, ..Default::default() }, &mut y);
+                best = best.min(t.elapsed().as_secs_f64());
+            }
+            line +=
+                &format!("  {m:?} {:.2} ms ({:.0} GF/s)", best * 1e3, 2.0 * 9.0 * (c * k * s * s) as f64 / best / 1e9);
         }
         println!("{line}");
     }

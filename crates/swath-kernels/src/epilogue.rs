@@ -89,14 +89,23 @@ impl Finish {
             if !self.add.is_null() {
                 value = S::add(value, S::load(self.add.add(pixel * self.add_pixel + channel)));
             }
-            match self.activation {
-                Activation::Identity => value,
-                Activation::Relu => S::relu(value),
-                Activation::Relu6 => {
-                    let six = S::splat(6.0);
-                    let value = S::relu(value);
-                    S::select_greater(value, six, six, value)
-                }
+            activate_vector::<S>(value, self.activation)
+        }
+    }
+}
+
+/// # Safety
+/// The machine must have the instruction set.
+#[inline(always)]
+pub(crate) unsafe fn activate_vector<S: Simd>(value: S::V, activation: Activation) -> S::V {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match activation {
+            Activation::Identity => value,
+            Activation::Relu => S::relu(value),
+            Activation::Relu6 => {
+                let (value, six) = (S::relu(value), S::splat(6.0));
+                S::select_greater(value, six, six, value)
             }
         }
     }

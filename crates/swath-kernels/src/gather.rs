@@ -46,9 +46,8 @@ pub(crate) struct Geometry {
 impl Pattern {
     /// A convolution with `output` rows and columns.
     pub(crate) fn convolution(geometry: &Geometry, output: [usize; 2]) -> Pattern {
-        let taps = taps(geometry, |axis, k| {
-            Some((k * geometry.dilation[axis]) as isize - geometry.padding[axis] as isize)
-        });
+        let taps =
+            taps(geometry, |axis, k| Some((k * geometry.dilation[axis]) as isize - geometry.padding[axis] as isize));
         let phase = Phase { first: [0, 0], step: [1, 1], count: output, taps };
         Pattern { phases: vec![phase], stride: geometry.stride }
     }

@@ -63,7 +63,11 @@ impl Layout {
         }
         if !self.pixel.is_multiple_of(WIDEST) || self.pixel < self.padded_channels() {
             let expected = format!("a multiple of {WIDEST} from {}", self.padded_channels());
-            return Err(PlanError::Mismatch { what, found: format!("{} floats from pixel to pixel", self.pixel), expected });
+            return Err(PlanError::Mismatch {
+                what,
+                found: format!("{} floats from pixel to pixel", self.pixel),
+                expected,
+            });
         }
         let sizes = [self.batch, self.height, self.width, self.pixel, size_of::<f32>()];
         let bytes = sizes.into_iter().try_fold(1usize, usize::checked_mul);

@@ -5,6 +5,7 @@
 
 mod blocking;
 mod convolution;
+mod elementwise;
 mod epilogue;
 mod error;
 mod gather;
@@ -12,17 +13,30 @@ mod gemm;
 mod image;
 mod isa;
 mod memory;
+mod norm;
 mod panels;
+mod pixels;
+mod pooling;
+mod resize;
 mod shared;
 mod simd;
 mod threads;
+mod transfer;
 mod winograd;
 mod zeros;
 
 pub use convolution::{Convolution, Filter, Method, Plan, WeightGradient, bias_gradient};
+pub use elementwise::{activate, add, relu_gradient};
 pub use epilogue::{Activation, Bias, Epilogue};
 pub use error::PlanError;
 pub use image::Layout;
 pub use isa::Isa;
 pub use memory::{Buffer, release_memory};
-pub use threads::{parallel, set_threads, threads};
+pub use norm::{BatchNorm, Statistics};
+pub use pooling::{
+    Divisor, Pooling, adaptive_average_pool, adaptive_average_pool_gradient, average_pool, average_pool_gradient,
+    max_pool, max_pool_gradient,
+};
+pub use resize::{Alignment, Interpolation, resize, resize_gradient};
+pub use threads::{parallel, parallel_chunks, set_threads, threads};
+pub use transfer::{copy, pack, unpack};

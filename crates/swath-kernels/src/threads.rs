@@ -15,6 +15,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use crate::shared::SharedMut;
+
 /// How long a worker looks for the next job before it sleeps, and how long the caller spins before it yields. Within a
 /// network the pause between two jobs is some microseconds.
 const SPIN: Duration = Duration::from_micros(100);
@@ -49,6 +51,21 @@ pub fn threads() -> usize {
 /// waits for another job. When an item panics, the remaining ones are skipped and the panic continues here.
 pub fn parallel(items: usize, work: impl Fn(usize) + Sync) {
     pool().run(items, &work);
+}
+
+/// Runs `work(index, chunk)` for all chunks of `size` floats, the last of which may be shorter; otherwise as [`parallel`].
+///
+/// # Panics
+/// When `size` is 0.
+pub fn parallel_chunks(out: &mut [f32], size: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
+    assert!(size > 0, "chunks of no floats");
+    let (len, start) = (out.len(), SharedMut(out.as_mut_ptr()));
+    parallel(len.div_ceil(size), |index| {
+        let first = index * size;
+        // SAFETY: each item has its own chunk, which lies in the slice.
+        let chunk = unsafe { std::slice::from_raw_parts_mut(start.get().add(first), size.min(len - first)) };
+        work(index, chunk);
+    });
 }
 
 fn pool() -> &'static Pool {
@@ -244,9 +261,19 @@ mod tests {
                 pool.run(items, &|item| {
                     counts[item].fetch_add(1, Ordering::Relaxed);
                 });
-                assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 1), "{threads} threads, {items} items");
+                assert!(
+                    counts.iter().all(|count| count.load(Ordering::Relaxed) == 1),
+                    "{threads} threads, {items} items"
+                );
             }
         }
+    }
+
+    #[test]
+    fn chunks_cover_a_slice_once() {
+        let mut values = vec![0.0; 10];
+        parallel_chunks(&mut values, 4, |index, chunk| chunk.iter_mut().for_each(|value| *value += index as f32 + 1.0));
+        assert_eq!(values, [1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0, 3.0, 3.0]);
     }
 
     #[test]

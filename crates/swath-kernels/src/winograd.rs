@@ -7,6 +7,6 @@
 
 pub(crate) mod filter;
 pub(crate) mod forward;
-pub(crate) mod weights;
 mod tiles;
 pub(crate) mod transform;
+pub(crate) mod weights;

@@ -231,9 +231,8 @@ impl Plan {
                     Direction::Forward => weights.to_vec(),
                     Direction::Transposed => turned(weights, inputs, outputs),
                 };
-                let weight = |to: usize, from: usize| {
-                    std::array::from_fn(|tap| weights[(to * inputs + from) * 9 + tap])
-                };
+                let weight =
+                    |to: usize, from: usize| std::array::from_fn(|tap| weights[(to * inputs + from) * 9 + tap]);
                 let filter = if self.method == Method::Winograd4 {
                     Transformed::new::<F4>(outputs, inputs, panels, weight)
                 } else {
@@ -252,7 +251,8 @@ impl Plan {
     pub fn run(&self, input: &[f32], filter: &Filter, epilogue: &Epilogue, output: &mut [f32]) {
         self.input.check("the input", input.len());
         self.output.check("the output", output.len());
-        let fits = filter.convolution == self.convolution && filter.direction == self.direction && filter.isa == self.isa;
+        let fits =
+            filter.convolution == self.convolution && filter.direction == self.direction && filter.isa == self.isa;
         assert!(fits, "a filter of {:?} for {:?}", filter.convolution, self.convolution);
         let finish = Finish::new(epilogue, &self.output);
         match &filter.form {

@@ -59,13 +59,13 @@ impl WeightGradient {
         let channels = (gathered.channels, grid.channels);
         let expected = if transposed { convolution.swapped() } else { *convolution };
         if channels != (expected.inputs, expected.outputs) {
-            let (found, expected) = (format!("{channels:?} channels"), format!("{:?}", (expected.inputs, expected.outputs)));
+            let (found, expected) =
+                (format!("{channels:?} channels"), format!("{:?}", (expected.inputs, expected.outputs)));
             return Err(PlanError::Mismatch { what: "the image", found, expected });
         }
         let pattern = Pattern::convolution(&convolution.geometry(), [grid.height, grid.width]);
         let groups = Groups::new(convolution.groups, gathered.channels, grid.channels);
-        let method =
-            if transposed { Method::Direct } else { Method::choose(convolution, [grid.height, grid.width]) };
+        let method = if transposed { Method::Direct } else { Method::choose(convolution, [grid.height, grid.width]) };
         Ok(WeightGradient {
             convolution: *convolution,
             gathered,

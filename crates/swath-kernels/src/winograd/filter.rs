@@ -32,7 +32,8 @@ impl Transformed {
             for channel in 0..channels {
                 for column in 0..width {
                     let output = first + column;
-                    let u = if output < outputs { tile::<T>(weight(output, channel)) } else { [[0.0; LONGEST]; LONGEST] };
+                    let u =
+                        if output < outputs { tile::<T>(weight(output, channel)) } else { [[0.0; LONGEST]; LONGEST] };
                     for element in 0..elements {
                         let at = start + (element * channels + channel) * width + column;
                         // SAFETY: each panel has its own part of the buffer, `elements * channels * width` floats.

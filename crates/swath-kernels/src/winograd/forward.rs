@@ -151,7 +151,11 @@ impl<T: Transform> Kernel for TransformInput<'_, T> {
 
 /// `B^T d B` of one tile and one vector of channels; element `e` goes to `to + e plane`.
 #[inline(always)]
-pub(super) unsafe fn transform<S: Simd, T: Transform>(pixel: impl Fn(usize, usize) -> *const f32, to: *mut f32, plane: usize) {
+pub(super) unsafe fn transform<S: Simd, T: Transform>(
+    pixel: impl Fn(usize, usize) -> *const f32,
+    to: *mut f32,
+    plane: usize,
+) {
     // SAFETY: the caller's promise about the pixels and about `to`.
     unsafe {
         let mut rows = [[S::zero(); LONGEST]; LONGEST];
@@ -200,10 +204,8 @@ impl<T: Transform> Kernel for Multiply<'_, T> {
             for element in 0..T::IN * T::IN {
                 // SAFETY: the matrices of the block, the filter and the scratch have these sizes.
                 unsafe {
-                    let left = Left {
-                        start: block.transformed.add(element * block.plane),
-                        block: block.stride * WIDEST,
-                    };
+                    let left =
+                        Left { start: block.transformed.add(element * block.plane), block: block.stride * WIDEST };
                     let right = Rows { start: filter.matrix(panel, element), step: width };
                     let out = Rows { start: products.add(element * plane), step: width };
                     gemm::multiply::<S>(block.count, width / S::LANES, job.input_layout.channels, left, right, out);

@@ -140,11 +140,7 @@ impl Transform for F4 {
     fn filter_gradient(u: [f64; LONGEST]) -> [f64; 3] {
         let (sum, difference) = (u[1] + u[2], u[1] - u[2]);
         let (sum_far, difference_far) = ((u[3] + u[4]) / 9.0, (u[3] - u[4]) / 9.0);
-        [
-            u[0] / 0.5625 - sum + sum_far,
-            1.5 * difference_far - 0.5 * difference,
-            2.25 * sum_far - 0.25 * sum + u[5],
-        ]
+        [u[0] / 0.5625 - sum + sum_far, 1.5 * difference_far - 0.5 * difference, 2.25 * sum_far - 0.25 * sum + u[5]]
     }
 }
 

@@ -33,7 +33,12 @@ fn check(plan: &Plan, convolution: &Convolution, transposed: bool, seed: u64) {
         plan.run(&image, &filter, &Epilogue::default(), &mut out);
         let error = error(&planes(plan.output(), &out), &expected);
         let method = plan.method();
-        assert!(error <= bound(method), "{} {method:?}: error {error:.2e} for {convolution:?} of {:?}", isa.name(), plan.input());
+        assert!(
+            error <= bound(method),
+            "{} {method:?}: error {error:.2e} for {convolution:?} of {:?}",
+            isa.name(),
+            plan.input()
+        );
     }
 }
 
@@ -112,11 +117,11 @@ fn the_epilogue_adds_and_activates() {
     let addend = random.image(plan.output());
     let sums = convolve(&convolution, &layout, &planes(&layout, &image), &weights, [9, 10]);
     let added = planes(plan.output(), &addend);
-    let expected: Vec<f64> = (0..sums.len())
-        .map(|index| (sums[index] + f64::from(bias[index / 90]) + added[index]).max(0.0))
-        .collect();
+    let expected: Vec<f64> =
+        (0..sums.len()).map(|index| (sums[index] + f64::from(bias[index / 90]) + added[index]).max(0.0)).collect();
     let bias = Bias::new(&bias);
-    for (isa, method) in Isa::available().into_iter().flat_map(|isa| [(isa, Method::Direct), (isa, Method::Winograd4)]) {
+    for (isa, method) in Isa::available().into_iter().flat_map(|isa| [(isa, Method::Direct), (isa, Method::Winograd4)])
+    {
         let plan = plan.clone().with_isa(isa).with_method(method);
         let filter = plan.filter(&weights).expect("a filter");
         let mut out = vec![0.0; plan.output().len()];
@@ -162,13 +167,16 @@ fn what_is_not_finite_touches_its_own_outputs_only() {
     plan.run(&image, &filter, &Epilogue::default(), &mut direct);
     assert_eq!(direct.iter().filter(|value| value.is_infinite()).count(), 9 * 16);
     assert_eq!(direct.iter().filter(|value| value.is_nan()).count(), 9 * 16);
-    for (isa, method) in Isa::available().into_iter().flat_map(|isa| [(isa, Method::Winograd2), (isa, Method::Winograd4)]) {
+    for (isa, method) in
+        Isa::available().into_iter().flat_map(|isa| [(isa, Method::Winograd2), (isa, Method::Winograd4)])
+    {
         let plan = plan.clone().with_isa(isa).with_method(method);
         let filter = plan.filter(&weights).expect("a filter");
         let mut out = vec![0.0; plan.output().len()];
         plan.run(&image, &filter, &Epilogue::default(), &mut out);
         for (a, b) in out.iter().zip(&direct) {
-            let same = if b.is_finite() { (a - b).abs() < 1e-4 } else { a.is_nan() == b.is_nan() && (b.is_nan() || a == b) };
+            let same =
+                if b.is_finite() { (a - b).abs() < 1e-4 } else { a.is_nan() == b.is_nan() && (b.is_nan() || a == b) };
             assert!(same, "{} {method:?}: {a}, not {b}", isa.name());
         }
     }

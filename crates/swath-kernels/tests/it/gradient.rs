@@ -48,7 +48,11 @@ fn check(convolution: Convolution, batch: usize, [height, width]: [usize; 2], tr
             let mut dx = vec![f32::NAN; input.len()];
             plan.run(&dy, &filter, &Default::default(), &mut dx);
             let error = error(&planes(&input, &dx), &expected);
-            assert!(error < INPUT, "{} {method:?}: error {error:.2e} of dx for {convolution:?} of {input:?}", isa.name());
+            assert!(
+                error < INPUT,
+                "{} {method:?}: error {error:.2e} of dx for {convolution:?} of {input:?}",
+                isa.name()
+            );
         }
         let gradient = if transposed {
             WeightGradient::transposed(&convolution, input, [0, 0])
@@ -62,7 +66,11 @@ fn check(convolution: Convolution, batch: usize, [height, width]: [usize; 2], tr
             let dw: Vec<f64> = dw.into_iter().map(f64::from).collect();
             let error = error(&dw, &expected_weights);
             let few = weights.len() == 1;
-            assert!(few || error < WEIGHTS, "{} {method:?}: error {error:.2e} of dW for {convolution:?} of {input:?}", isa.name());
+            assert!(
+                few || error < WEIGHTS,
+                "{} {method:?}: error {error:.2e} of dW for {convolution:?} of {input:?}",
+                isa.name()
+            );
         }
     }
 }

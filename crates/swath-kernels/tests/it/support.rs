@@ -122,18 +122,20 @@ pub(crate) fn convolutions() -> impl Strategy<Value = (Convolution, usize, [usiz
     let channels = (1usize..=3, 1usize..20, 1usize..20);
     let kernel = ((1usize..5, 1usize..5), (1usize..4, 1usize..4), (1usize..4, 1usize..3));
     let padding = ((0usize..4, 0usize..4), (0usize..4, 0usize..4));
-    (channels, kernel, padding, 1usize..3, (1usize..20, 1usize..20)).prop_map(|(channels, kernel, padding, batch, size)| {
-        let (groups, inputs, outputs) = channels;
-        let (kernel, stride, dilation) = kernel;
-        let convolution = Convolution {
-            inputs: inputs * groups,
-            outputs: outputs * groups,
-            kernel: kernel.into(),
-            stride: stride.into(),
-            dilation: dilation.into(),
-            padding: [padding.0.into(), padding.1.into()],
-            groups,
-        };
-        (convolution, batch, size.into())
-    })
+    (channels, kernel, padding, 1usize..3, (1usize..20, 1usize..20)).prop_map(
+        |(channels, kernel, padding, batch, size)| {
+            let (groups, inputs, outputs) = channels;
+            let (kernel, stride, dilation) = kernel;
+            let convolution = Convolution {
+                inputs: inputs * groups,
+                outputs: outputs * groups,
+                kernel: kernel.into(),
+                stride: stride.into(),
+                dilation: dilation.into(),
+                padding: [padding.0.into(), padding.1.into()],
+                groups,
+            };
+            (convolution, batch, size.into())
+        },
+    )
 }

@@ -1,0 +1,105 @@
+//! Computations pixel by pixel and channel by channel, on all threads.
+
+use crate::isa::{self, Isa, Kernel};
+use crate::simd::Simd;
+use crate::threads::parallel;
+
+/// Floats that one item of a parallel loop computes: some ten microseconds of work.
+const ITEM: usize = 32 * 1024;
+
+/// What is computed for one vector of channels of one pixel.
+pub(crate) trait PixelKernel: Sync {
+    /// Computes channels `channel..channel + LANES` of pixel number `pixel`. Must be `#[inline(always)]`.
+    ///
+    /// # Safety
+    /// The machine must have the instruction set of `S`, and pixel and channels must exist.
+    unsafe fn vector<S: Simd>(&self, pixel: usize, channel: usize);
+}
+
+/// Runs a kernel for `pixels` pixels of `channels` channels, a multiple of 16.
+///
+/// # Safety
+/// Pixels and channels must exist in all images that the kernel uses, and different pixels must write to different places.
+pub(crate) unsafe fn each_pixel<K: PixelKernel>(pixels: usize, channels: usize, kernel: &K) {
+    let items = (pixels * channels).div_ceil(ITEM);
+    parallel(items, |item| {
+        let run = Run { kernel, first: pixels * item / items, last: pixels * (item + 1) / items, channels };
+        // SAFETY: the caller's promise.
+        unsafe { isa::run(Isa::best(), run) };
+    });
+}
+
+struct Run<'a, K> {
+    kernel: &'a K,
+    first: usize,
+    last: usize,
+    channels: usize,
+}
+
+impl<K: PixelKernel> Kernel for Run<'_, K> {
+    #[inline(always)]
+    unsafe fn compute<S: Simd>(self) {
+        for pixel in self.first..self.last {
+            for channel in (0..self.channels).step_by(S::LANES) {
+                // SAFETY: the caller's promise.
+                unsafe { self.kernel.vector::<S>(pixel, channel) };
+            }
+        }
+    }
+}
+
+/// An image that kernels read: its start, and floats from pixel to pixel.
+#[derive(Clone, Copy)]
+pub(crate) struct Source {
+    start: *const f32,
+    pixel: usize,
+}
+
+// SAFETY: only read while kernels run.
+unsafe impl Sync for Source {}
+
+impl Source {
+    /// # Panics
+    /// When the slice does not hold the layout.
+    #[track_caller]
+    pub(crate) fn new(what: &str, layout: &crate::Layout, image: &[f32]) -> Source {
+        layout.check(what, image.len());
+        Source { start: image.as_ptr(), pixel: layout.pixel }
+    }
+
+    /// # Safety
+    /// The pixel and its channels must exist, and the machine have the instruction set.
+    #[inline(always)]
+    pub(crate) unsafe fn load<S: Simd>(&self, pixel: usize, channel: usize) -> S::V {
+        // SAFETY: the caller's promise.
+        unsafe { S::load(self.start.add(pixel * self.pixel + channel)) }
+    }
+}
+
+/// An image that kernels write.
+#[derive(Clone, Copy)]
+pub(crate) struct Target {
+    start: *mut f32,
+    pixel: usize,
+}
+
+// SAFETY: different pixels are written by different threads.
+unsafe impl Sync for Target {}
+
+impl Target {
+    /// # Panics
+    /// When the slice does not hold the layout.
+    #[track_caller]
+    pub(crate) fn new(what: &str, layout: &crate::Layout, image: &mut [f32]) -> Target {
+        layout.check(what, image.len());
+        Target { start: image.as_mut_ptr(), pixel: layout.pixel }
+    }
+
+    /// # Safety
+    /// The pixel and its channels must exist, and the machine have the instruction set.
+    #[inline(always)]
+    pub(crate) unsafe fn store<S: Simd>(&self, pixel: usize, channel: usize, value: S::V) {
+        // SAFETY: the caller's promise.
+        unsafe { S::store(self.start.add(pixel * self.pixel + channel), value) }
+    }
+}

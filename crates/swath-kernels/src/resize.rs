@@ -1,0 +1,178 @@
+//! Changes of size by interpolation, and their gradients.
+//!
+//! Rows and columns are interpolated apart: each output row is a weighted sum of a few input rows, and columns alike. The
+//! gradient is the transposed of that.
+
+use crate::image::Layout;
+use crate::pixels::{PixelKernel, Source, Target, each_pixel};
+use crate::simd::Simd;
+
+/// How pixels between pixels are made up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Interpolation {
+    /// The pixel at `floor(i size / new size)`.
+    Nearest,
+    /// A straight line between two pixels.
+    Bilinear,
+    /// A cubic through four pixels, with `a = -0.75` (Keys 1981).
+    Bicubic,
+}
+
+/// Where output pixels lie between input pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Alignment {
+    /// The edges of both images coincide: pixel `i` lies at `(i + 1/2) size / new size - 1/2`.
+    Edges,
+    /// The centres of the outermost pixels coincide: pixel `i` lies at `i (size - 1) / (new size - 1)`.
+    Centers,
+}
+
+/// Resizes images to the output's rows and columns.
+///
+/// # Panics
+/// When batch or channels differ, or a slice is too short.
+pub fn resize(
+    interpolation: Interpolation,
+    alignment: Alignment,
+    layout: &Layout,
+    x: &[f32],
+    out_layout: &Layout,
+    y: &mut [f32],
+) {
+    check(layout, out_layout);
+    let axis = |size, new| weights(interpolation, alignment, size, new);
+    let kernel = WeightedSums {
+        from: Source::new("the image", layout, x),
+        from_layout: *layout,
+        to: Target::new("the output", out_layout, y),
+        to_layout: *out_layout,
+        rows: axis(layout.height, out_layout.height),
+        cols: axis(layout.width, out_layout.width),
+    };
+    // SAFETY: the slices hold their layouts, and all places lie in the image.
+    unsafe { each_pixel(out_layout.pixels(), out_layout.padded_channels(), &kernel) };
+}
+
+/// The gradient of [`resize`] by the image, whose layout is `layout`.
+///
+/// # Panics
+/// As [`resize`].
+pub fn resize_gradient(
+    interpolation: Interpolation,
+    alignment: Alignment,
+    (out_layout, dy): (&Layout, &[f32]),
+    layout: &Layout,
+    dx: &mut [f32],
+) {
+    check(layout, out_layout);
+    let axis = |size, new| transposed(&weights(interpolation, alignment, size, new), size);
+    let kernel = WeightedSums {
+        from: Source::new("the gradient", out_layout, dy),
+        from_layout: *out_layout,
+        to: Target::new("the result", layout, dx),
+        to_layout: *layout,
+        rows: axis(layout.height, out_layout.height),
+        cols: axis(layout.width, out_layout.width),
+    };
+    // SAFETY: the slices hold their layouts, and all places lie in the output.
+    unsafe { each_pixel(layout.pixels(), layout.padded_channels(), &kernel) };
+}
+
+#[track_caller]
+fn check(from: &Layout, to: &Layout) {
+    assert_eq!((from.batch, from.channels), (to.batch, to.channels), "resizing changes neither batch nor channels");
+}
+
+/// For each pixel of an axis, the pixels that it is a sum of, with their weights.
+type Axis = Vec<Vec<(usize, f32)>>;
+
+fn weights(interpolation: Interpolation, alignment: Alignment, size: usize, new: usize) -> Axis {
+    let scale = match alignment {
+        Alignment::Centers if new > 1 => (size - 1) as f64 / (new - 1) as f64,
+        Alignment::Centers => 0.0,
+        Alignment::Edges => size as f64 / new as f64,
+    };
+    let place = |index: usize| match alignment {
+        Alignment::Centers => index as f64 * scale,
+        Alignment::Edges => (index as f64 + 0.5) * scale - 0.5,
+    };
+    let last = size as isize - 1;
+    let taps = |index: usize| -> Vec<(usize, f32)> {
+        let taps: Vec<(isize, f64)> = match interpolation {
+            Interpolation::Nearest => vec![((index * size / new) as isize, 1.0)],
+            Interpolation::Bilinear => {
+                let place = place(index).max(0.0);
+                let (first, rest) = (place.floor() as isize, place.fract());
+                vec![(first, 1.0 - rest), (first + 1, rest)]
+            }
+            Interpolation::Bicubic => {
+                let place = place(index);
+                let (first, rest) = (place.floor() as isize, place - place.floor());
+                (-1..=2).map(|tap| (first + tap, cubic(tap as f64 - rest))).collect()
+            }
+        };
+        // Beyond the edge the outermost pixel goes on.
+        let mut merged: Vec<(usize, f32)> = Vec::new();
+        for (pixel, weight) in taps {
+            let pixel = pixel.clamp(0, last) as usize;
+            match merged.iter_mut().find(|(known, _)| *known == pixel) {
+                Some((_, sum)) => *sum += weight as f32,
+                None => merged.push((pixel, weight as f32)),
+            }
+        }
+        merged.retain(|(_, weight)| *weight != 0.0);
+        merged
+    };
+    (0..new).map(taps).collect()
+}
+
+/// Keys' convolution kernel.
+fn cubic(x: f64) -> f64 {
+    const A: f64 = -0.75;
+    let x = x.abs();
+    if x <= 1.0 {
+        ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0
+    } else if x < 2.0 {
+        ((x - 5.0) * x + 8.0) * x * A - 4.0 * A
+    } else {
+        0.0
+    }
+}
+
+fn transposed(axis: &Axis, size: usize) -> Axis {
+    let mut transposed = vec![Vec::new(); size];
+    for (to, taps) in axis.iter().enumerate() {
+        taps.iter().for_each(|&(from, weight)| transposed[from].push((to, weight)));
+    }
+    transposed
+}
+
+struct WeightedSums {
+    from: Source,
+    from_layout: Layout,
+    to: Target,
+    to_layout: Layout,
+    rows: Axis,
+    cols: Axis,
+}
+
+impl PixelKernel for WeightedSums {
+    #[inline(always)]
+    unsafe fn vector<S: Simd>(&self, pixel: usize, channel: usize) {
+        let (line, col) = (pixel / self.to_layout.width, pixel % self.to_layout.width);
+        let (image, row) = (line / self.to_layout.height, line % self.to_layout.height);
+        // SAFETY: the caller's promise; all places lie in the source.
+        unsafe {
+            let mut sum = S::zero();
+            for &(row, row_weight) in &self.rows[row] {
+                let first = (image * self.from_layout.height + row) * self.from_layout.width;
+                let mut line = S::zero();
+                for &(col, weight) in &self.cols[col] {
+                    line = S::mul_add(self.from.load::<S>(first + col, channel), S::splat(weight), line);
+                }
+                sum = S::mul_add(line, S::splat(row_weight), sum);
+            }
+            self.to.store::<S>(pixel, channel, sum);
+        }
+    }
+}

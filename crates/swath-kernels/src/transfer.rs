@@ -1,0 +1,88 @@
+//! Between layouts: planes of channels, as other software has them, and channels last.
+
+use crate::image::Layout;
+use crate::shared::SharedMut;
+use crate::threads::parallel;
+
+/// Pixels that are turned around at a time: their channels stay in L1 while planes are read one after the other.
+const SEGMENT: usize = 64;
+
+/// Planes `[image, channel, row, column]` into images; padding channels become 0.
+///
+/// # Panics
+/// When a slice has not the layout's size.
+pub fn pack(planes: &[f32], layout: &Layout, image: &mut [f32]) {
+    layout.check("the image", image.len());
+    assert_eq!(planes.len(), layout.pixels() * layout.channels, "planes of another size than {layout:?}");
+    let area = layout.height * layout.width;
+    let out = SharedMut(image.as_mut_ptr());
+    each_segment(layout, |image, first, count| {
+        // SAFETY: each segment has its own pixels, and the slice holds the layout.
+        let pixels = unsafe { out.get().add((image * area + first) * layout.pixel) };
+        for channel in 0..layout.padded_channels() {
+            // SAFETY: as above; these are all channels of the pixels, with their padding.
+            let write = |pixel: usize, value| unsafe { pixels.add(pixel * layout.pixel + channel).write(value) };
+            if channel < layout.channels {
+                let plane = &planes[(image * layout.channels + channel) * area + first..][..count];
+                plane.iter().enumerate().for_each(|(pixel, value)| write(pixel, *value));
+            } else {
+                (0..count).for_each(|pixel| write(pixel, 0.0));
+            }
+        }
+    });
+}
+
+/// Images into planes `[image, channel, row, column]`.
+///
+/// # Panics
+/// When a slice has not the layout's size.
+pub fn unpack(layout: &Layout, image: &[f32], planes: &mut [f32]) {
+    layout.check("the image", image.len());
+    assert_eq!(planes.len(), layout.pixels() * layout.channels, "planes of another size than {layout:?}");
+    let area = layout.height * layout.width;
+    let out = SharedMut(planes.as_mut_ptr());
+    each_segment(layout, |index, first, count| {
+        let pixels = &image[(index * area + first) * layout.pixel..];
+        for channel in 0..layout.channels {
+            for pixel in 0..count {
+                let at = (index * layout.channels + channel) * area + first + pixel;
+                // SAFETY: each segment has its own pixels, and the slice holds all planes.
+                unsafe { out.get().add(at).write(pixels[pixel * layout.pixel + channel]) };
+            }
+        }
+    });
+}
+
+/// Copies all channels of images into other images, or into some channels of wider ones.
+///
+/// # Panics
+/// When the layouts differ in more than the distance of pixels, or a slice is too short.
+pub fn copy(from_layout: &Layout, from: &[f32], to_layout: &Layout, to: &mut [f32]) {
+    from_layout.check("the source", from.len());
+    to_layout.check("the target", to.len());
+    assert_eq!(from_layout.within(to_layout.pixel), *to_layout, "images of different sizes");
+    let area = from_layout.height * from_layout.width;
+    let out = SharedMut(to.as_mut_ptr());
+    each_segment(from_layout, |image, first, count| {
+        for pixel in image * area + first..image * area + first + count {
+            let channels = &from[pixel * from_layout.pixel..][..from_layout.channels];
+            // SAFETY: each pixel comes once, and the slice holds the layout.
+            let to = unsafe { out.get().add(pixel * to_layout.pixel) };
+            // SAFETY: as above; source and target are different slices.
+            unsafe { to.copy_from_nonoverlapping(channels.as_ptr(), channels.len()) };
+        }
+    });
+}
+
+/// Calls `work(image, first pixel, pixels)` for segments of all images, on all threads.
+fn each_segment(layout: &Layout, work: impl Fn(usize, usize, usize) + Sync) {
+    let area = layout.height * layout.width;
+    // Some thousand floats in an item.
+    let together = (16 * 1024 / (SEGMENT * layout.padded_channels())).max(1) * SEGMENT;
+    let items = area.div_ceil(together);
+    parallel(layout.batch * items, |item| {
+        let (image, first) = (item / items, item % items * together);
+        let last = (first + together).min(area);
+        (first..last).step_by(SEGMENT).for_each(|first| work(image, first, SEGMENT.min(last - first)));
+    });
+}
