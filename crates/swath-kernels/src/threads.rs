@@ -158,7 +158,7 @@ impl Pool {
         shared.next.store(0, Ordering::Relaxed);
         let number = shared.state.load(Ordering::Relaxed) / JOB + 1;
         // Sequentially consistent here and where a worker falls asleep: one of the two sees the other.
-        shared.state.store(number * JOB | OPEN, Ordering::SeqCst);
+        shared.state.store((number * JOB) | OPEN, Ordering::SeqCst);
         for (worker, sleeping) in self.workers.iter().zip(&shared.sleeping) {
             if sleeping.load(Ordering::SeqCst) {
                 worker.unpark();

@@ -2,4 +2,5 @@
 
 mod convolution;
 mod gradient;
+mod images;
 mod support;
