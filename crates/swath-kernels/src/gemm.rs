@@ -4,7 +4,7 @@
 //! stay in registers from the first to the last step of the depth; the order of the additions is fixed by the depth
 //! alone, so that a result does not depend on how rows and columns were cut into pieces.
 
-use crate::simd::{Simd, WIDEST};
+use crate::simd::{Kernel, Simd, WIDEST};
 
 /// Where the left matrix lies, in blocks of the depth.
 ///
@@ -157,10 +157,9 @@ macro_rules! for_rows {
     };
 }
 
-/// The pieces of `rows` rows: their number, and where each starts. Pieces differ by one row at most, since a small piece
-/// uses the registers badly.
+/// The pieces of `rows` rows. They differ by one row at most, since a small piece uses the registers badly.
 #[inline(always)]
-pub(crate) fn pieces<S: Simd>(rows: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+fn pieces<S: Simd>(rows: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
     let count = rows.div_ceil(S::ROWS);
     (0..count).map(move |piece| rows * piece / count..rows * (piece + 1) / count)
 }
@@ -168,52 +167,62 @@ pub(crate) fn pieces<S: Simd>(rows: usize) -> impl Iterator<Item = std::ops::Ran
 /// `out = left right`: `rows` by `depth` times `depth` by `vecs` vectors (1 or 2).
 ///
 /// # Safety
-/// The matrices must be valid for reading, and `out` for writing; nothing else may use `out` at the same time.
-#[inline(always)]
-pub(crate) unsafe fn multiply<S: Simd>(
-    rows: usize,
-    vecs: usize,
-    depth: usize,
-    left: Left,
-    right: Rows<*const f32>,
-    out: Rows<*mut f32>,
-) {
-    for piece in pieces::<S>(rows) {
-        // SAFETY: rows of the piece lie within the matrices.
-        unsafe {
-            let left = Left { start: left.start.add(piece.start * WIDEST), ..left };
-            let out = Rows { start: out.start.add(piece.start * out.step), ..out };
-            if vecs == 2 {
-                for_rows!(piece.len(), multiply_rows::<S, 2>(left, right, depth, out));
-            } else {
-                for_rows!(piece.len(), multiply_rows::<S, 1>(left, right, depth, out));
+/// To run it, the matrices must be valid for reading, and `out` for writing; nothing else may use `out` at the same time.
+pub(crate) struct Multiply {
+    pub rows: usize,
+    pub vecs: usize,
+    pub depth: usize,
+    pub left: Left,
+    pub right: Rows<*const f32>,
+    pub out: Rows<*mut f32>,
+}
+
+impl Kernel for Multiply {
+    #[inline(always)]
+    unsafe fn compute<S: Simd>(self) {
+        let Multiply { rows, vecs, depth, left, right, out } = self;
+        for piece in pieces::<S>(rows) {
+            // SAFETY: rows of the piece lie within the matrices.
+            unsafe {
+                let left = Left { start: left.start.add(piece.start * WIDEST), ..left };
+                let out = Rows { start: out.start.add(piece.start * out.step), ..out };
+                if vecs == 2 {
+                    for_rows!(piece.len(), multiply_rows::<S, 2>(left, right, depth, out));
+                } else {
+                    for_rows!(piece.len(), multiply_rows::<S, 1>(left, right, depth, out));
+                }
             }
         }
     }
 }
 
-/// `out += left right` with a left matrix that lies transposed; otherwise as [`multiply`].
+/// `out += left right` with a left matrix that lies transposed; otherwise as [`Multiply`].
 ///
 /// # Safety
-/// As [`multiply`]; `out` must be valid for reading too.
-#[inline(always)]
-pub(crate) unsafe fn add_transposed<S: Simd>(
-    rows: usize,
-    vecs: usize,
-    depth: usize,
-    left: LeftTransposed,
-    right: Rows<*const f32>,
-    out: Rows<*mut f32>,
-) {
-    for piece in pieces::<S>(rows) {
-        // SAFETY: rows of the piece lie within the matrices.
-        unsafe {
-            let left = LeftTransposed { start: left.start.add(piece.start), ..left };
-            let out = Rows { start: out.start.add(piece.start * out.step), ..out };
-            if vecs == 2 {
-                for_rows!(piece.len(), add_transposed_rows::<S, 2>(left, right, depth, out));
-            } else {
-                for_rows!(piece.len(), add_transposed_rows::<S, 1>(left, right, depth, out));
+/// As [`Multiply`]; `out` must be valid for reading too.
+pub(crate) struct AddTransposed {
+    pub rows: usize,
+    pub vecs: usize,
+    pub depth: usize,
+    pub left: LeftTransposed,
+    pub right: Rows<*const f32>,
+    pub out: Rows<*mut f32>,
+}
+
+impl Kernel for AddTransposed {
+    #[inline(always)]
+    unsafe fn compute<S: Simd>(self) {
+        let AddTransposed { rows, vecs, depth, left, right, out } = self;
+        for piece in pieces::<S>(rows) {
+            // SAFETY: rows of the piece lie within the matrices.
+            unsafe {
+                let left = LeftTransposed { start: left.start.add(piece.start), ..left };
+                let out = Rows { start: out.start.add(piece.start * out.step), ..out };
+                if vecs == 2 {
+                    for_rows!(piece.len(), add_transposed_rows::<S, 2>(left, right, depth, out));
+                } else {
+                    for_rows!(piece.len(), add_transposed_rows::<S, 1>(left, right, depth, out));
+                }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Instruction sets, and the one function that compiles a kernel for each of them.
+//! Instruction sets, and the choice among them at run time.
 
 use std::sync::OnceLock;
 
@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use crate::simd::Neon;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
-use crate::simd::{Scalar, Simd};
+use crate::simd::{Kernel, Scalar, Simd};
 
 /// The instruction set that kernels are compiled for. Only those of this machine can be had: see [`Isa::available`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -83,43 +83,21 @@ impl Isa {
     }
 }
 
-/// A computation in vectors: its arguments, and one generic function.
-pub(crate) trait Kernel {
-    /// Computes. Must be `#[inline(always)]`, and so must be all that it calls: whatever is not inlined into the functions of
-    /// [`run`] is compiled without the instruction set.
-    ///
-    /// # Safety
-    /// The machine must have the instruction set of `S`; a kernel adds its own conditions.
-    unsafe fn compute<S: Simd>(self);
-}
-
-/// Runs a kernel with an instruction set: the one place where generic code becomes code for each of them.
+/// Runs a kernel with an instruction set.
 ///
 /// # Safety
 /// What the kernel asks for.
 pub(crate) unsafe fn run<K: Kernel>(isa: Isa, kernel: K) {
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-    unsafe fn avx512<K: Kernel>(kernel: K) {
-        // SAFETY: the caller's promise; this function has the features.
-        unsafe { kernel.compute::<Avx512>() }
-    }
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn avx2<K: Kernel>(kernel: K) {
-        // SAFETY: the caller's promise; this function has the features.
-        unsafe { kernel.compute::<Avx2>() }
-    }
-    // SAFETY: the caller's promise; an `Isa` exists only where the machine has its features.
+    // SAFETY: the caller's promises; an `Isa` exists only where the machine has its features.
     unsafe {
         match isa.0 {
-            Kind::Scalar => kernel.compute::<Scalar>(),
+            Kind::Scalar => Scalar::call(kernel),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 => avx2(kernel),
+            Kind::Avx2 => Avx2::call(kernel),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => avx512(kernel),
+            Kind::Avx512 => Avx512::call(kernel),
             #[cfg(target_arch = "aarch64")]
-            Kind::Neon => kernel.compute::<Neon>(),
+            Kind::Neon => Neon::call(kernel),
         }
     }
 }

@@ -6,10 +6,10 @@
 
 use crate::elementwise::same_size;
 use crate::image::Layout;
-use crate::isa::{self, Isa, Kernel};
+use crate::isa::{self, Isa};
 use crate::pixels::{PixelKernel, Source, Target, each_pixel};
 use crate::shared::SharedMut;
-use crate::simd::Simd;
+use crate::simd::{Kernel, Simd};
 use crate::threads::parallel;
 
 /// Pixels whose sums are taken in single precision before they are added in double.

@@ -1,7 +1,7 @@
 //! Computations pixel by pixel and channel by channel, on all threads.
 
-use crate::isa::{self, Isa, Kernel};
-use crate::simd::Simd;
+use crate::isa::{self, Isa};
+use crate::simd::{Kernel, Simd};
 use crate::threads::parallel;
 
 /// Floats that one item of a parallel loop computes: some ten microseconds of work.

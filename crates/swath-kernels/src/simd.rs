@@ -1,7 +1,7 @@
 //! Vectors of floats: what every kernel is written in.
 //!
-//! A kernel is one generic function over [`Simd`], which [`crate::isa::run`] compiles once for each instruction set. All
-//! methods are inlined into that one function, which is the only one that has the instruction set's features.
+//! A kernel is one generic function over [`Simd`], which [`Simd::call`] compiles once for each instruction set. All methods are
+//! inlined into that one function, which is the only one that has the instruction set's features.
 
 #[cfg(target_arch = "aarch64")]
 mod neon;
@@ -18,6 +18,16 @@ pub(crate) use x86::{Avx2, Avx512};
 /// The widest vector of any instruction set. Channels are padded to whole multiples of it.
 pub(crate) const WIDEST: usize = 16;
 
+/// A computation in vectors: its arguments, and one generic function.
+pub(crate) trait Kernel {
+    /// Computes. Must be `#[inline(always)]`, and so must be all that it calls, other kernels by [`Simd::call`] excepted: whatever
+    /// is not inlined is compiled without the instruction set.
+    ///
+    /// # Safety
+    /// The machine must have the instruction set of `S`; a kernel adds its own conditions.
+    unsafe fn compute<S: Simd>(self);
+}
+
 /// Arithmetic on vectors of `LANES` floats.
 ///
 /// # Safety
@@ -30,6 +40,9 @@ pub(crate) unsafe trait Simd: Copy + 'static {
     const LANES: usize;
     /// Rows of the matrix kernel: with two vectors each, they and the operands fill the registers.
     const ROWS: usize;
+
+    /// Runs a kernel in a function of its own that has the instruction set's features.
+    unsafe fn call<K: Kernel>(kernel: K);
 
     #[inline(always)]
     unsafe fn zero() -> Self::V {

@@ -2,9 +2,9 @@
 
 use super::{Convolution, Groups, Layout, Method, Pattern, PlanError};
 use crate::gather;
-use crate::isa::{self, Isa, Kernel};
+use crate::isa::{self, Isa};
 use crate::shared::SharedMut;
-use crate::simd::{Simd, WIDEST};
+use crate::simd::{Kernel, Simd, WIDEST};
 use crate::threads::parallel;
 use crate::winograd;
 use crate::winograd::transform::{F2, F4};

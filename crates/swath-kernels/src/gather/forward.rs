@@ -6,9 +6,9 @@ use crate::blocking;
 use crate::epilogue::Finish;
 use crate::gemm::{self, Left, Rows};
 use crate::image::Layout;
-use crate::isa::{self, Isa, Kernel};
+use crate::isa::{self, Isa};
 use crate::memory::with_scratch;
-use crate::simd::{Simd, WIDEST};
+use crate::simd::{Kernel, Simd, WIDEST};
 use crate::threads::{parallel, threads};
 use crate::zeros::zeros;
 
@@ -105,7 +105,8 @@ impl Kernel for Block<'_> {
             let channel = self.group * filter.groups.outputs + filter.panels.first(panel);
             // SAFETY: the matrices have these sizes; output pixels and channels exist.
             unsafe {
-                gemm::multiply::<S>(count, width / S::LANES, filter.depth(self.index), left, right, out);
+                let (vecs, depth) = (width / S::LANES, filter.depth(self.index));
+                S::call(gemm::Multiply { rows: count, vecs, depth, left, right, out });
                 for index in 0..count {
                     let pixel = self.output_pixel(index);
                     for lane in (0..width).step_by(S::LANES) {

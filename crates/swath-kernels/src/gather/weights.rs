@@ -6,11 +6,11 @@
 use super::{Groups, Pattern, Tap};
 use crate::gemm::{self, LeftTransposed, Rows};
 use crate::image::Layout;
-use crate::isa::{self, Isa, Kernel};
+use crate::isa::{self, Isa};
 use crate::memory::{Buffer, with_scratch};
 use crate::panels::Panels;
 use crate::shared::SharedMut;
-use crate::simd::{Simd, WIDEST};
+use crate::simd::{Kernel, Simd, WIDEST};
 use crate::threads::parallel;
 use crate::zeros::zeros;
 
@@ -165,7 +165,7 @@ impl Kernel for Sum<'_> {
                     let right = Rows { start: line.add(column), step: layout.pixel };
                     let out = Rows { start: self.out.add(column), step: columns };
                     let vecs = self.panels.width(panel) / S::LANES;
-                    gemm::add_transposed::<S>(rows, vecs, count, left, right, out);
+                    S::call(gemm::AddTransposed { rows, vecs, depth: count, left, right, out });
                 }
             }
             first += count;

@@ -2,7 +2,7 @@
 
 use std::arch::aarch64::*;
 
-use super::Simd;
+use super::{Kernel, Simd};
 
 /// Vectors of 4 floats.
 #[derive(Clone, Copy)]
@@ -25,6 +25,12 @@ unsafe impl Simd for Neon {
     const LANES: usize = 4;
     // 24 of 32 registers hold sums.
     const ROWS: usize = 12;
+
+    #[inline(never)]
+    unsafe fn call<K: Kernel>(kernel: K) {
+        // SAFETY: the caller's promise.
+        unsafe { kernel.compute::<Neon>() }
+    }
 
     methods! {
         splat(value: f32) -> float32x4_t = vdupq_n_f32(value);

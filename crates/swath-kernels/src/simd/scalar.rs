@@ -1,6 +1,6 @@
 //! Plain Rust: the reference, and the way out on machines without a known instruction set.
 
-use super::Simd;
+use super::{Kernel, Simd};
 
 /// Vectors of one float.
 #[derive(Clone, Copy)]
@@ -11,6 +11,12 @@ unsafe impl Simd for Scalar {
     type V = f32;
     const LANES: usize = 1;
     const ROWS: usize = 4;
+
+    #[inline(never)]
+    unsafe fn call<K: Kernel>(kernel: K) {
+        // SAFETY: the caller's promise.
+        unsafe { kernel.compute::<Scalar>() }
+    }
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> f32 {

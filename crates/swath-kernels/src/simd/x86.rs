@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::Simd;
+use super::{Kernel, Simd};
 
 /// Vectors of 16 floats: AVX-512 F, BW, DQ and VL.
 #[derive(Clone, Copy)]
@@ -30,6 +30,18 @@ unsafe impl Simd for Avx512 {
     // 28 of 32 registers hold sums; two hold a row of the right matrix, and one the left one's element.
     const ROWS: usize = 14;
 
+    #[inline(always)]
+    unsafe fn call<K: Kernel>(kernel: K) {
+        #[inline(never)]
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+        unsafe fn featured<K: Kernel>(kernel: K) {
+            // SAFETY: the caller's promise; this function has the features.
+            unsafe { kernel.compute::<Avx512>() }
+        }
+        // SAFETY: the caller's promise.
+        unsafe { featured(kernel) }
+    }
+
     methods! {
         splat(value: f32) -> __m512 = _mm512_set1_ps(value);
         load(from: *const f32) -> __m512 = _mm512_loadu_ps(from);
@@ -55,6 +67,18 @@ unsafe impl Simd for Avx2 {
     const LANES: usize = 8;
     // 12 of 16 registers hold sums.
     const ROWS: usize = 6;
+
+    #[inline(always)]
+    unsafe fn call<K: Kernel>(kernel: K) {
+        #[inline(never)]
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn featured<K: Kernel>(kernel: K) {
+            // SAFETY: the caller's promise; this function has the features.
+            unsafe { kernel.compute::<Avx2>() }
+        }
+        // SAFETY: the caller's promise.
+        unsafe { featured(kernel) }
+    }
 
     methods! {
         splat(value: f32) -> __m256 = _mm256_set1_ps(value);

@@ -9,10 +9,10 @@ use crate::blocking;
 use crate::epilogue::Finish;
 use crate::gemm::{self, Left, Rows};
 use crate::image::Layout;
-use crate::isa::{self, Isa, Kernel};
+use crate::isa::{self, Isa};
 use crate::memory::{Buffer, with_scratch};
 use crate::shared::SharedMut;
-use crate::simd::{Simd, WIDEST};
+use crate::simd::{Kernel, Simd, WIDEST};
 use crate::threads::{parallel, threads};
 
 /// Everything that one convolution consists of, checked: pointers are valid for their layouts.
@@ -208,7 +208,8 @@ impl<T: Transform> Kernel for Multiply<'_, T> {
                         Left { start: block.transformed.add(element * block.plane), block: block.stride * WIDEST };
                     let right = Rows { start: filter.matrix(panel, element), step: width };
                     let out = Rows { start: products.add(element * plane), step: width };
-                    gemm::multiply::<S>(block.count, width / S::LANES, job.input_layout.channels, left, right, out);
+                    let (rows, vecs, depth) = (block.count, width / S::LANES, job.input_layout.channels);
+                    S::call(gemm::Multiply { rows, vecs, depth, left, right, out });
                 }
             }
             for index in 0..block.count {

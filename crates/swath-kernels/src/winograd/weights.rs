@@ -10,11 +10,11 @@ use super::transform::{LONGEST, Transform};
 use crate::blocking;
 use crate::gemm::{self, LeftTransposed, Rows};
 use crate::image::{Layout, padded};
-use crate::isa::{self, Isa, Kernel};
+use crate::isa::{self, Isa};
 use crate::memory::Buffer;
 use crate::panels::Panels;
 use crate::shared::SharedMut;
-use crate::simd::Simd;
+use crate::simd::{Kernel, Simd};
 use crate::threads::parallel;
 
 /// What the sum runs over, checked: pointers are valid for their layouts.
@@ -206,7 +206,8 @@ impl Kernel for Product {
             unsafe {
                 let right = Rows { start: right.start.add(column), ..right };
                 let out = Rows { start: out.start.add(column), ..out };
-                gemm::add_transposed::<S>(rows, panels.width(panel) / S::LANES, depth, left, right, out);
+                let vecs = panels.width(panel) / S::LANES;
+                S::call(gemm::AddTransposed { rows, vecs, depth, left, right, out });
             }
         }
     }
