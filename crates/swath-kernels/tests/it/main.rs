@@ -4,3 +4,4 @@ mod convolution;
 mod gradient;
 mod images;
 mod support;
+mod threads;
