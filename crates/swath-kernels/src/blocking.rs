@@ -11,13 +11,17 @@ const L2: usize = 700 * 1024 / size_of::<f32>();
 /// Rows of the matrix kernel with the widest vectors; blocks are multiples, so that no piece is short.
 const ROWS: usize = 14;
 
+/// What Winograd's blocks may take of it: the transformed weights of narrow layers then stay in L2 beside them, and those of
+/// wide layers stream past in any case.
+const TILES: usize = 270 * 1024 / size_of::<f32>();
+
 /// Tiles that are transformed together for Winograd's method, with `elements` in each: a block holds the transformed
-/// inputs, `elements * tiles * channels`, and the products of one panel, `elements * tiles * columns`, in L2.
+/// inputs, `elements * tiles * channels`, and the products of one panel, `elements * tiles * columns`.
 ///
-/// At most four times the rows of the matrix kernel: beyond that a larger block gains nothing. At least one time, although
-/// more than some 450 channels then exceed the bound: the kernel needs its rows.
+/// At most four times the rows of the matrix kernel, and at least one time, although more than some hundred channels then
+/// exceed the bound: the kernel needs its rows.
 pub(crate) fn winograd_tiles(elements: usize, channels: usize, columns: usize) -> usize {
-    let most = L2 / (elements * (channels.next_multiple_of(WIDEST) + columns));
+    let most = TILES / (elements * (channels.next_multiple_of(WIDEST) + columns));
     (most / ROWS).clamp(1, 4) * ROWS
 }
 

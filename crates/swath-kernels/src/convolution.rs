@@ -24,7 +24,6 @@ use crate::gather::{Geometry, Groups, Pattern};
 use crate::image::Layout;
 
 mod plan;
-mod reference;
 mod weight_gradient;
 
 pub use plan::{Filter, Method, Plan};

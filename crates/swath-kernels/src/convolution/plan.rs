@@ -1,13 +1,13 @@
 //! A convolution for images of one size, checked once.
 
-use super::reference;
 use super::{Convolution, Groups, Layout, Pattern, PlanError};
 use crate::epilogue::{Epilogue, Finish};
 use crate::gather::{self, filter::Gathered};
 use crate::isa::Isa;
 use crate::panels::Panels;
+use crate::winograd;
+use crate::winograd::filter::{Kernels, Transformed};
 use crate::winograd::transform::{F2, F4};
-use crate::winograd::{self, filter::Transformed};
 
 /// How a convolution is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,7 +53,7 @@ pub struct Filter {
 
 enum Form {
     Direct(Gathered),
-    Winograd { method: Method, filter: Transformed, weights: Vec<f32> },
+    Winograd { method: Method, filter: Transformed },
 }
 
 impl Plan {
@@ -227,18 +227,14 @@ impl Plan {
                 })
             }
             Method::Winograd2 | Method::Winograd4 => {
-                let weights = match self.direction {
-                    Direction::Forward => weights.to_vec(),
-                    Direction::Transposed => turned(weights, inputs, outputs),
-                };
-                let weight =
-                    |to: usize, from: usize| std::array::from_fn(|tap| weights[(to * inputs + from) * 9 + tap]);
+                let turned = self.direction == Direction::Transposed;
+                let kernels = Kernels { weights, inputs, outputs, turned };
                 let filter = if self.method == Method::Winograd4 {
-                    Transformed::new::<F4>(outputs, inputs, panels, weight)
+                    Transformed::new::<F4>(self.isa, kernels, panels)
                 } else {
-                    Transformed::new::<F2>(outputs, inputs, panels, weight)
+                    Transformed::new::<F2>(self.isa, kernels, panels)
                 };
-                Form::Winograd { method: self.method, filter, weights }
+                Form::Winograd { method: self.method, filter }
             }
         };
         Ok(Filter { convolution: self.convolution, direction: self.direction, isa: self.isa, form })
@@ -270,11 +266,8 @@ impl Plan {
                 // SAFETY: slices hold their layouts, and the filter was made for this convolution.
                 unsafe { gather::forward::run(self.isa, &job) }
             }
-            Form::Winograd { method, filter, weights } => {
+            Form::Winograd { method, filter } => {
                 let forward = self.forward().filter(|_| self.method == *method).expect("a filter for another method");
-                let repair = |image, row, col, channel| {
-                    reference::output(&forward, &self.input, input, weights, [image, row, col], channel)
-                };
                 let job = winograd::forward::Job {
                     input: input.as_ptr(),
                     input_layout: &self.input,
@@ -283,7 +276,6 @@ impl Plan {
                     padding: [forward.padding[0][0], forward.padding[1][0]],
                     filter,
                     finish,
-                    repair: &repair,
                 };
                 // SAFETY: as above.
                 unsafe {
@@ -298,24 +290,12 @@ impl Plan {
     }
 }
 
-/// 3x3 kernels `[input, output]` as `[output, input]`, turned by half a turn.
-fn turned(weights: &[f32], inputs: usize, outputs: usize) -> Vec<f32> {
-    let mut turned = vec![0.0; weights.len()];
-    for (index, kernel) in weights.chunks_exact(9).enumerate() {
-        let (from, to) = (index / outputs, index % outputs);
-        let place = &mut turned[(to * inputs + from) * 9..][..9];
-        place.copy_from_slice(kernel);
-        place.reverse();
-    }
-    turned
-}
-
 impl Filter {
     /// Bytes of memory.
     pub fn bytes(&self) -> usize {
         match &self.form {
             Form::Direct(filter) => filter.bytes(),
-            Form::Winograd { filter, weights, .. } => filter.bytes() + size_of_val(weights.as_slice()),
+            Form::Winograd { filter, .. } => filter.bytes(),
         }
     }
 }

@@ -107,8 +107,8 @@ impl Kernel for Block<'_> {
             unsafe {
                 let (vecs, depth) = (width / S::LANES, filter.depth(self.index));
                 S::call(gemm::Multiply { rows: count, vecs, depth, left, right, out });
-                for index in 0..count {
-                    let pixel = self.output_pixel(index);
+                for (index, place) in self.places().enumerate() {
+                    let pixel = self.output_pixel(place);
                     for lane in (0..width).step_by(S::LANES) {
                         let value = S::load(self.products.add(index * width + lane));
                         let value = job.finish.apply::<S>(value, pixel, channel + lane);
@@ -121,17 +121,28 @@ impl Kernel for Block<'_> {
 }
 
 impl Block<'_> {
-    /// Image, row and column of a pixel of the block within its phase.
+    /// Image, row and column within the phase of each pixel of the block. Counted up, since a division costs as much as
+    /// a short product.
     #[inline(always)]
-    fn place(&self, index: usize) -> [usize; 3] {
+    fn places(&self) -> impl Iterator<Item = [usize; 3]> + use<> {
         let [rows, cols] = self.phase.count;
-        let (line, col) = ((self.first + index) / cols, (self.first + index) % cols);
-        [line / rows, line % rows, col]
+        let line = self.first / cols;
+        let mut next = [line / rows, line % rows, self.first % cols];
+        (0..self.count).map(move |_| {
+            let place = next;
+            next[2] += 1;
+            if next[2] == cols {
+                next = [next[0], next[1] + 1, 0];
+                if next[1] == rows {
+                    next = [next[0] + 1, 0, 0];
+                }
+            }
+            place
+        })
     }
 
     #[inline(always)]
-    fn output_pixel(&self, index: usize) -> usize {
-        let [image, row, col] = self.place(index);
+    fn output_pixel(&self, [image, row, col]: [usize; 3]) -> usize {
         let Phase { first, step, .. } = self.phase;
         let layout = self.job.output_layout;
         (image * layout.height + first[0] + row * step[0]) * layout.width + first[1] + col * step[1]
@@ -158,8 +169,7 @@ impl Block<'_> {
     #[inline(always)]
     unsafe fn gather<S: Simd>(&self) {
         let blocks = self.job.filter.groups.inputs / WIDEST;
-        for index in 0..self.count {
-            let place = self.place(index);
+        for (index, place) in self.places().enumerate() {
             for tap in 0..self.phase.taps.len() {
                 let to = self.gathered.wrapping_add((tap * blocks * self.count + index) * WIDEST);
                 let (from, step) = match self.input(place, tap) {
@@ -184,8 +194,7 @@ impl Block<'_> {
     unsafe fn gather_odd<S: Simd>(&self) {
         let channels = self.job.filter.groups.inputs;
         let depth = channels * self.phase.taps.len();
-        for index in 0..self.count {
-            let place = self.place(index);
+        for (index, place) in self.places().enumerate() {
             // A tap is copied in whole vectors, whose rest the next tap writes over.
             for tap in 0..self.phase.taps.len() {
                 let (from, step) = match self.input(place, tap) {

@@ -1,10 +1,13 @@
 //! Kernels of convolutions, transformed once for all tiles: `U = G g G^T`.
 
+use std::marker::PhantomData;
+
 use super::transform::{LONGEST, Transform};
-use crate::image::padded;
+use crate::isa::{self, Isa};
 use crate::memory::Buffer;
 use crate::panels::Panels;
 use crate::shared::SharedMut;
+use crate::simd::{Kernel, Simd};
 use crate::threads::parallel;
 
 /// Transformed kernels as right matrices, one for each element of the tile: `[panel][element][channel][column]`.
@@ -15,32 +18,50 @@ pub(crate) struct Transformed {
     elements: usize,
 }
 
+/// 3x3 kernels of all pairs of channels.
+#[derive(Clone, Copy)]
+pub(crate) struct Kernels<'a> {
+    pub weights: &'a [f32],
+    pub inputs: usize,
+    pub outputs: usize,
+    /// Whether they are those of a transposed convolution: `[input, output]` instead of `[output, input]`, and turned by
+    /// half a turn.
+    pub turned: bool,
+}
+
+impl Kernels<'_> {
+    /// The kernel from one channel to another, row by row.
+    #[inline(always)]
+    fn kernel(&self, to: usize, from: usize) -> [f64; 9] {
+        let at = if self.turned { from * self.outputs + to } else { to * self.inputs + from };
+        let kernel = &self.weights[9 * at..][..9];
+        std::array::from_fn(|tap| f64::from(kernel[if self.turned { 8 - tap } else { tap }]))
+    }
+}
+
 impl Transformed {
-    /// `weight(output channel, input channel)` gives the 3x3 kernel, row by row. Computed in f64.
-    pub(crate) fn new<T: Transform>(
-        outputs: usize,
-        channels: usize,
-        panels: Panels,
-        weight: impl Fn(usize, usize) -> [f32; 9] + Sync,
-    ) -> Transformed {
+    /// Computed in f64.
+    pub(crate) fn new<T: Transform>(isa: Isa, kernels: Kernels, panels: Panels) -> Transformed {
         let elements = T::IN * T::IN;
-        let mut values = Buffer::new(padded(outputs) * elements * channels);
+        let channels = kernels.inputs;
+        let mut values = Buffer::new(panels.columns() * elements * channels);
         let shared = SharedMut(values.as_mut_ptr());
-        parallel(panels.count(), |panel| {
-            let (first, width) = (panels.first(panel), panels.width(panel));
-            let start = first * elements * channels;
-            for channel in 0..channels {
-                for column in 0..width {
-                    let output = first + column;
-                    let u =
-                        if output < outputs { tile::<T>(weight(output, channel)) } else { [[0.0; LONGEST]; LONGEST] };
-                    for element in 0..elements {
-                        let at = start + (element * channels + channel) * width + column;
-                        // SAFETY: each panel has its own part of the buffer, `elements * channels * width` floats.
-                        unsafe { shared.get().add(at).write(u[element / T::IN][element % T::IN] as f32) };
-                    }
-                }
-            }
+        // Several items for each panel, since narrow layers have few.
+        let parts = channels.div_ceil(64);
+        parallel(panels.count() * parts, |item| {
+            let (panel, part) = (item / parts, item % parts);
+            let first = panels.first(panel);
+            let filter = TransformFilter::<T> {
+                kernels,
+                first,
+                width: panels.width(panel),
+                channels: channels * part / parts..channels * (part + 1) / parts,
+                // SAFETY: each panel has its own part of the buffer.
+                out: unsafe { shared.get().add(first * elements * channels) },
+                transform: PhantomData,
+            };
+            // SAFETY: each item writes the rows of its own channels.
+            unsafe { isa::run(isa, filter) };
         });
         Transformed { values, panels, channels, elements }
     }
@@ -59,16 +80,66 @@ impl Transformed {
     }
 }
 
-/// `G g G^T`
-fn tile<T: Transform>(g: [f32; 9]) -> [[f64; LONGEST]; LONGEST] {
-    let row = |r: usize| T::filter([0, 1, 2].map(|c| f64::from(g[3 * r + c])));
-    let rows = [row(0), row(1), row(2)];
-    let mut u = [[0.0; LONGEST]; LONGEST];
-    for col in 0..T::IN {
-        let column = T::filter([0, 1, 2].map(|r| rows[r][col]));
-        for (line, value) in u.iter_mut().zip(column).take(T::IN) {
-            line[col] = value;
+/// Kernels that are transformed side by side, so that the compiler finds vectors.
+pub(super) const SIDE: usize = 8;
+
+/// Values of [`SIDE`] kernels.
+pub(super) type Lanes = [f64; SIDE];
+
+/// `G g` of several kernels.
+#[inline(always)]
+fn transform_lanes<T: Transform>(g: [Lanes; 3]) -> [Lanes; LONGEST] {
+    let mut u = [[0.0; SIDE]; LONGEST];
+    for lane in 0..SIDE {
+        let transformed = T::filter([g[0][lane], g[1][lane], g[2][lane]]);
+        for (values, value) in u.iter_mut().zip(transformed) {
+            values[lane] = value;
         }
     }
     u
+}
+
+/// Transforms the kernels of one panel's outputs and some input channels.
+struct TransformFilter<'a, T> {
+    kernels: Kernels<'a>,
+    first: usize,
+    width: usize,
+    channels: std::ops::Range<usize>,
+    /// `[element][channel][column]`
+    out: *mut f32,
+    transform: PhantomData<T>,
+}
+
+impl<T: Transform> Kernel for TransformFilter<'_, T> {
+    #[inline(always)]
+    unsafe fn compute<S: Simd>(self) {
+        let Kernels { inputs, outputs, .. } = self.kernels;
+        for channel in self.channels.start..self.channels.end {
+            for column in (0..self.width).step_by(SIDE) {
+                // Panels are narrower than this with plain Rust only.
+                let side = SIDE.min(self.width - column);
+                let mut g = [[0.0; SIDE]; 9];
+                for lane in 0..side {
+                    let output = self.first + column + lane;
+                    if output < outputs {
+                        for (values, value) in g.iter_mut().zip(self.kernels.kernel(output, channel)) {
+                            values[lane] = value;
+                        }
+                    }
+                }
+                let row = |row: usize| transform_lanes::<T>([g[3 * row], g[3 * row + 1], g[3 * row + 2]]);
+                let rows = [row(0), row(1), row(2)];
+                for col in 0..T::IN {
+                    let u = transform_lanes::<T>([rows[0][col], rows[1][col], rows[2][col]]);
+                    for (row, values) in u.iter().enumerate().take(T::IN) {
+                        let at = ((row * T::IN + col) * inputs + channel) * self.width + column;
+                        for (lane, value) in values.iter().enumerate().take(side) {
+                            // SAFETY: the element, channel and column exist in the panel.
+                            unsafe { self.out.add(at + lane).write(*value as f32) };
+                        }
+                    }
+                }
+            }
+        }
+    }
 }

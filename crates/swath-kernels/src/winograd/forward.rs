@@ -26,8 +26,6 @@ pub(crate) struct Job<'a> {
     pub padding: [usize; 2],
     pub filter: &'a Transformed,
     pub finish: Finish,
-    /// Computes an output again whose tile held something infinite or not a number.
-    pub repair: &'a (dyn Fn(usize, usize, usize, usize) -> f32 + Sync),
 }
 
 // SAFETY: items of the job write to disjoint outputs, and read what nobody writes.
@@ -262,27 +260,78 @@ unsafe fn finish<S: Simd, T: Transform>(job: &Job, tile: Tile, channel: usize, f
             }
         }
         if S::any_nan(probe) {
-            repair::<S>(job, tile, channel, height, width);
+            S::call(Repair::<T> { job: *job, tile, channel, height, width, transform: PhantomData });
         }
     }
 }
 
 /// Computes a tile again, output by output: what is infinite or not a number spreads over a whole tile in the
 /// transformed sums, but touches nine outputs only.
-#[inline(always)]
-unsafe fn repair<S: Simd>(job: &Job, tile: Tile, channel: usize, height: usize, width: usize) {
-    let layout = job.output_layout;
-    for (row, col) in (0..height).flat_map(|row| (0..width).map(move |col| (row, col))) {
-        let (row, col) = (tile.row + row, tile.col + col);
-        let mut values = [0.0; WIDEST];
-        for (lane, value) in values.iter_mut().enumerate().take(S::LANES) {
-            *value = (job.repair)(tile.image, row, col, channel + lane);
-        }
-        let pixel = (tile.image * layout.height + row) * layout.width + col;
-        // SAFETY: the tile lies in the output.
+struct Repair<'a, T> {
+    job: Job<'a>,
+    tile: Tile,
+    channel: usize,
+    height: usize,
+    width: usize,
+    transform: PhantomData<T>,
+}
+
+impl<T: Transform> Kernel for Repair<'_, T> {
+    #[inline(always)]
+    unsafe fn compute<S: Simd>(self) {
+        let Repair { job, tile, channel, height, width, .. } = self;
+        let [top, left] = job.padding;
+        let (row, col) = (tile.row as isize - top as isize, tile.col as isize - left as isize);
+        let square = Square::new(job.input, job.input_layout, tile.image, row, col, T::IN);
+        // SAFETY: the square lies in the image or reads zeros; the tile lies in the output, and the filter has these
+        // channels.
         unsafe {
-            let value = job.finish.apply::<S>(S::load(values.as_ptr()), pixel, channel);
-            S::store(job.output.add(pixel * layout.pixel + channel), value);
+            let mut sums = [[S::zero(); 4]; 4];
+            for from in 0..job.input_layout.channels {
+                let kernel = kernel::<S, T>(job.filter, channel, from);
+                for (row, sums) in sums.iter_mut().enumerate().take(height) {
+                    for (col, sum) in sums.iter_mut().enumerate().take(width) {
+                        for (tap, weight) in kernel.iter().enumerate() {
+                            let value = square.value(row + tap / 3, col + tap % 3, from);
+                            *sum = S::mul_add(S::splat(value), *weight, *sum);
+                        }
+                    }
+                }
+            }
+            let layout = job.output_layout;
+            for (row, sums) in sums.iter().enumerate().take(height) {
+                for (col, sum) in sums.iter().enumerate().take(width) {
+                    let pixel = (tile.image * layout.height + tile.row + row) * layout.width + tile.col + col;
+                    let value = job.finish.apply::<S>(*sum, pixel, channel);
+                    S::store(job.output.add(pixel * layout.pixel + channel), value);
+                }
+            }
         }
+    }
+}
+
+/// The 3x3 kernels from one channel to a vector of channels, out of their transformed form.
+#[inline(always)]
+unsafe fn kernel<S: Simd, T: Transform>(filter: &Transformed, channel: usize, from: usize) -> [S::V; 9] {
+    let widest = filter.panels.widest();
+    let (panel, column) = (channel / widest, channel % widest);
+    let width = filter.panels.width(panel);
+    // SAFETY: the filter has these channels.
+    unsafe {
+        let mut rows = [[S::zero(); LONGEST]; 3];
+        for col in 0..T::IN {
+            let mut u = [S::zero(); LONGEST];
+            for (row, value) in u.iter_mut().enumerate().take(T::IN) {
+                *value = S::load(filter.matrix(panel, row * T::IN + col).add(from * width + column));
+            }
+            for (line, value) in rows.iter_mut().zip(T::kernel::<S>(u)) {
+                line[col] = value;
+            }
+        }
+        let mut kernel = [S::zero(); 9];
+        for (row, line) in rows.into_iter().enumerate() {
+            kernel[3 * row..3 * row + 3].copy_from_slice(&T::kernel::<S>(line));
+        }
+        kernel
     }
 }

@@ -88,4 +88,15 @@ impl Square {
             zeros()
         }
     }
+
+    /// One channel of a pixel, or 0 outside of the image.
+    ///
+    /// # Safety
+    /// The image must have the channel.
+    #[inline(always)]
+    pub(crate) unsafe fn value(&self, row: usize, col: usize, channel: usize) -> f32 {
+        let pixel = self.pixel(row, col, 0);
+        // SAFETY: the caller's promise; zeros stand for any channel.
+        unsafe { if pixel == zeros() { 0.0 } else { *pixel.add(channel) } }
+    }
 }

@@ -26,6 +26,8 @@ pub(crate) trait Transform: Copy + Send + Sync + 'static {
     fn filter(g: [f64; 3]) -> [f64; LONGEST];
     /// `G^T u`, the transposed of [`filter`](Self::filter).
     fn filter_gradient(u: [f64; LONGEST]) -> [f64; 3];
+    /// `g` from `G g`.
+    unsafe fn kernel<S: Simd>(u: [S::V; LONGEST]) -> [S::V; 3];
 }
 
 /// F(2x2, 3x3) on the points 0, 1, -1.
@@ -62,15 +64,23 @@ impl Transform for F2 {
         unsafe { [y[0], S::add(y[0], y[1]), S::sub(y[0], y[1]), S::sub(S::zero(), y[1]), y[2], y[3]] }
     }
 
+    #[inline(always)]
     fn filter(g: [f64; 3]) -> [f64; LONGEST] {
         let even = (g[0] + g[2]) / 2.0;
         let odd = g[1] / 2.0;
         [g[0], even + odd, even - odd, g[2], 0.0, 0.0]
     }
 
+    #[inline(always)]
     fn filter_gradient(u: [f64; LONGEST]) -> [f64; 3] {
         let sum = (u[1] + u[2]) / 2.0;
         [u[0] + sum, (u[1] - u[2]) / 2.0, sum + u[3]]
+    }
+
+    #[inline(always)]
+    unsafe fn kernel<S: Simd>(u: [S::V; LONGEST]) -> [S::V; 3] {
+        // SAFETY: the caller has the instruction set.
+        unsafe { [u[0], S::sub(u[1], u[2]), u[3]] }
     }
 }
 
@@ -129,6 +139,7 @@ impl Transform for F4 {
         }
     }
 
+    #[inline(always)]
     fn filter(g: [f64; 3]) -> [f64; LONGEST] {
         let even = -(g[0] + 0.25 * g[2]);
         let odd = -0.5 * g[1];
@@ -137,10 +148,17 @@ impl Transform for F4 {
         [g[0] / 0.5625, even + odd, even - odd, even_far + odd_far, even_far - odd_far, g[2]]
     }
 
+    #[inline(always)]
     fn filter_gradient(u: [f64; LONGEST]) -> [f64; 3] {
         let (sum, difference) = (u[1] + u[2], u[1] - u[2]);
         let (sum_far, difference_far) = ((u[3] + u[4]) / 9.0, (u[3] - u[4]) / 9.0);
         [u[0] / 0.5625 - sum + sum_far, 1.5 * difference_far - 0.5 * difference, 2.25 * sum_far - 0.25 * sum + u[5]]
+    }
+
+    #[inline(always)]
+    unsafe fn kernel<S: Simd>(u: [S::V; LONGEST]) -> [S::V; 3] {
+        // SAFETY: the caller has the instruction set.
+        unsafe { [S::mul(S::splat(0.5625), u[0]), S::sub(u[2], u[1]), u[5]] }
     }
 }
 
@@ -166,6 +184,10 @@ mod tests {
             let expected: f64 = (0..3).map(|j| f64::from(d[i + j]) * g[j]).sum();
             assert!((f64::from(y[i]) - expected).abs() < 1e-5, "output {i} is {}, not {expected}", y[i]);
         }
+
+        // SAFETY: as above.
+        let kernel = unsafe { T::kernel::<Scalar>(weights.map(|weight| weight as f32)) };
+        assert!(kernel.iter().zip(g).all(|(found, g)| (f64::from(*found) - g).abs() < 1e-6));
 
         // The gradient of the kernel: dg[j] = sum over i of dy[i] d[i + j].
         let dy = [1.0, -2.0, 0.5, 3.0];
