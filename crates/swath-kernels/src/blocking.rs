@@ -37,9 +37,16 @@ pub(crate) fn plane(floats: usize) -> usize {
     floats.next_multiple_of(WIDEST) + if floats.next_multiple_of(WIDEST).is_multiple_of(256) { WIDEST } else { 0 }
 }
 
-/// Tiles whose transformed inputs and gradients, `elements * tiles * channels`, are kept for all threads at once: 4 MB, part of
-/// an L3 cache. Each element's products add to as many sums as there are pairs of channels, whatever the number of tiles, so
-/// that more tiles mean less traffic.
-pub(crate) fn winograd_gradient_tiles(elements: usize, channels: usize) -> usize {
-    ((4 << 20) / size_of::<f32>() / (elements * channels)).max(64)
+/// Whether the sums of a gradient by weights, `elements * inputs * outputs`, fit into L2 beside the tiles that they come from: then
+/// each thread sums over tiles of its own, and needs no other.
+pub(crate) fn winograd_sums_fit(sums: usize) -> bool {
+    sums <= L2
+}
+
+/// Tiles whose transformed inputs and gradients, `elements * tiles * channels`, are kept until they are multiplied: in the L2 of the
+/// core that sums `alone`, otherwise for all cores in 4 MB of L3. Products add to as many sums as there are pairs of
+/// channels, whatever the number of tiles, so that more tiles mean less traffic.
+pub(crate) fn winograd_gradient_tiles(elements: usize, channels: usize, alone: bool) -> usize {
+    let most = if alone { 400 << 10 } else { 4 << 20 };
+    (most / size_of::<f32>() / (elements * channels)).max(if alone { 8 } else { 64 })
 }

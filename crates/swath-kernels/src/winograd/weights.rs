@@ -4,6 +4,7 @@
 
 use std::marker::PhantomData;
 
+use super::filter::{Lanes, SIDE};
 use super::forward::transform;
 use super::tiles::{Square, Tiling};
 use super::transform::{LONGEST, Transform};
@@ -11,7 +12,7 @@ use crate::blocking;
 use crate::gemm::{self, LeftTransposed, Rows};
 use crate::image::{Layout, padded};
 use crate::isa::{self, Isa};
-use crate::memory::Buffer;
+use crate::memory::{Buffer, with_scratch};
 use crate::panels::Panels;
 use crate::shared::SharedMut;
 use crate::simd::{Kernel, Simd};
@@ -35,82 +36,223 @@ unsafe impl Sync for Job<'_> {}
 /// Input channels of one product.
 const ROWS: usize = 56;
 
+/// Chunks of tiles that are summed apart where all sums of one fit into a core's cache.
+const CHUNKS: usize = 8;
+
 /// Calls `visit(input channel, output channel, kernel)` with every gradient.
 ///
 /// # Safety
 /// The job's pointers must be valid for its layouts.
 pub(crate) unsafe fn run<T: Transform>(isa: Isa, job: &Job, visit: impl Fn(usize, usize, [f32; 9]) + Sync) {
-    let tiling = Tiling::new(job.gradient_layout, T::OUT);
-    let (tiles, elements) = (tiling.len(), T::IN * T::IN);
-    let (inputs, outputs) = (job.input_layout.channels, job.gradient_layout.channels);
-    let panels = Panels::new(isa, outputs);
-    let (lines, columns) = (padded(inputs), panels.columns());
-    let most = blocking::winograd_gradient_tiles(elements, lines + columns).min(tiles);
-    let (plane, gradient_plane) = (blocking::plane(most * lines), blocking::plane(most * columns));
-    let mut transformed = Buffer::new(elements * (plane + gradient_plane));
-    let mut sums = Buffer::zeroed(elements * inputs * columns);
-    let (scratch, out) = (SharedMut(transformed.as_mut_ptr()), SharedMut(sums.as_mut_ptr()));
-    let parts = inputs.div_ceil(ROWS);
-    let mut first = 0;
-    while first < tiles {
-        let count = most.min(tiles - first);
-        let pieces = count.div_ceil(16);
-        parallel(pieces, |piece| {
-            let tiles = count * piece / pieces..count * (piece + 1) / pieces;
-            let gradients = scratch.get().wrapping_add(elements * plane);
-            let kernel = TransformBoth::<T> {
-                job: *job,
-                tiling,
-                first,
-                tiles,
-                lines,
-                columns,
-                plane,
-                gradient_plane,
-                transformed: scratch.get(),
-                gradients,
-                transform: PhantomData,
-            };
-            // SAFETY: the caller's promise; each item writes its own tiles.
-            unsafe { isa::run(isa, kernel) };
-        });
-        parallel(elements * parts, |item| {
-            let (element, part) = (item / parts, item % parts);
-            let rows = inputs * part / parts..inputs * (part + 1) / parts;
-            // SAFETY: each item adds to its own element and rows, and reads what the items before have written.
-            unsafe {
-                let left = scratch.get().add(element * plane + rows.start);
-                let right = scratch.get().add(elements * plane + element * gradient_plane);
-                let product = Product {
-                    rows: rows.len(),
-                    depth: count,
-                    panels,
-                    left: LeftTransposed { start: left, step: lines },
-                    right: Rows { start: right, step: columns },
-                    out: Rows { start: out.get().add((element * inputs + rows.start) * columns), step: columns },
-                };
-                isa::run(isa, product);
-            }
-        });
-        first += count;
-    }
-    parallel(inputs, |input| {
-        for output in 0..outputs {
-            let at = |element: usize| f64::from(sums[(element * inputs + input) * columns + output]);
-            let mut lines = [[0.0; LONGEST]; 3];
-            for col in 0..T::IN {
-                let mut u = [0.0; LONGEST];
-                for (row, value) in u.iter_mut().enumerate().take(T::IN) {
-                    *value = at(row * T::IN + col);
-                }
-                for (line, value) in lines.iter_mut().zip(T::filter_gradient(u)) {
-                    line[col] = value;
-                }
-            }
-            let rows = lines.map(T::filter_gradient);
-            visit(input, output, std::array::from_fn(|tap| rows[tap / 3][tap % 3] as f32));
+    let run = Run::<T>::new(isa, job);
+    let mut sums = Buffer::zeroed(run.chunks * run.size());
+    // SAFETY: the caller's promise.
+    unsafe {
+        if run.chunks > 1 {
+            run.sum_chunks(&mut sums);
+        } else {
+            run.sum_together(&mut sums);
         }
+    }
+    let (inputs, outputs) = (run.inputs, job.gradient_layout.channels);
+    parallel(outputs.div_ceil(SIDE), |item| {
+        let columns = item * SIDE..((item + 1) * SIDE).min(outputs);
+        let back = TransformBack::<T, _> { run: &run, inputs, columns, sums: &sums, visit: &visit };
+        // SAFETY: the sums have these channels.
+        unsafe { isa::run(isa, back) };
     });
+}
+
+/// Sizes of one sum.
+struct Run<'a, T> {
+    isa: Isa,
+    job: &'a Job<'a>,
+    tiling: Tiling,
+    inputs: usize,
+    /// Padded input and output channels.
+    lines: usize,
+    columns: usize,
+    panels: Panels,
+    /// Tiles that are transformed before they are multiplied.
+    block: usize,
+    chunks: usize,
+    transform: PhantomData<T>,
+}
+
+impl<'a, T: Transform> Run<'a, T> {
+    const ELEMENTS: usize = T::IN * T::IN;
+
+    fn new(isa: Isa, job: &'a Job<'a>) -> Run<'a, T> {
+        let tiling = Tiling::new(job.gradient_layout, T::OUT);
+        let inputs = job.input_layout.channels;
+        let panels = Panels::new(isa, job.gradient_layout.channels);
+        let (lines, columns) = (padded(inputs), panels.columns());
+        let alone = blocking::winograd_sums_fit(Self::ELEMENTS * inputs * columns);
+        let block = blocking::winograd_gradient_tiles(Self::ELEMENTS, lines + columns, alone).min(tiling.len());
+        let chunks = if alone { CHUNKS.min(tiling.len()) } else { 1 };
+        Run { isa, job, tiling, inputs, lines, columns, panels, block, chunks, transform: PhantomData }
+    }
+
+    /// Floats of the sums of one chunk: `[element][input][column]`.
+    fn size(&self) -> usize {
+        Self::ELEMENTS * self.inputs * self.columns
+    }
+
+    /// Floats of a block of transformed tiles.
+    fn scratch(&self) -> usize {
+        Self::ELEMENTS * (blocking::plane(self.block * self.lines) + blocking::plane(self.block * self.columns))
+    }
+
+    /// Each chunk by one thread, from the first to the last tile.
+    ///
+    /// # Safety
+    /// The job's pointers must be valid for its layouts.
+    unsafe fn sum_chunks(&self, sums: &mut [f32]) {
+        let (tiles, chunks) = (self.tiling.len(), self.chunks);
+        let out = SharedMut(sums.as_mut_ptr());
+        parallel(chunks, |chunk| {
+            let (mut first, last) = (tiles * chunk / chunks, tiles * (chunk + 1) / chunks);
+            with_scratch(self.scratch(), |scratch| {
+                while first < last {
+                    let count = self.block.min(last - first);
+                    // SAFETY: the caller's promise; each chunk has its own scratch and sums.
+                    unsafe {
+                        self.transform(scratch.as_mut_ptr(), first, 0..count);
+                        let out = out.get().add(chunk * self.size());
+                        for element in 0..Self::ELEMENTS {
+                            self.multiply(scratch.as_mut_ptr(), element, 0..self.inputs, count, out);
+                        }
+                    }
+                    first += count;
+                }
+            });
+        });
+    }
+
+    /// Block by block, each by all threads: first its tiles are shared out, then the elements and inputs of its products.
+    ///
+    /// # Safety
+    /// The job's pointers must be valid for its layouts.
+    unsafe fn sum_together(&self, sums: &mut [f32]) {
+        let tiles = self.tiling.len();
+        let mut transformed = Buffer::new(self.scratch());
+        let (scratch, out) = (SharedMut(transformed.as_mut_ptr()), SharedMut(sums.as_mut_ptr()));
+        let parts = self.inputs.div_ceil(ROWS);
+        let mut first = 0;
+        while first < tiles {
+            let count = self.block.min(tiles - first);
+            let pieces = count.div_ceil(16);
+            parallel(pieces, |piece| {
+                let tiles = count * piece / pieces..count * (piece + 1) / pieces;
+                // SAFETY: the caller's promise; each item writes its own tiles.
+                unsafe { self.transform(scratch.get(), first, tiles) };
+            });
+            parallel(Self::ELEMENTS * parts, |item| {
+                let (element, part) = (item / parts, item % parts);
+                let rows = self.inputs * part / parts..self.inputs * (part + 1) / parts;
+                // SAFETY: each item adds to its own element and rows, and reads what the items before have written.
+                unsafe { self.multiply(scratch.get(), element, rows, count, out.get()) };
+            });
+            first += count;
+        }
+    }
+
+    /// Transforms tiles `first + tiles` to their places in a block.
+    unsafe fn transform(&self, block: *mut f32, first: usize, tiles: std::ops::Range<usize>) {
+        let plane = blocking::plane(self.block * self.lines);
+        let kernel = TransformBoth::<T> {
+            job: *self.job,
+            tiling: self.tiling,
+            first,
+            tiles,
+            lines: self.lines,
+            columns: self.columns,
+            plane,
+            gradient_plane: blocking::plane(self.block * self.columns),
+            transformed: block,
+            gradients: block.wrapping_add(Self::ELEMENTS * plane),
+            transform: PhantomData,
+        };
+        // SAFETY: the caller's promise.
+        unsafe { isa::run(self.isa, kernel) };
+    }
+
+    /// Adds the products of one element of a block's `count` tiles for some inputs and all outputs.
+    unsafe fn multiply(
+        &self,
+        block: *mut f32,
+        element: usize,
+        rows: std::ops::Range<usize>,
+        count: usize,
+        out: *mut f32,
+    ) {
+        let (plane, gradient_plane) =
+            (blocking::plane(self.block * self.lines), blocking::plane(self.block * self.columns));
+        // SAFETY: the caller's promise; block and sums have these sizes.
+        unsafe {
+            let product = Product {
+                rows: rows.len(),
+                depth: count,
+                panels: self.panels,
+                left: LeftTransposed { start: block.add(element * plane + rows.start), step: self.lines },
+                right: Rows { start: block.add(Self::ELEMENTS * plane + element * gradient_plane), step: self.columns },
+                out: Rows { start: out.add((element * self.inputs + rows.start) * self.columns), step: self.columns },
+            };
+            isa::run(self.isa, product);
+        }
+    }
+}
+
+/// `G^T U G` for some outputs and all inputs, added over chunks.
+struct TransformBack<'a, T, F> {
+    run: &'a Run<'a, T>,
+    inputs: usize,
+    columns: std::ops::Range<usize>,
+    sums: &'a [f32],
+    visit: &'a F,
+}
+
+impl<T: Transform, F: Fn(usize, usize, [f32; 9])> Kernel for TransformBack<'_, T, F> {
+    #[inline(always)]
+    unsafe fn compute<S: Simd>(self) {
+        let TransformBack { run, inputs, columns, sums, visit } = self;
+        for input in 0..inputs {
+            let mut rows = [[[0.0; SIDE]; LONGEST]; 3];
+            for col in 0..T::IN {
+                let mut u = [[0.0; SIDE]; LONGEST];
+                for (row, values) in u.iter_mut().enumerate().take(T::IN) {
+                    for chunk in 0..run.chunks {
+                        // Columns are padded to a multiple of this, so that all lanes exist.
+                        let at =
+                            chunk * run.size() + ((row * T::IN + col) * inputs + input) * run.columns + columns.start;
+                        for (value, sum) in values.iter_mut().zip(&sums[at..at + SIDE]) {
+                            *value += f64::from(*sum);
+                        }
+                    }
+                }
+                for (line, values) in rows.iter_mut().zip(gradient_lanes::<T>(u)) {
+                    line[col] = values;
+                }
+            }
+            let rows = rows.map(gradient_lanes::<T>);
+            for (lane, output) in (columns.start..columns.end).enumerate() {
+                visit(input, output, std::array::from_fn(|tap| rows[tap / 3][tap % 3][lane] as f32));
+            }
+        }
+    }
+}
+
+/// `G^T u` of several kernels.
+#[inline(always)]
+fn gradient_lanes<T: Transform>(u: [Lanes; LONGEST]) -> [Lanes; 3] {
+    let mut g = [[0.0; SIDE]; 3];
+    for lane in 0..SIDE {
+        let gradient = T::filter_gradient(u.map(|values| values[lane]));
+        for (values, value) in g.iter_mut().zip(gradient) {
+            values[lane] = value;
+        }
+    }
+    g
 }
 
 /// Transforms some tiles of the input and of the gradient: element `e` of tile `t` at `e * plane + t * lines`.
