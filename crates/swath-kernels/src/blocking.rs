@@ -44,9 +44,15 @@ pub(crate) fn winograd_sums_fit(sums: usize) -> bool {
 }
 
 /// Tiles whose transformed inputs and gradients, `elements * tiles * channels`, are kept until they are multiplied: in the L2 of the
-/// core that sums `alone`, otherwise for all cores in 4 MB of L3. Products add to as many sums as there are pairs of
+/// core that sums `alone`, otherwise for all cores together, in L3 as far as it goes. Products add to as many sums as there are pairs of
 /// channels, whatever the number of tiles, so that more tiles mean less traffic.
 pub(crate) fn winograd_gradient_tiles(elements: usize, channels: usize, alone: bool) -> usize {
-    let most = if alone { 400 << 10 } else { 4 << 20 };
+    let most = if alone { 400 << 10 } else { 24 << 20 };
     (most / size_of::<f32>() / (elements * channels)).max(if alone { 8 } else { 64 })
+}
+
+/// The distance between rows of `floats`, a multiple of 16, that are read one after the other at the same place: an odd number of
+/// cache lines, so that they spread over all of L1 and not over a few of its lines.
+pub(crate) fn row(floats: usize) -> usize {
+    floats + if (floats / WIDEST).is_multiple_of(2) { WIDEST } else { 0 }
 }

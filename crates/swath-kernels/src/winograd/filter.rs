@@ -35,7 +35,11 @@ impl Kernels<'_> {
     fn kernel(&self, to: usize, from: usize) -> [f64; 9] {
         let at = if self.turned { from * self.outputs + to } else { to * self.inputs + from };
         let kernel = &self.weights[9 * at..][..9];
-        std::array::from_fn(|tap| f64::from(kernel[if self.turned { 8 - tap } else { tap }]))
+        let mut values = [0.0; 9];
+        for (tap, value) in values.iter_mut().enumerate() {
+            *value = f64::from(kernel[if self.turned { 8 - tap } else { tap }]);
+        }
+        values
     }
 }
 
@@ -92,8 +96,8 @@ fn transform_lanes<T: Transform>(g: [Lanes; 3]) -> [Lanes; LONGEST] {
     let mut u = [[0.0; SIDE]; LONGEST];
     for lane in 0..SIDE {
         let transformed = T::filter([g[0][lane], g[1][lane], g[2][lane]]);
-        for (values, value) in u.iter_mut().zip(transformed) {
-            values[lane] = value;
+        for element in 0..LONGEST {
+            u[element][lane] = transformed[element];
         }
     }
     u
@@ -129,6 +133,7 @@ impl<T: Transform> Kernel for TransformFilter<'_, T> {
                 }
                 let row = |row: usize| transform_lanes::<T>([g[3 * row], g[3 * row + 1], g[3 * row + 2]]);
                 let rows = [row(0), row(1), row(2)];
+                #[expect(clippy::needless_range_loop, reason = "the column of three rows")]
                 for col in 0..T::IN {
                     let u = transform_lanes::<T>([rows[0][col], rows[1][col], rows[2][col]]);
                     for (row, values) in u.iter().enumerate().take(T::IN) {

@@ -9,13 +9,13 @@ use super::forward::transform;
 use super::tiles::{Square, Tiling};
 use super::transform::{LONGEST, Transform};
 use crate::blocking;
-use crate::gemm::{self, LeftTransposed, Rows};
+use crate::gemm::{AddTransposed, LeftTransposed, Rows};
 use crate::image::{Layout, padded};
 use crate::isa::{self, Isa};
 use crate::memory::{Buffer, with_scratch};
 use crate::panels::Panels;
 use crate::shared::SharedMut;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, Simd, WIDEST};
 use crate::threads::parallel;
 
 /// What the sum runs over, checked: pointers are valid for their layouts.
@@ -45,6 +45,10 @@ const CHUNKS: usize = 8;
 /// The job's pointers must be valid for its layouts.
 pub(crate) unsafe fn run<T: Transform>(isa: Isa, job: &Job, visit: impl Fn(usize, usize, [f32; 9]) + Sync) {
     let run = Run::<T>::new(isa, job);
+    if run.chunks == 1 && run.block == run.tiling.len() {
+        // SAFETY: the caller's promise.
+        return unsafe { run.sum_at_once(&visit) };
+    }
     let mut sums = Buffer::zeroed(run.chunks * run.size());
     // SAFETY: the caller's promise.
     unsafe {
@@ -54,10 +58,22 @@ pub(crate) unsafe fn run<T: Transform>(isa: Isa, job: &Job, visit: impl Fn(usize
             run.sum_together(&mut sums);
         }
     }
-    let (inputs, outputs) = (run.inputs, job.gradient_layout.channels);
-    parallel(outputs.div_ceil(SIDE), |item| {
-        let columns = item * SIDE..((item + 1) * SIDE).min(outputs);
-        let back = TransformBack::<T, _> { run: &run, inputs, columns, sums: &sums, visit: &visit };
+    let outputs = job.gradient_layout.channels;
+    parallel(outputs.div_ceil(WIDEST), |item| {
+        let back = TransformBack::<T, _> {
+            sums: Sums {
+                values: &sums,
+                chunks: run.chunks,
+                chunk: run.size(),
+                element: run.inputs * run.columns,
+                row: run.columns,
+                first: [0, 0],
+            },
+            inputs: 0..run.inputs,
+            columns: item * WIDEST..((item + 1) * WIDEST).min(outputs),
+            visit: &visit,
+            transform: PhantomData,
+        };
         // SAFETY: the sums have these channels.
         unsafe { isa::run(isa, back) };
     });
@@ -69,7 +85,7 @@ struct Run<'a, T> {
     job: &'a Job<'a>,
     tiling: Tiling,
     inputs: usize,
-    /// Padded input and output channels.
+    /// Floats from tile to tile of transformed inputs and gradients.
     lines: usize,
     columns: usize,
     panels: Panels,
@@ -86,7 +102,7 @@ impl<'a, T: Transform> Run<'a, T> {
         let tiling = Tiling::new(job.gradient_layout, T::OUT);
         let inputs = job.input_layout.channels;
         let panels = Panels::new(isa, job.gradient_layout.channels);
-        let (lines, columns) = (padded(inputs), panels.columns());
+        let (lines, columns) = (blocking::row(padded(inputs)), blocking::row(panels.columns()));
         let alone = blocking::winograd_sums_fit(Self::ELEMENTS * inputs * columns);
         let block = blocking::winograd_gradient_tiles(Self::ELEMENTS, lines + columns, alone).min(tiling.len());
         let chunks = if alone { CHUNKS.min(tiling.len()) } else { 1 };
@@ -157,6 +173,66 @@ impl<'a, T: Transform> Run<'a, T> {
         }
     }
 
+    /// All tiles in one block: first they are shared out, then inputs and panels of outputs, whose sums need no memory beyond
+    /// a core's cache.
+    ///
+    /// # Safety
+    /// The job's pointers must be valid for its layouts.
+    unsafe fn sum_at_once(&self, visit: &(impl Fn(usize, usize, [f32; 9]) + Sync)) {
+        let (tiles, outputs) = (self.tiling.len(), self.job.gradient_layout.channels);
+        let mut transformed = Buffer::new(self.scratch());
+        let scratch = SharedMut(transformed.as_mut_ptr());
+        let pieces = tiles.div_ceil(16);
+        parallel(pieces, |piece| {
+            // SAFETY: the caller's promise; each item writes its own tiles.
+            unsafe { self.transform(scratch.get(), 0, tiles * piece / pieces..tiles * (piece + 1) / pieces) };
+        });
+        let parts = self.inputs.div_ceil(ROWS);
+        parallel(parts * self.panels.count(), |item| {
+            let (panel, part) = (item / parts, item % parts);
+            let rows = self.inputs * part / parts..self.inputs * (part + 1) / parts;
+            let (first, width) = (self.panels.first(panel), self.panels.width(panel));
+            with_scratch(Self::ELEMENTS * rows.len() * width, |sums| {
+                sums.fill(0.0);
+                for element in 0..Self::ELEMENTS {
+                    let out = sums[element * rows.len() * width..].as_mut_ptr();
+                    // SAFETY: the block is transformed, and the sums are this item's own.
+                    unsafe {
+                        let (left, right) = self.matrices(scratch.get(), element, rows.start);
+                        let right = Rows { start: right.start.add(first), ..right };
+                        let (lanes, depth) = (self.isa.lanes(), tiles);
+                        let out = Rows { start: out, step: width };
+                        let product = AddTransposed { rows: rows.len(), vecs: width / lanes, depth, left, right, out };
+                        isa::run(self.isa, product);
+                    }
+                }
+                let element = rows.len() * width;
+                let origin = [rows.start, first];
+                let back = TransformBack::<T, _> {
+                    sums: Sums { values: sums, chunks: 1, chunk: 0, element, row: width, first: origin },
+                    inputs: rows,
+                    columns: first..(first + width).min(outputs),
+                    visit,
+                    transform: PhantomData,
+                };
+                // SAFETY: the sums have these channels.
+                unsafe { isa::run(self.isa, back) };
+            });
+        });
+    }
+
+    /// The matrices of one element of a block: transformed inputs from an input on, and transformed gradients.
+    unsafe fn matrices(&self, block: *mut f32, element: usize, input: usize) -> (LeftTransposed, Rows<*const f32>) {
+        let plane = blocking::plane(self.block * self.lines);
+        let gradient_plane = blocking::plane(self.block * self.columns);
+        // SAFETY: the caller's promise; the block has these sizes.
+        unsafe {
+            let left = LeftTransposed { start: block.add(element * plane + input), step: self.lines };
+            let gradients = block.add(Self::ELEMENTS * plane + element * gradient_plane);
+            (left, Rows { start: gradients, step: self.columns })
+        }
+    }
+
     /// Transforms tiles `first + tiles` to their places in a block.
     unsafe fn transform(&self, block: *mut f32, first: usize, tiles: std::ops::Range<usize>) {
         let plane = blocking::plane(self.block * self.lines);
@@ -186,57 +262,78 @@ impl<'a, T: Transform> Run<'a, T> {
         count: usize,
         out: *mut f32,
     ) {
-        let (plane, gradient_plane) =
-            (blocking::plane(self.block * self.lines), blocking::plane(self.block * self.columns));
         // SAFETY: the caller's promise; block and sums have these sizes.
         unsafe {
-            let product = Product {
-                rows: rows.len(),
-                depth: count,
-                panels: self.panels,
-                left: LeftTransposed { start: block.add(element * plane + rows.start), step: self.lines },
-                right: Rows { start: block.add(Self::ELEMENTS * plane + element * gradient_plane), step: self.columns },
-                out: Rows { start: out.add((element * self.inputs + rows.start) * self.columns), step: self.columns },
-            };
+            let (left, right) = self.matrices(block, element, rows.start);
+            let start = out.add((element * self.inputs + rows.start) * self.columns);
+            let out = Rows { start, step: self.columns };
+            let product = Product { rows: rows.len(), depth: count, panels: self.panels, left, right, out };
             isa::run(self.isa, product);
         }
     }
 }
 
-/// `G^T U G` for some outputs and all inputs, added over chunks.
+/// Sums by chunk, element, input and output.
+struct Sums<'a> {
+    values: &'a [f32],
+    chunks: usize,
+    /// Floats from chunk to chunk, element to element and input to input.
+    chunk: usize,
+    element: usize,
+    row: usize,
+    /// The first input and output that they hold.
+    first: [usize; 2],
+}
+
+impl Sums<'_> {
+    /// An element of several kernels, added over chunks. Outputs are padded, so that all lanes exist.
+    #[inline(always)]
+    fn lanes(&self, element: usize, input: usize, output: usize) -> Lanes {
+        let mut lanes = [0.0; SIDE];
+        for chunk in 0..self.chunks {
+            let row = chunk * self.chunk + element * self.element + (input - self.first[0]) * self.row;
+            let sums = &self.values[row + output - self.first[1]..];
+            for (value, sum) in lanes.iter_mut().zip(sums) {
+                *value += f64::from(*sum);
+            }
+        }
+        lanes
+    }
+}
+
+/// `G^T U G` for some inputs and outputs.
 struct TransformBack<'a, T, F> {
-    run: &'a Run<'a, T>,
-    inputs: usize,
+    sums: Sums<'a>,
+    inputs: std::ops::Range<usize>,
     columns: std::ops::Range<usize>,
-    sums: &'a [f32],
     visit: &'a F,
+    transform: PhantomData<T>,
 }
 
 impl<T: Transform, F: Fn(usize, usize, [f32; 9])> Kernel for TransformBack<'_, T, F> {
     #[inline(always)]
     unsafe fn compute<S: Simd>(self) {
-        let TransformBack { run, inputs, columns, sums, visit } = self;
-        for input in 0..inputs {
-            let mut rows = [[[0.0; SIDE]; LONGEST]; 3];
-            for col in 0..T::IN {
-                let mut u = [[0.0; SIDE]; LONGEST];
-                for (row, values) in u.iter_mut().enumerate().take(T::IN) {
-                    for chunk in 0..run.chunks {
-                        // Columns are padded to a multiple of this, so that all lanes exist.
-                        let at =
-                            chunk * run.size() + ((row * T::IN + col) * inputs + input) * run.columns + columns.start;
-                        for (value, sum) in values.iter_mut().zip(&sums[at..at + SIDE]) {
-                            *value += f64::from(*sum);
-                        }
+        let columns = self.columns;
+        for input in self.inputs {
+            for first in columns.clone().step_by(SIDE) {
+                let mut rows = [[[0.0; SIDE]; LONGEST]; 3];
+                for col in 0..T::IN {
+                    let mut u = [[0.0; SIDE]; LONGEST];
+                    for (row, values) in u.iter_mut().enumerate().take(T::IN) {
+                        *values = self.sums.lanes(row * T::IN + col, input, first);
+                    }
+                    for (line, values) in rows.iter_mut().zip(gradient_lanes::<T>(u)) {
+                        line[col] = values;
                     }
                 }
-                for (line, values) in rows.iter_mut().zip(gradient_lanes::<T>(u)) {
-                    line[col] = values;
+                let rows = [gradient_lanes::<T>(rows[0]), gradient_lanes::<T>(rows[1]), gradient_lanes::<T>(rows[2])];
+                for (lane, output) in (first..columns.end).take(SIDE).enumerate() {
+                    let mut kernel = [0.0; 9];
+                    for (tap, value) in kernel.iter_mut().enumerate() {
+                        *value = rows[tap / 3][tap % 3][lane] as f32;
+                    }
+                    (self.visit)(input, output, kernel);
                 }
-            }
-            let rows = rows.map(gradient_lanes::<T>);
-            for (lane, output) in (columns.start..columns.end).enumerate() {
-                visit(input, output, std::array::from_fn(|tap| rows[tap / 3][tap % 3][lane] as f32));
             }
         }
     }
@@ -247,10 +344,10 @@ impl<T: Transform, F: Fn(usize, usize, [f32; 9])> Kernel for TransformBack<'_, T
 fn gradient_lanes<T: Transform>(u: [Lanes; LONGEST]) -> [Lanes; 3] {
     let mut g = [[0.0; SIDE]; 3];
     for lane in 0..SIDE {
-        let gradient = T::filter_gradient(u.map(|values| values[lane]));
-        for (values, value) in g.iter_mut().zip(gradient) {
-            values[lane] = value;
-        }
+        let gradient = T::filter_gradient([u[0][lane], u[1][lane], u[2][lane], u[3][lane], u[4][lane], u[5][lane]]);
+        g[0][lane] = gradient[0];
+        g[1][lane] = gradient[1];
+        g[2][lane] = gradient[2];
     }
     g
 }
@@ -280,7 +377,7 @@ impl<T: Transform> Kernel for TransformBoth<'_, T> {
             let (row, col) = (tile.row as isize, tile.col as isize);
             let (top, left) = (job.padding[0] as isize, job.padding[1] as isize);
             let square = Square::new(job.input, job.input_layout, tile.image, row - top, col - left, T::IN);
-            for channel in (0..self.lines).step_by(S::LANES) {
+            for channel in (0..job.input_layout.padded_channels()).step_by(S::LANES) {
                 // SAFETY: the square lies in the image or reads zeros, and the scratch has room for all tiles.
                 unsafe {
                     let to = self.transformed.add(index * self.lines + channel);
@@ -293,7 +390,7 @@ impl<T: Transform> Kernel for TransformBoth<'_, T> {
             }
             // Beyond the edge the output does not exist, and its gradient is 0.
             let square = Square::new(job.gradient, job.gradient_layout, tile.image, row, col, T::OUT);
-            for channel in (0..self.columns).step_by(S::LANES) {
+            for channel in (0..job.gradient_layout.padded_channels()).step_by(S::LANES) {
                 // SAFETY: as above.
                 unsafe {
                     let to = self.gradients.add(index * self.columns + channel);
@@ -349,7 +446,7 @@ impl Kernel for Product {
                 let right = Rows { start: right.start.add(column), ..right };
                 let out = Rows { start: out.start.add(column), ..out };
                 let vecs = panels.width(panel) / S::LANES;
-                S::call(gemm::AddTransposed { rows, vecs, depth, left, right, out });
+                S::call(AddTransposed { rows, vecs, depth, left, right, out });
             }
         }
     }
