@@ -4,6 +4,8 @@
 //! blocks, or on other images of a batch.
 
 mod blocking;
+#[cfg(feature = "burn")]
+mod burn;
 mod convolution;
 mod elementwise;
 mod epilogue;
@@ -25,6 +27,8 @@ mod transfer;
 mod winograd;
 mod zeros;
 
+#[cfg(feature = "burn")]
+pub use burn::bytes;
 pub use convolution::{Convolution, Filter, Method, Plan, WeightGradient, bias_gradient};
 pub use elementwise::{activate, add, relu_gradient};
 pub use epilogue::{Activation, Bias, Epilogue};

@@ -12,7 +12,7 @@ use std::slice;
 use std::sync::Mutex;
 
 /// Alignment in bytes: a cache line, and the widest vector.
-const ALIGN: usize = 64;
+pub(crate) const ALIGN: usize = 64;
 
 /// From this size in bytes buffers are aligned to huge pages, and sizes are rounded up to whole ones.
 const HUGE: usize = 2 << 20;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::block::conv2d;
 use crate::family::FamilyError;
+use crate::ops;
 
 /// Options of the head, as recipes write them: `[model.head]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +60,6 @@ impl Head {
     /// - `features`: `[batch, channels, h, w]`
     /// - output: `[batch, class, h, w]`
     pub fn forward(&self, features: Tensor<4>) -> Tensor<4> {
-        self.conv.forward(features)
+        ops::conv(&self.conv, features)
     }
 }

@@ -9,6 +9,7 @@ use crate::decoder::{Decoder, DecoderConfig, Output};
 use crate::encoder::{Encoder, EncoderConfig};
 use crate::family::{FamilyError, Level};
 use crate::head::{Head, HeadConfig};
+use crate::ops;
 use crate::weights;
 
 /// A complete network as plain data.
@@ -138,7 +139,7 @@ impl Segmenter {
             Some(head) => head.forward(x),
             None => x,
         };
-        crop(resize(logits, [padded_height, padded_width]), [height, width])
+        crop(ops::planes(resize(logits, [padded_height, padded_width])), [height, width])
     }
 
     /// The encoder, for looking at its features.

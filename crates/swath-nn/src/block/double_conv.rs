@@ -3,10 +3,10 @@
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, BatchNormConfig};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
 use super::{conv2d, conv2d_for_norm};
+use crate::ops;
 
 /// Shape of a [`DoubleConv`].
 #[derive(Clone, Copy, Debug)]
@@ -51,9 +51,8 @@ impl DoubleConv {
 }
 
 fn step(conv: &Conv2d, norm: Option<&BatchNorm>, x: Tensor<4>) -> Tensor<4> {
-    let x = conv.forward(x);
-    relu(match norm {
-        Some(norm) => norm.forward(x),
-        None => x,
-    })
+    match norm {
+        Some(norm) => ops::conv_norm_relu(conv, norm, x),
+        None => ops::conv_relu(conv, x),
+    }
 }

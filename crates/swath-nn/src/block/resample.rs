@@ -1,9 +1,10 @@
 //! Changes of size: upsampling between levels, resizing of the logits, padding to whole strides.
 
-use burn::tensor::module::interpolate;
-use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
+use burn::tensor::ops::InterpolateMode;
 use burn::tensor::{Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
+
+use crate::ops;
 
 /// How a decoder doubles the resolution.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +26,7 @@ pub enum Upsampling {
 /// - output: `[batch, channels, size[0], size[1]]`
 pub fn resize(x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     let [_, _, height, width] = x.dims();
-    if [height, width] == size { x } else { resample(x, InterpolateMode::Bilinear, size) }
+    if [height, width] == size { x } else { ops::resample(x, InterpolateMode::Bilinear, size) }
 }
 
 /// Doubles height and width without parameters: `bilinear` or by repetition.
@@ -36,7 +37,7 @@ pub fn resize(x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
 pub fn upsample(x: Tensor<4>, bilinear: bool) -> Tensor<4> {
     let [_, _, height, width] = x.dims();
     let mode = if bilinear { InterpolateMode::Bilinear } else { InterpolateMode::Nearest };
-    resample(x, mode, [2 * height, 2 * width])
+    ops::resample(x, mode, [2 * height, 2 * width])
 }
 
 /// Extends the lower and right edge to a multiple of `multiple` by mirroring without repeating the edge pixel, as
@@ -55,10 +56,6 @@ pub(crate) fn pad_mirror(x: Tensor<4>, multiple: usize) -> Tensor<4> {
 pub(crate) fn crop(x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     let [batch, channels, height, width] = x.dims();
     if [height, width] == size { x } else { x.slice([0..batch, 0..channels, 0..size[0], 0..size[1]]) }
-}
-
-fn resample(x: Tensor<4>, mode: InterpolateMode, size: [usize; 2]) -> Tensor<4> {
-    interpolate(x, InterpolateOptions::new(mode).with_align_corners(false).with_output_size(size))
 }
 
 fn extend(x: Tensor<4>, axis: usize, from: usize, to: usize) -> Tensor<4> {

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::Output;
 use crate::family::{FamilyError, Level};
 use crate::head::{Head, HeadConfig};
+use crate::ops;
 
 /// Options of `[model.decoder.fcn]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +108,6 @@ impl Fcn {
     pub fn forward(&self, features: Vec<Tensor<4>>) -> Tensor<4> {
         let mut scores = self.sources.iter().zip(&self.scores).map(|(&i, score)| score.forward(features[i].clone()));
         let coarsest = scores.next().expect("an FCN scores at least the coarsest level");
-        scores.zip(&self.ups).fold(coarsest, |fused, (finer, up)| up.conv.forward(fused) + finer)
+        scores.zip(&self.ups).fold(coarsest, |fused, (finer, up)| ops::add(ops::conv_transpose(&up.conv, fused), finer))
     }
 }

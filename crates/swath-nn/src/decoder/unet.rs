@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::Output;
 use crate::block::{DoubleConv, DoubleConvConfig, Upsampling, upsample};
 use crate::family::{FamilyError, Level};
+use crate::ops;
 
 /// Options of `[model.decoder.unet]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,11 +160,11 @@ impl Unet {
 impl Step {
     fn forward(&self, x: Tensor<4>, skip: Option<Tensor<4>>) -> Tensor<4> {
         let x = match &self.up {
-            Some(up) => up.forward(x),
+            Some(up) => ops::conv_transpose(up, x),
             None => upsample(x, self.bilinear),
         };
         self.convs.forward(match skip {
-            Some(skip) => Tensor::cat(vec![x, skip], 1),
+            Some(skip) => ops::concat(x, skip),
             None => x,
         })
     }

@@ -7,13 +7,13 @@
 //! normalization is on by default; there is no dropout at the deepest level.
 
 use burn::module::Module;
-use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::block::{DoubleConv, DoubleConvConfig};
 use crate::family::{FamilyError, Level};
+use crate::ops;
 
 /// Options of `[model.encoder.plain]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,8 +89,12 @@ impl Plain {
     pub fn forward(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
         let mut features: Vec<Tensor<4>> = Vec::with_capacity(self.levels.len());
         for level in &self.levels {
-            let input = match features.last() {
-                Some(finer) => max_pool2d(finer.clone(), MaxPoolOptions::new([2, 2])),
+            let input = match features.pop() {
+                Some(finer) => {
+                    let [feature, finer] = ops::fork(finer);
+                    features.push(feature);
+                    ops::max_pool(finer, MaxPoolOptions::new([2, 2]))
+                }
                 None => images.clone(),
             };
             features.push(level.forward(input));

@@ -8,14 +8,13 @@
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, BatchNormConfig};
-use burn::tensor::activation::relu;
-use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::block::conv2d_for_norm;
 use crate::family::{FamilyError, Level};
+use crate::ops;
 
 /// Options of `[model.encoder.resnet]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,13 +133,14 @@ impl Resnet {
     /// - `images`: `[batch, band, H, W]`
     /// - output: the stem `[batch, width, H / 2, W / 2]`, then the four stages at strides 4, 8, 16 and 32
     pub fn forward(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
-        let stem = relu(self.bn1.forward(self.conv1.forward(images)));
+        let [stem, x] = ops::fork(ops::conv_norm_relu(&self.conv1, &self.bn1, images));
         let pool = MaxPoolOptions::new([3, 3]).with_stride([2, 2]).with_padding([1, 1]);
-        let mut x = max_pool2d(stem.clone(), pool);
+        let mut x = ops::max_pool(x, pool);
         let mut features = vec![stem];
         for stage in [&self.layer1, &self.layer2, &self.layer3, &self.layer4] {
-            x = stage.iter().fold(x, |x, block| block.forward(x));
-            features.push(x.clone());
+            let [feature, next] = ops::fork(stage.iter().fold(x, |x, block| block.forward(x)));
+            features.push(feature);
+            x = next;
         }
         features
     }
@@ -205,16 +205,17 @@ struct Block {
 impl Block {
     /// `relu(f(x) + shortcut(x))`
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let mut y = relu(self.bn1.forward(self.conv1.forward(x.clone())));
-        y = self.bn2.forward(self.conv2.forward(y));
-        if let (Some(conv3), Some(bn3)) = (&self.conv3, &self.bn3) {
-            y = bn3.forward(conv3.forward(relu(y)));
-        }
-        let shortcut = match &self.downsample {
-            Some(projection) => projection.forward(x),
-            None => x,
+        let [x, shortcut] = ops::fork(x);
+        let y = ops::conv_norm_relu(&self.conv1, &self.bn1, x);
+        let y = match (&self.conv3, &self.bn3) {
+            (Some(conv3), Some(bn3)) => ops::conv_norm(conv3, bn3, ops::conv_norm_relu(&self.conv2, &self.bn2, y)),
+            _ => ops::conv_norm(&self.conv2, &self.bn2, y),
         };
-        relu(y + shortcut)
+        let shortcut = match &self.downsample {
+            Some(projection) => projection.forward(shortcut),
+            None => shortcut,
+        };
+        ops::add_relu(y, shortcut)
     }
 }
 
@@ -227,6 +228,6 @@ struct Projection {
 
 impl Projection {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.norm.forward(self.conv.forward(x))
+        ops::conv_norm(&self.conv, &self.norm, x)
     }
 }

@@ -14,11 +14,11 @@ use swath_nn::encoder::resnet::ResnetConfig;
 use swath_nn::preset::PRESETS;
 use swath_nn::{HeadConfig, Level, Segmenter, SegmenterConfig, weights};
 
-const BANDS: usize = 5;
-const CLASSES: usize = 3;
+pub(crate) const BANDS: usize = 5;
+pub(crate) const CLASSES: usize = 3;
 
 /// Small forms of every encoder. A new member that is missing here fails `small_forms_cover_the_families`.
-fn small_encoders() -> Vec<EncoderConfig> {
+pub(crate) fn small_encoders() -> Vec<EncoderConfig> {
     vec![
         PlainConfig { width: 4, depth: 4, batch_norm: true }.into(),
         PlainConfig { width: 4, depth: 4, batch_norm: false }.into(),
@@ -28,7 +28,7 @@ fn small_encoders() -> Vec<EncoderConfig> {
 }
 
 /// Small forms of every decoder.
-fn small_decoders() -> Vec<DecoderConfig> {
+pub(crate) fn small_decoders() -> Vec<DecoderConfig> {
     let unet = |upsampling| UnetConfig { upsampling, ..UnetConfig::default() };
     vec![
         unet(Upsampling::Transposed).into(),

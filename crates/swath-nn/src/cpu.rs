@@ -1,0 +1,60 @@
+//! Prediction on CPUs, on the kernels of `swath-kernels`.
+//!
+//! An [`Executor`] records what a network does with chips of one size, turns that into a program and runs it on as many chips
+//! as come. Members of the family need nothing for it: what they compute is seen operation by operation.
+//!
+//! ```text
+//! Segmenter -> capture -> translate -> fold, fuse -> place -> arena -> program
+//! ```
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `capture` | the operations of a forward pass, without those that nothing needs |
+//! | `translate` | from Burn's operations to those that have a form here |
+//! | `graph` | the operations, and the values between them |
+//! | `fold`, `fuse` | batch normalization into weights; sums and activations into convolutions |
+//! | `place` | which values lie within wider ones, so that concatenations move nothing |
+//! | `arena` | where values lie in one block of memory |
+//! | `program` | plans and filters, and the run |
+//! | `interpret` | single operations on Burn's own backend |
+//! | `executor` | programs by the size of chips |
+
+mod arena;
+mod capture;
+mod executor;
+mod fold;
+mod fuse;
+mod graph;
+mod interpret;
+mod place;
+mod program;
+mod translate;
+
+#[cfg(test)]
+mod tests;
+
+pub use executor::Executor;
+
+/// Why a network cannot be executed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExecutorError {
+    /// The forward pass could not be recorded.
+    #[error("recording the network failed: {problem}")]
+    Capture {
+        /// What went wrong.
+        problem: String,
+    },
+    /// A convolution could not be planned.
+    #[error(transparent)]
+    Plan(#[from] swath_kernels::PlanError),
+    /// A slice has another length than the shape of the chip says.
+    #[error("{what} has {found} values, where {expected} are needed")]
+    Length {
+        /// Which slice.
+        what: &'static str,
+        /// Its length.
+        found: usize,
+        /// The length that fits.
+        expected: usize,
+    },
+}

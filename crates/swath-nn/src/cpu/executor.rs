@@ -1,0 +1,87 @@
+//! A network on CPUs, for chips of any size.
+
+use std::collections::{BTreeSet, HashMap};
+
+use burn::module::Module;
+use swath_kernels::Buffer;
+
+use super::ExecutorError;
+use super::capture::{Captured, capture};
+use super::fold::fold_scales;
+use super::fuse::{fuse_activations, fuse_sums};
+use super::graph::Size;
+use super::program::{Filters, Program};
+use super::translate::translate;
+use crate::segmenter::Segmenter;
+
+/// Runs a [`Segmenter`] on the kernels of `swath-kernels`.
+///
+/// The first chip of a size costs the planning of a program, which later ones use; filters and memory are shared between
+/// sizes. The logits of a chip depend on nothing else than the chip, the weights and the instruction set of the machine:
+/// not on the number of threads, nor on what ran before.
+pub struct Executor {
+    segmenter: Segmenter,
+    programs: HashMap<[usize; 3], Program>,
+    filters: Filters,
+    arena: Buffer,
+}
+
+impl Executor {
+    /// An executor of a network, with the weights and running statistics that it has now.
+    pub fn new(segmenter: Segmenter) -> Executor {
+        Executor { segmenter, programs: HashMap::new(), filters: Filters::default(), arena: Buffer::new(0) }
+    }
+
+    /// Computes the logits of one chip.
+    ///
+    /// # Shapes
+    /// - `chip`: `[bands, height, width]`, with these three sizes in `shape`
+    /// - `logits`: `[class, height, width]`
+    ///
+    /// # Errors
+    /// When `chip` or `logits` has another length than `shape` and the network say, or the network does not fit the shape.
+    pub fn run(&mut self, chip: &[f32], shape: [usize; 3], logits: &mut [f32]) -> Result<(), ExecutorError> {
+        let fits = |what, found, expected| match found == expected {
+            true => Ok(()),
+            false => Err(ExecutorError::Length { what, found, expected }),
+        };
+        fits("the chip", chip.len(), shape.iter().product())?;
+        if !self.programs.contains_key(&shape) {
+            let program = self.program(shape)?;
+            if self.arena.len() < program.arena() {
+                // The old one first, whose memory the new one may take.
+                self.arena = Buffer::new(0);
+                self.arena = Buffer::new(program.arena());
+            }
+            self.programs.insert(shape, program);
+        }
+        let program = &self.programs[&shape];
+        fits("the logits", logits.len(), program.outputs())?;
+        program.run(chip, &mut self.arena, logits);
+        Ok(())
+    }
+
+    /// The operations of the chips so far that have no form here and run on Burn's own backend, which is slower.
+    pub fn fallbacks(&self) -> BTreeSet<String> {
+        self.programs.values().flat_map(Program::fallbacks).collect()
+    }
+
+    fn program(&mut self, shape: [usize; 3]) -> Result<Program, ExecutorError> {
+        let [channels, height, width] = shape;
+        let segmenter = &self.segmenter;
+        // Clones share their running statistics, which moving one would take from the others; `valid` makes new ones.
+        let captured = capture([1, channels, height, width], |device, images| {
+            segmenter.valid().to_device(device).forward(images)
+        })?;
+        compile(captured, Size { channels, height, width }, &mut self.filters)
+    }
+}
+
+/// A program for what was recorded on images of a size.
+pub(super) fn compile(captured: Captured, input: Size, filters: &mut Filters) -> Result<Program, ExecutorError> {
+    let mut graph = translate(captured, input)?;
+    fold_scales(&mut graph);
+    fuse_sums(&mut graph);
+    fuse_activations(&mut graph);
+    Ok(Program::new(graph, filters)?)
+}

@@ -1,0 +1,63 @@
+//! Batch normalization as part of a convolution's weights.
+//!
+//! `gamma (conv(x) + b - mean) / sqrt(variance + epsilon) + beta` is again a convolution with bias. The new weights are
+//! computed in f64 and rounded once.
+
+use swath_kernels::{Activation, Convolution};
+
+use super::graph::{ConvolutionOp, Graph, Op};
+
+/// Folds every scaling into the convolution before it. Where there is none, or others read its result too, the scaling itself
+/// becomes a convolution, with one weight for each channel.
+pub(super) fn fold_scales(graph: &mut Graph) {
+    let mut position = 0;
+    while position < graph.nodes.len() {
+        let Op::Scale { scale, shift } = &mut graph.nodes[position].op else {
+            position += 1;
+            continue;
+        };
+        let (scale, shift) = (std::mem::take(scale), std::mem::take(shift));
+        let open = graph.open_convolution(graph.nodes[position].inputs[0]);
+        // One with an addend would have to scale that too.
+        match open.filter(|&convolution| graph.nodes[convolution].inputs.len() == 1) {
+            Some(convolution) => {
+                let outputs = graph.nodes.remove(position).outputs;
+                let node = &mut graph.nodes[convolution];
+                if let Op::Convolution(op) = &mut node.op {
+                    fold(op, &scale, &shift);
+                }
+                node.outputs = outputs;
+            }
+            None => {
+                graph.nodes[position].op = Op::Convolution(Box::new(channelwise(&scale, shift)));
+                position += 1;
+            }
+        }
+    }
+}
+
+fn fold(op: &mut ConvolutionOp, scale: &[f64], shift: &[f64]) {
+    let Convolution { inputs, outputs, groups, kernel, .. } = op.convolution;
+    let (taps, own_in, own_out) = (kernel[0] * kernel[1], inputs / groups, outputs / groups);
+    for (index, weights) in op.weights.chunks_exact_mut(taps).enumerate() {
+        let output = match op.transposed {
+            None => index / own_in,
+            Some(_) => index / own_out / own_in * own_out + index % own_out,
+        };
+        weights.iter_mut().for_each(|weight| *weight = (f64::from(*weight) * scale[output]) as f32);
+    }
+    for (bias, (scale, shift)) in op.bias.iter_mut().zip(scale.iter().zip(shift)) {
+        *bias = *bias * scale + shift;
+    }
+}
+
+fn channelwise(scale: &[f64], shift: Vec<f64>) -> ConvolutionOp {
+    let channels = scale.len();
+    ConvolutionOp {
+        convolution: Convolution::new(channels, channels).groups(channels),
+        transposed: None,
+        weights: scale.iter().map(|scale| *scale as f32).collect(),
+        bias: shift,
+        activation: Activation::Identity,
+    }
+}

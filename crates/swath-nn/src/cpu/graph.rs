@@ -1,0 +1,131 @@
+//! Operations on images, and the values between them.
+
+use burn::backend::ir::OperationIr;
+use burn::tensor::{TensorData, TensorId};
+use swath_kernels::{Activation, Alignment, Convolution, Divisor, Interpolation, Pooling};
+
+/// A value: an image, or something else that only Burn's own operations know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Value(pub(super) usize);
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// One image of floats.
+    Image(Size),
+    /// A tensor of another form.
+    Tensor,
+}
+
+/// Channels, rows and columns of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Size {
+    pub(super) channels: usize,
+    pub(super) height: usize,
+    pub(super) width: usize,
+}
+
+/// A computation. Each value is the output of one node, or the graph's input.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) op: Op,
+    pub(super) inputs: Vec<Value>,
+    pub(super) outputs: Vec<Value>,
+}
+
+/// What a node computes from its inputs.
+#[derive(Debug)]
+pub(super) enum Op {
+    /// `activation(conv(inputs[0]) + bias + inputs[1])`, the last term where there is a second input.
+    Convolution(Box<ConvolutionOp>),
+    /// `scale x + shift` in each channel: batch normalization with given statistics.
+    Scale { scale: Vec<f64>, shift: Vec<f64> },
+    /// An elementwise function.
+    Activate(Activation),
+    /// The sum of two images, and a function of it.
+    Add(Activation),
+    /// The greatest value of each window.
+    MaxPool(Pooling),
+    /// The mean of each window.
+    AveragePool(Pooling, Divisor),
+    /// Means over windows that divide the image into the output's rows and columns.
+    AdaptiveAveragePool,
+    /// The image in another size.
+    Resize(Interpolation, Alignment),
+    /// The channels of all inputs, one after the other.
+    Concatenate,
+    /// Pixel `[row, col]` of the output is pixel `[rows[row], cols[col]]` of the image: crops and mirrored edges.
+    Take { rows: Vec<usize>, cols: Vec<usize> },
+    /// An operation without a form here.
+    Burn(Box<BurnOp>),
+}
+
+/// An operation for Burn's own backend.
+#[derive(Debug)]
+pub(super) struct BurnOp {
+    pub(super) operation: OperationIr,
+    /// The names that the operation has for the node's inputs, in their order.
+    pub(super) inputs: Vec<TensorId>,
+    /// Its other inputs.
+    pub(super) constants: Vec<(TensorId, TensorData)>,
+}
+
+/// A convolution with its weights.
+#[derive(Debug)]
+pub(super) struct ConvolutionOp {
+    pub(super) convolution: Convolution,
+    /// For a transposed convolution, rows and columns that its output has beyond the smallest possible ones.
+    pub(super) transposed: Option<[usize; 2]>,
+    /// `[outputs, inputs / groups, rows, columns]`; `[inputs, outputs / groups, rows, columns]` when transposed.
+    pub(super) weights: Vec<f32>,
+    /// One value for each output channel.
+    pub(super) bias: Vec<f64>,
+    pub(super) activation: Activation,
+}
+
+/// A computation from one image to one value.
+#[derive(Debug)]
+pub(super) struct Graph {
+    /// In an order in which they can run.
+    pub(super) nodes: Vec<Node>,
+    /// What each value is, by its number.
+    pub(super) kinds: Vec<Kind>,
+    pub(super) input: Value,
+    pub(super) output: Value,
+}
+
+impl Graph {
+    /// The size of an image.
+    ///
+    /// # Panics
+    /// When the value is none.
+    pub(super) fn size(&self, value: Value) -> Size {
+        match self.kinds[value.0] {
+            Kind::Image(size) => size,
+            Kind::Tensor => panic!("value {} is no image", value.0),
+        }
+    }
+
+    pub(super) fn is_image(&self, value: Value) -> bool {
+        matches!(self.kinds[value.0], Kind::Image(_))
+    }
+
+    /// How often a value is read, the caller of the graph included.
+    pub(super) fn uses(&self, value: Value) -> usize {
+        let inputs = self.nodes.iter().flat_map(|node| &node.inputs);
+        inputs.filter(|input| **input == value).count() + usize::from(self.output == value)
+    }
+
+    /// The position of the node that makes a value; `None` for the graph's input.
+    pub(super) fn producer(&self, value: Value) -> Option<usize> {
+        self.nodes.iter().position(|node| node.outputs.contains(&value))
+    }
+
+    /// The position of the convolution that makes a value, when nobody else reads it and nothing follows it yet: the next
+    /// operation can become part of it.
+    pub(super) fn open_convolution(&self, value: Value) -> Option<usize> {
+        let producer = self.producer(value).filter(|_| self.uses(value) == 1)?;
+        let open = matches!(&self.nodes[producer].op, Op::Convolution(op) if op.activation == Activation::Identity);
+        open.then_some(producer)
+    }
+}

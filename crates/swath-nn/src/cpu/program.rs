@@ -1,0 +1,322 @@
+//! Plans and filters for images of one size, and the run.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Range;
+use std::sync::Arc;
+
+use burn::tensor::TensorData;
+use swath_kernels::{
+    Activation, Alignment, Bias, Convolution, Divisor, Epilogue, Filter, Interpolation, Layout, Method, Plan,
+    PlanError, Pooling, activate, adaptive_average_pool, add, average_pool, copy, max_pool, pack, parallel_chunks,
+    resize, unpack,
+};
+
+use super::arena::{Tenant, arrange, split};
+use super::graph::{BurnOp, ConvolutionOp, Graph, Kind, Node, Op, Value};
+use super::interpret::{interpret, name};
+use super::place::{Placement, layout};
+
+/// What a graph computes, ready to run.
+pub(super) struct Program {
+    steps: Vec<Step>,
+    input: Image,
+    output: Image,
+    /// Floats of memory that a run needs.
+    arena: usize,
+    /// Slots for values that are no images: as many as there are values, or none.
+    tensors: usize,
+}
+
+/// An image in the arena.
+#[derive(Clone, Copy, Debug)]
+struct Image {
+    start: usize,
+    layout: Layout,
+}
+
+impl Image {
+    fn range(&self) -> Range<usize> {
+        self.start..self.start + self.layout.len()
+    }
+}
+
+enum Step {
+    /// From images to an image.
+    Images { op: ImageOp, inputs: Vec<Image>, output: Image },
+    /// On Burn's own backend.
+    Burn { op: Box<BurnOp>, inputs: Vec<Slot>, outputs: Vec<Slot> },
+}
+
+enum ImageOp {
+    Convolution { plan: Box<Plan>, filter: Arc<Filter>, bias: Bias, activation: Activation },
+    Activate(Activation),
+    Add(Activation),
+    MaxPool(Pooling),
+    AveragePool(Pooling, Divisor),
+    AdaptiveAveragePool,
+    Resize(Interpolation, Alignment),
+    Take { rows: Vec<usize>, cols: Vec<usize> },
+    Copy,
+}
+
+/// Where a value is kept during a run.
+#[derive(Clone, Copy, Debug)]
+enum Slot {
+    Image(Image),
+    Tensor(usize),
+}
+
+/// The filters of a network. Programs for several sizes share those that have the same weights and method.
+#[derive(Default)]
+pub(super) struct Filters {
+    known: HashMap<(u64, Convolution, bool, Method), Arc<Filter>>,
+}
+
+impl Filters {
+    fn get(&mut self, plan: &Plan, op: &ConvolutionOp) -> Result<Arc<Filter>, PlanError> {
+        let mut hasher = DefaultHasher::new();
+        op.weights.iter().for_each(|weight| weight.to_bits().hash(&mut hasher));
+        let key = (hasher.finish(), op.convolution, op.transposed.is_some(), plan.method());
+        if let Some(filter) = self.known.get(&key) {
+            return Ok(Arc::clone(filter));
+        }
+        let filter = Arc::new(plan.filter(&op.weights)?);
+        self.known.insert(key, Arc::clone(&filter));
+        Ok(filter)
+    }
+}
+
+impl Program {
+    /// Plans a graph in which no scalings are left.
+    ///
+    /// # Errors
+    /// When a convolution does not fit its image.
+    pub(super) fn new(graph: Graph, filters: &mut Filters) -> Result<Program, PlanError> {
+        let memory = Memory::new(&graph);
+        let (input, output) = (memory.image(graph.input), memory.image(graph.output));
+        let mut steps = Vec::new();
+        for node in graph.nodes {
+            memory.step(node, filters, &mut steps)?;
+        }
+        let tensors = if graph.kinds.contains(&Kind::Tensor) { graph.kinds.len() } else { 0 };
+        Ok(Program { steps, input, output, arena: memory.arena, tensors })
+    }
+
+    /// Floats of memory that a run needs.
+    pub(super) fn arena(&self) -> usize {
+        self.arena
+    }
+
+    /// Values of the output.
+    pub(super) fn outputs(&self) -> usize {
+        self.output.layout.pixels() * self.output.layout.channels
+    }
+
+    /// The names of the operations that run on Burn's own backend.
+    pub(super) fn fallbacks(&self) -> impl Iterator<Item = String> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Burn { op, .. } => Some(name(&op.operation)),
+            Step::Images { .. } => None,
+        })
+    }
+
+    /// Runs the program in `arena`, which holds [`arena`](Self::arena) floats. Its contents do not matter.
+    ///
+    /// # Shapes
+    /// - `chip`: `[channels, height, width]`
+    /// - `out`: `[channels, height, width]` of the output
+    ///
+    /// # Panics
+    /// When a slice has another length.
+    pub(super) fn run(&self, chip: &[f32], arena: &mut [f32], out: &mut [f32]) {
+        pack(chip, &self.input.layout, &mut arena[self.input.range()]);
+        let mut tensors = vec![None; self.tensors];
+        for step in &self.steps {
+            match step {
+                Step::Images { op, inputs, output } => op.run(inputs, output, arena),
+                Step::Burn { op, inputs, outputs } => run_on_burn(op, inputs, outputs, arena, &mut tensors),
+            }
+        }
+        unpack(&self.output.layout, &arena[self.output.range()], out);
+    }
+
+    #[cfg(test)]
+    pub(super) fn copies(&self) -> usize {
+        let copies = |step: &&Step| matches!(step, Step::Images { op: ImageOp::Copy, .. });
+        self.steps.iter().filter(copies).count()
+    }
+}
+
+impl ImageOp {
+    fn run(&self, inputs: &[Image], output: &Image, arena: &mut [f32]) {
+        let first = inputs[0];
+        let second = *inputs.get(1).unwrap_or(&first);
+        let (out, [a, b]) = split(arena, output.range(), [first.range(), second.range()]);
+        let (from, to) = (&first.layout, &output.layout);
+        match self {
+            ImageOp::Convolution { plan, filter, bias, activation } => {
+                let add = inputs.get(1).map(|addend| (b, addend.layout));
+                plan.run(a, filter, &Epilogue { bias: Some(bias), add, activation: *activation }, out);
+            }
+            ImageOp::Activate(activation) => activate((from, a), *activation, to, out),
+            ImageOp::Add(activation) => add((from, a), (&second.layout, b), *activation, to, out),
+            ImageOp::MaxPool(pooling) => max_pool(pooling, from, a, to, out),
+            ImageOp::AveragePool(pooling, divisor) => average_pool(pooling, *divisor, from, a, to, out),
+            ImageOp::AdaptiveAveragePool => adaptive_average_pool(from, a, to, out),
+            ImageOp::Resize(interpolation, alignment) => resize(*interpolation, *alignment, from, a, to, out),
+            ImageOp::Take { rows, cols } => take(rows, cols, (from, a), to, out),
+            ImageOp::Copy => copy(from, a, to, out),
+        }
+    }
+}
+
+/// Pixel `[row, col]` of the output from pixel `[rows[row], cols[col]]` of the image.
+fn take(rows: &[usize], cols: &[usize], (from, image): (&Layout, &[f32]), to: &Layout, out: &mut [f32]) {
+    parallel_chunks(out, to.width * to.pixel, |row, out| {
+        for (pixel, col) in out.chunks_mut(to.pixel).zip(cols) {
+            let source = (rows[row] * from.width + col) * from.pixel;
+            pixel[..to.channels].copy_from_slice(&image[source..][..from.channels]);
+        }
+    });
+}
+
+fn run_on_burn(op: &BurnOp, inputs: &[Slot], outputs: &[Slot], arena: &mut [f32], tensors: &mut [Option<TensorData>]) {
+    let read = |slot: &Slot| match slot {
+        Slot::Image(image) => {
+            let Layout { height, width, channels, .. } = image.layout;
+            let mut planes = vec![0.0; channels * height * width];
+            unpack(&image.layout, &arena[image.range()], &mut planes);
+            TensorData::new(planes, [1, channels, height, width])
+        }
+        Slot::Tensor(index) => tensors[*index].clone().expect("values are made before they are read"),
+    };
+    let given = op.inputs.iter().copied().zip(inputs.iter().map(read)).chain(op.constants.iter().cloned());
+    let made = interpret(&op.operation, given.collect::<Vec<_>>());
+    for (slot, data) in outputs.iter().zip(made) {
+        match slot {
+            Slot::Image(image) => {
+                let planes = data.as_slice::<f32>().expect("images are floats");
+                pack(planes, &image.layout, &mut arena[image.range()]);
+            }
+            Slot::Tensor(index) => tensors[*index] = Some(data),
+        }
+    }
+}
+
+/// Where every value of a graph is kept.
+struct Memory {
+    slots: Vec<Slot>,
+    /// For each concatenation, by the value that it makes: what has to be copied, and to where.
+    copies: HashMap<Value, Vec<(Image, Image)>>,
+    arena: usize,
+}
+
+impl Memory {
+    fn new(graph: &Graph) -> Memory {
+        let placement = Placement::new(graph);
+        let images: Vec<Value> = (0..graph.kinds.len()).map(Value).filter(|value| graph.is_image(*value)).collect();
+        let mut roots: Vec<Value> = images.iter().map(|value| placement.place(*value).root).collect();
+        roots.sort();
+        roots.dedup();
+        let number = |value: Value| roots.binary_search(&placement.place(value).root).expect("every image has a root");
+        let mut tenants: Vec<Tenant> =
+            roots.iter().map(|root| Tenant { len: layout(graph.size(*root)).len(), alive: [usize::MAX, 0] }).collect();
+        let mut meet = |value: Value, time: usize| {
+            if graph.is_image(value) {
+                let alive = &mut tenants[number(value)].alive;
+                *alive = [alive[0].min(time), alive[1].max(time)];
+            }
+        };
+        // The first moment is that of packing, the last that of unpacking.
+        meet(graph.input, 0);
+        for (index, node) in graph.nodes.iter().enumerate() {
+            node.inputs.iter().chain(&node.outputs).for_each(|value| meet(*value, index + 1));
+        }
+        meet(graph.output, graph.nodes.len() + 1);
+
+        // A part that does not begin with a whole vector reaches a little beyond the last pixel with its padding.
+        let mut moves = Vec::new();
+        for node in graph.nodes.iter().filter(|node| matches!(node.op, Op::Concatenate)) {
+            let whole = node.outputs[0];
+            let place = placement.place(whole);
+            for (channel, part) in placement.copied(graph, node) {
+                let target = layout(graph.size(part)).within(placement.layout(graph, whole).pixel);
+                let tenant = &mut tenants[number(whole)];
+                tenant.len = tenant.len.max(place.channel + channel + target.len());
+                moves.push((whole, part, place.channel + channel, target));
+            }
+        }
+        let (starts, arena) = arrange(&tenants);
+        let image = |value: Value| Image {
+            start: starts[number(value)] + placement.place(value).channel,
+            layout: placement.layout(graph, value),
+        };
+        let slot = |(index, kind): (usize, &Kind)| match kind {
+            Kind::Image(_) => Slot::Image(image(Value(index))),
+            Kind::Tensor => Slot::Tensor(index),
+        };
+        let mut copies: HashMap<Value, Vec<(Image, Image)>> = HashMap::new();
+        for (whole, part, channel, layout) in moves {
+            let target = Image { start: starts[number(whole)] + channel, layout };
+            copies.entry(whole).or_default().push((image(part), target));
+        }
+        Memory { slots: graph.kinds.iter().enumerate().map(slot).collect(), copies, arena }
+    }
+
+    /// # Panics
+    /// When the value is no image.
+    fn image(&self, value: Value) -> Image {
+        match self.slots[value.0] {
+            Slot::Image(image) => image,
+            Slot::Tensor(index) => panic!("value {index} is no image"),
+        }
+    }
+
+    fn step(&self, node: Node, filters: &mut Filters, steps: &mut Vec<Step>) -> Result<(), PlanError> {
+        let Node { op, inputs, outputs } = node;
+        let op = match op {
+            Op::Burn(op) => {
+                let slots = |values: &[Value]| values.iter().map(|value| self.slots[value.0]).collect();
+                steps.push(Step::Burn { op, inputs: slots(&inputs), outputs: slots(&outputs) });
+                return Ok(());
+            }
+            Op::Concatenate => {
+                let copies = self.copies.get(&outputs[0]).into_iter().flatten();
+                let step = |&(from, to)| Step::Images { op: ImageOp::Copy, inputs: vec![from], output: to };
+                steps.extend(copies.map(step));
+                return Ok(());
+            }
+            Op::Convolution(op) => self.convolution(&op, inputs[0], outputs[0], filters)?,
+            Op::Activate(activation) => ImageOp::Activate(activation),
+            Op::Add(activation) => ImageOp::Add(activation),
+            Op::MaxPool(pooling) => ImageOp::MaxPool(pooling),
+            Op::AveragePool(pooling, divisor) => ImageOp::AveragePool(pooling, divisor),
+            Op::AdaptiveAveragePool => ImageOp::AdaptiveAveragePool,
+            Op::Resize(interpolation, alignment) => ImageOp::Resize(interpolation, alignment),
+            Op::Take { rows, cols } => ImageOp::Take { rows, cols },
+            Op::Scale { .. } => unreachable!("scalings have become convolutions"),
+        };
+        let inputs = inputs.into_iter().map(|value| self.image(value)).collect();
+        steps.push(Step::Images { op, inputs, output: self.image(outputs[0]) });
+        Ok(())
+    }
+
+    fn convolution(
+        &self,
+        op: &ConvolutionOp,
+        input: Value,
+        output: Value,
+        filters: &mut Filters,
+    ) -> Result<ImageOp, PlanError> {
+        let input = self.image(input).layout;
+        let plan = match op.transposed {
+            None => Plan::convolution(&op.convolution, input)?,
+            Some(extra) => Plan::transposed(&op.convolution, input, extra)?,
+        };
+        let plan = plan.into_wider(self.image(output).layout.pixel);
+        let bias: Vec<f32> = op.bias.iter().map(|bias| *bias as f32).collect();
+        let (filter, bias) = (filters.get(&plan, op)?, Bias::new(&bias));
+        Ok(ImageOp::Convolution { plan: Box::new(plan), filter, bias, activation: op.activation })
+    }
+}

@@ -1,0 +1,267 @@
+//! Programs against Burn's own forward pass.
+
+use burn::tensor::activation::{relu, sigmoid};
+use burn::tensor::module::{
+    adaptive_avg_pool2d, avg_pool2d, batch_norm, conv_transpose2d, conv2d, interpolate, max_pool2d,
+};
+use burn::tensor::ops::{
+    AvgPoolOptions, ConvOptions, ConvTransposeOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions,
+};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use swath_kernels::Buffer;
+
+use super::capture::capture;
+use super::executor::compile;
+use super::fold::fold_scales;
+use super::fuse::{fuse_activations, fuse_sums};
+use super::graph::{Graph, Op, Size};
+use super::program::{Filters, Program};
+use super::translate::translate;
+
+/// Reproducible values between -1 and 1.
+fn values(len: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1u32 << 23) as f32 - 1.0
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+fn tensor<const D: usize>(shape: [usize; D], seed: u64, device: &Device) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(values(shape.iter().product(), seed), shape), device)
+}
+
+/// A 3x3 convolution that keeps the size.
+fn conv3(x: Tensor<4>, outputs: usize, seed: u64, device: &Device) -> Tensor<4> {
+    let inputs = x.dims()[1];
+    let weight = tensor([outputs, inputs, 3, 3], seed, device) / (inputs as f32).sqrt();
+    conv2d(x, weight, Some(tensor([outputs], seed + 1, device)), ConvOptions::new([1, 1], [1, 1], [1, 1], 1))
+}
+
+fn size([_, channels, height, width]: [usize; 4]) -> Size {
+    Size { channels, height, width }
+}
+
+/// Runs `forward` as a program and on Burn, and compares. Returns the program.
+fn check(shape: [usize; 4], forward: impl Fn(&Device, Tensor<4>) -> Tensor<4>) -> Program {
+    let device = Device::flex();
+    let chip = values(shape.iter().product(), 7);
+    let images = Tensor::from_data(TensorData::new(chip.clone(), shape), &device);
+    let expected = forward(&device, images).into_data().try_into_vec::<f32>().unwrap();
+    let captured = capture(shape, &forward).unwrap();
+    let program = compile(captured, size(shape), &mut Filters::default()).unwrap();
+    // Twice, on what the first run has left.
+    let mut arena = Buffer::new(program.arena());
+    arena.fill(f32::NAN);
+    for _ in 0..2 {
+        let mut found = vec![0.0; program.outputs()];
+        program.run(&chip, &mut arena, &mut found);
+        let error = error(&found, &expected);
+        assert!(error < 1e-5, "an error of {error}");
+    }
+    program
+}
+
+/// Root of the mean square of the difference, over that of what is expected.
+fn error(found: &[f32], expected: &[f32]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let square = |value: f64| value * value;
+    let difference: f64 = found.iter().zip(expected).map(|(a, b)| square(f64::from(a - b))).sum();
+    let scale: f64 = expected.iter().map(|value| square(f64::from(*value))).sum();
+    (difference / scale).sqrt()
+}
+
+/// The graph of `forward` after all passes.
+fn graph(shape: [usize; 4], forward: impl Fn(&Device, Tensor<4>) -> Tensor<4>) -> Graph {
+    let mut graph = translate(capture(shape, forward).unwrap(), size(shape)).unwrap();
+    fold_scales(&mut graph);
+    fuse_sums(&mut graph);
+    fuse_activations(&mut graph);
+    graph
+}
+
+/// `gamma (x - mean) / sqrt(variance + epsilon) + beta`
+fn norm(x: Tensor<4>, seed: u64, device: &Device) -> Tensor<4> {
+    let channels = x.dims()[1];
+    let part = |index| tensor([channels], seed + index, device);
+    batch_norm(x, part(0), part(1), part(2), part(3).abs(), 1e-5)
+}
+
+fn ops(graph: &Graph) -> Vec<&'static str> {
+    let name = |op: &Op| match op {
+        Op::Convolution(_) => "convolution",
+        Op::Scale { .. } => "scale",
+        Op::Activate(_) => "activate",
+        Op::Add(_) => "add",
+        Op::MaxPool(_) => "max pool",
+        Op::AveragePool(..) => "average pool",
+        Op::AdaptiveAveragePool => "adaptive average pool",
+        Op::Resize(..) => "resize",
+        Op::Concatenate => "concatenate",
+        Op::Take { .. } => "take",
+        Op::Burn(_) => "burn",
+    };
+    graph.nodes.iter().map(|node| name(&node.op)).collect()
+}
+
+#[test]
+fn convolutions_of_all_kinds() {
+    let program = check([1, 6, 19, 23], |device, x| {
+        let options = ConvOptions::new_with_padding([2, 1], [(0, 3), (2, 1)], [1, 2], 3);
+        let x = conv2d(x, tensor([9, 2, 3, 2], 1, device), None, options);
+        let up = ConvTransposeOptions::new([2, 3], [1, 0], [1, 2], [1, 1], 3);
+        conv_transpose2d(x, tensor([9, 4, 3, 3], 2, device), Some(tensor([12], 3, device)), up)
+    });
+    assert_eq!(program.fallbacks().count(), 0);
+}
+
+#[test]
+fn pooling_resizing_and_sums() {
+    let program = check([1, 5, 21, 18], |device, x| {
+        let x = conv3(x, 7, 1, device);
+        let pooled = max_pool2d(x.clone(), MaxPoolOptions::new([3, 3]).with_stride([2, 2]).with_padding([1, 1]));
+        let options = AvgPoolOptions::new([2, 3]).with_stride([2, 2]).with_padding([1, 1]);
+        let mean = avg_pool2d(x.clone(), options.clone().with_count_include_pad(false));
+        let padded = avg_pool2d(x.clone(), options);
+        let to = |x, mode, corners| {
+            let options = InterpolateOptions::new(mode).with_align_corners(corners).with_output_size([25, 40]);
+            interpolate(x, options)
+        };
+        let sum = to(pooled, InterpolateMode::Bilinear, false) + to(mean, InterpolateMode::Bilinear, true);
+        let sum = relu(sum + to(padded, InterpolateMode::Bicubic, false));
+        sum + to(adaptive_avg_pool2d(x, [4, 5]), InterpolateMode::Nearest, false)
+    });
+    assert_eq!(program.fallbacks().count(), 0);
+}
+
+#[test]
+fn crops_and_mirrored_edges() {
+    let program = check([1, 3, 9, 11], |device, x| {
+        let rows = Tensor::<1, Int>::from_ints([0, 1, 2, 3, 4, 5, 6, 7, 8, 7, 6, 5], device);
+        let x = conv3(x.select(2, rows), 4, 1, device);
+        x.slice([0..1, 0..4, 2..12, 1..8])
+    });
+    assert_eq!(program.fallbacks().count(), 0);
+}
+
+#[test]
+fn what_has_no_form_runs_on_burn_and_is_named() {
+    let program = check([1, 3, 10, 12], |device, x| {
+        let x = conv3(x, 20, 1, device);
+        let weights = sigmoid(x.clone().mean_dim(2).mean_dim(3));
+        let scaled = x.clone() * weights.reshape([20, 1, 1]).unsqueeze();
+        conv3(Tensor::cat(vec![x, scaled], 1), 5, 3, device)
+    });
+    let names: Vec<String> = program.fallbacks().collect();
+    assert!(names.iter().any(|name| name == "Sigmoid") && names.iter().any(|name| name == "Mul"), "{names:?}");
+}
+
+#[test]
+fn what_depends_on_constants_alone_is_computed_once() {
+    let graph = graph([1, 3, 8, 8], |device, x| {
+        let weight = tensor([4, 3, 1, 1], 1, device) * tensor([4, 1, 1, 1], 2, device).exp();
+        conv2d(x, weight, None, ConvOptions::new([1, 1], [0, 0], [1, 1], 1))
+    });
+    assert_eq!(ops(&graph), ["convolution"]);
+}
+
+#[test]
+fn batch_norm_becomes_part_of_convolutions() {
+    let forward = |device: &Device, x| {
+        let x = relu(norm(conv3(x, 6, 1, device), 3, device));
+        let up = ConvTransposeOptions::new([2, 2], [0, 0], [0, 0], [1, 1], 2);
+        norm(conv_transpose2d(x, tensor([6, 2, 2, 2], 8, device), None, up), 9, device)
+    };
+    check([1, 3, 9, 7], forward);
+    assert_eq!(ops(&graph([1, 3, 9, 7], forward)), ["convolution", "convolution"]);
+}
+
+#[test]
+fn batch_norm_elsewhere_is_a_convolution_by_itself() {
+    let forward = |device: &Device, x| {
+        let x = conv3(norm(x, 1, device), 6, 2, device);
+        // The convolution is read twice, so that its weights have to stay.
+        x.clone() + relu(norm(x, 3, device))
+    };
+    check([1, 3, 9, 7], forward);
+    assert_eq!(ops(&graph([1, 3, 9, 7], forward)), ["convolution", "convolution", "convolution", "add"]);
+}
+
+#[test]
+fn sums_and_activations_become_part_of_convolutions() {
+    let residual = |device: &Device, x: Tensor<4>| {
+        let x = relu(conv3(x, 6, 1, device));
+        let x = relu(conv3(x.clone(), 6, 2, device) + x);
+        // Relu6, and a sum of two convolutions.
+        let y = conv3(x.clone(), 4, 3, device) + conv3(x, 4, 4, device);
+        y.clamp(0.0, 6.0)
+    };
+    check([1, 3, 9, 7], residual);
+    assert_eq!(ops(&graph([1, 3, 9, 7], residual)), ["convolution"; 4]);
+}
+
+#[test]
+fn what_others_read_stays_as_it_is() {
+    let forward = |device: &Device, x: Tensor<4>| {
+        let x = conv3(x, 6, 1, device);
+        relu(x.clone()) + x
+    };
+    check([1, 3, 9, 7], forward);
+    assert_eq!(ops(&graph([1, 3, 9, 7], forward)), ["convolution", "activate", "add"]);
+}
+
+#[test]
+fn whole_vectors_of_channels_are_concatenated_without_copies() {
+    let join = |channels: [usize; 2]| {
+        check([1, 3, 12, 10], move |device, x| {
+            let a = conv3(x, channels[0], 1, device);
+            let b = max_pool2d(conv3(a.clone(), channels[1], 3, device), MaxPoolOptions::new([1, 1]));
+            relu(conv3(Tensor::cat(vec![a, b], 1), 4, 5, device))
+        })
+        .copies()
+    };
+    assert_eq!(join([32, 16]), 0);
+    assert_eq!(join([16, 5]), 0);
+    assert_eq!(join([5, 16]), 1);
+    assert_eq!(join([5, 3]), 1);
+}
+
+#[test]
+fn nothing_is_written_beside_what_is_read() {
+    // The second part is computed from the first: one of them has to be moved.
+    let dense = check([1, 16, 12, 10], |device, x| {
+        let x = relu(conv3(x, 16, 1, device));
+        let x = Tensor::cat(vec![x.clone(), conv3(x, 16, 3, device)], 1);
+        Tensor::cat(vec![x.clone(), conv3(x, 16, 5, device)], 1)
+    });
+    assert_eq!(dense.copies(), 2);
+    let twice = check([1, 16, 12, 10], |device, x| {
+        let x = conv3(x, 16, 1, device);
+        let y = Tensor::cat(vec![x.clone(), x.clone()], 1);
+        Tensor::cat(vec![y, x], 1)
+    });
+    assert_eq!(twice.copies(), 3);
+}
+
+#[test]
+fn memory_is_used_again() {
+    let channels = 32;
+    let program =
+        check([1, 16, 32, 32], |device, x| (0..10).fold(x, |x, layer| relu(conv3(x, channels, 2 * layer, device))));
+    // Two images are alive at a time.
+    assert_eq!(program.arena(), 2 * 32 * 32 * channels);
+}
+
+#[test]
+fn the_input_may_be_the_output() {
+    check([1, 3, 5, 4], |_, x| x);
+}
+
+#[test]
+fn an_output_without_an_image_is_refused() {
+    let captured = capture([1, 3, 5, 4], |device, _| tensor([1, 3, 5, 4], 1, device)).unwrap();
+    assert!(translate(captured, size([1, 3, 5, 4])).is_err());
+}

@@ -1,0 +1,302 @@
+//! From Burn's operations to those that have a form here.
+
+use std::collections::{BTreeMap, HashMap};
+
+use burn::backend::ir::{
+    ActivationOperationIr, AdaptiveAvgPool2dOpIr, AvgPool2dOpIr, BaseOperationIr, BatchNormOpIr, BinaryOpIr, CatOpIr,
+    ClampOpIr, Conv2dOpIr, ConvTranspose2dOpIr, InterpolateModeIr, InterpolateOpIr, MaxPool2dOpIr, ModuleOperationIr,
+    NumericOperationIr, OperationIr, SelectOpIr, SliceOpIr, TensorIr,
+};
+use burn::tensor::{DType, TensorData, TensorId};
+use swath_kernels::{Activation, Alignment, Convolution, Divisor, Interpolation, Pooling};
+
+use super::ExecutorError;
+use super::capture::Captured;
+use super::graph::{BurnOp, ConvolutionOp, Graph, Kind, Node, Op, Size, Value};
+use super::interpret::interpret;
+
+/// The graph of what was recorded. Operations on constants alone are computed now.
+///
+/// # Errors
+/// When the output is no image, or the same for every input.
+pub(super) fn translate(captured: Captured, input: Size) -> Result<Graph, ExecutorError> {
+    let Captured { operations, constants, input: images, output } = captured;
+    let mut uses = HashMap::new();
+    for tensor in operations.iter().flat_map(OperationIr::inputs) {
+        *uses.entry(tensor.id).or_default() += 1;
+    }
+    let graph = Graph { nodes: Vec::new(), kinds: vec![Kind::Image(input)], input: Value(0), output: Value(0) };
+    let mut translator = Translator { constants, uses, values: HashMap::from([(images, Value(0))]), graph };
+    for operation in operations {
+        translator.translate(operation);
+    }
+    let Translator { values, mut graph, .. } = translator;
+    match values.get(&output).filter(|value| graph.is_image(**value)) {
+        Some(value) => graph.output = *value,
+        None => {
+            return Err(ExecutorError::Capture { problem: "its output is no image that depends on its input".into() });
+        }
+    }
+    Ok(graph)
+}
+
+struct Translator {
+    constants: BTreeMap<TensorId, TensorData>,
+    /// How often each tensor will still be read.
+    uses: HashMap<TensorId, usize>,
+    /// The value of each tensor that depends on the graph's input.
+    values: HashMap<TensorId, Value>,
+    graph: Graph,
+}
+
+impl Translator {
+    fn translate(&mut self, operation: OperationIr) {
+        if operation.inputs().all(|tensor| self.constants.contains_key(&tensor.id)) {
+            let inputs: Vec<_> = operation.inputs().map(|tensor| (tensor.id, self.constant(tensor))).collect();
+            let outputs = interpret(&operation, inputs);
+            self.constants.extend(operation.outputs().map(|tensor| tensor.id).zip(outputs));
+            return;
+        }
+        let (op, inputs) = self.own(&operation).unwrap_or_else(|| self.foreign(&operation));
+        let outputs = operation.outputs().map(|tensor| self.define(tensor)).collect();
+        self.graph.nodes.push(Node { op, inputs, outputs });
+    }
+
+    /// The operation in a form of this program, with its inputs. `None` where there is none.
+    fn own(&mut self, operation: &OperationIr) -> Option<(Op, Vec<Value>)> {
+        match operation {
+            OperationIr::Module(module) => match module {
+                ModuleOperationIr::Conv2d(conv) => self.convolution(conv),
+                ModuleOperationIr::ConvTranspose2d(conv) => self.transposed(conv),
+                ModuleOperationIr::BatchNorm(norm) => self.batch_norm(norm),
+                ModuleOperationIr::MaxPool2d(pool) => self.max_pool(pool),
+                ModuleOperationIr::AvgPool2d(pool) => self.average_pool(pool),
+                ModuleOperationIr::AdaptiveAvgPool2d(pool) => self.adaptive_average_pool(pool),
+                ModuleOperationIr::Interpolate(resize) => self.resize(resize),
+                _ => None,
+            },
+            OperationIr::Activation(ActivationOperationIr::Relu(relu)) => {
+                Some((Op::Activate(Activation::Relu), vec![self.image(&relu.input)?]))
+            }
+            OperationIr::NumericFloat(_, NumericOperationIr::Clamp(clamp)) => self.clamp(clamp),
+            OperationIr::NumericFloat(_, NumericOperationIr::Add(add)) => self.add(add),
+            OperationIr::BaseFloat(BaseOperationIr::Cat(cat)) => self.concatenate(cat),
+            OperationIr::BaseFloat(BaseOperationIr::Slice(slice)) => self.slice(slice),
+            OperationIr::BaseFloat(BaseOperationIr::Select(select)) => self.select(select),
+            _ => None,
+        }
+    }
+
+    fn foreign(&mut self, operation: &OperationIr) -> (Op, Vec<Value>) {
+        let mut op = BurnOp { operation: operation.clone(), inputs: Vec::new(), constants: Vec::new() };
+        let mut inputs = Vec::new();
+        for tensor in operation.inputs() {
+            match self.values.get(&tensor.id) {
+                Some(value) => {
+                    inputs.push(*value);
+                    op.inputs.push(tensor.id);
+                }
+                None => op.constants.push((tensor.id, self.constant(tensor))),
+            }
+        }
+        (Op::Burn(Box::new(op)), inputs)
+    }
+
+    fn convolution(&mut self, conv: &Conv2dOpIr) -> Option<(Op, Vec<Value>)> {
+        let image = self.image(&conv.x)?;
+        let [outputs, inputs, rows, cols] = conv.weight.shape.to_vec().try_into().ok()?;
+        let options = &conv.options;
+        let convolution = Convolution {
+            inputs: inputs * options.groups,
+            outputs,
+            kernel: [rows, cols],
+            stride: options.stride,
+            dilation: options.dilation,
+            padding: options.padding.map(|(before, after)| [before, after]),
+            groups: options.groups,
+        };
+        let size = self.graph.size(image);
+        (convolution.output_size([size.height, size.width]).ok()? == area(&conv.out)?).then_some(())?;
+        let (weights, bias) = self.parameters(&conv.weight, conv.bias.as_ref(), outputs)?;
+        let activation = Activation::Identity;
+        let op = ConvolutionOp { convolution, transposed: None, weights, bias, activation };
+        Some((Op::Convolution(Box::new(op)), vec![image]))
+    }
+
+    fn transposed(&mut self, conv: &ConvTranspose2dOpIr) -> Option<(Op, Vec<Value>)> {
+        let image = self.image(&conv.x)?;
+        let [inputs, outputs, rows, cols] = conv.weight.shape.to_vec().try_into().ok()?;
+        let options = &conv.options;
+        let outputs = outputs * options.groups;
+        let convolution = Convolution {
+            inputs,
+            outputs,
+            kernel: [rows, cols],
+            stride: options.stride,
+            dilation: options.dilation,
+            padding: options.padding.map(|padding| [padding, padding]),
+            groups: options.groups,
+        };
+        let (size, extra) = (self.graph.size(image), options.padding_out);
+        let found = convolution.transposed_output_size([size.height, size.width], extra).ok()?;
+        (found == area(&conv.out)?).then_some(())?;
+        let (weights, bias) = self.parameters(&conv.weight, conv.bias.as_ref(), outputs)?;
+        let activation = Activation::Identity;
+        let op = ConvolutionOp { convolution, transposed: Some(extra), weights, bias, activation };
+        Some((Op::Convolution(Box::new(op)), vec![image]))
+    }
+
+    /// Weights and bias, the latter zero where there is none.
+    fn parameters(
+        &mut self,
+        weight: &TensorIr,
+        bias: Option<&TensorIr>,
+        outputs: usize,
+    ) -> Option<(Vec<f32>, Vec<f64>)> {
+        let known = |tensor: &TensorIr| self.constants.contains_key(&tensor.id) && tensor.dtype == DType::F32;
+        if !known(weight) || !bias.is_none_or(known) {
+            return None;
+        }
+        let bias = match bias {
+            Some(bias) => self.doubles(bias),
+            None => vec![0.0; outputs],
+        };
+        Some((self.constant(weight).try_into_vec().ok()?, bias))
+    }
+
+    fn batch_norm(&mut self, norm: &BatchNormOpIr) -> Option<(Op, Vec<Value>)> {
+        let image = self.image(&norm.x)?;
+        let epsilon: f64 = norm.epsilon.elem();
+        let parts = [&norm.gamma, &norm.beta, &norm.mean, &norm.variance];
+        parts.iter().all(|part| self.constants.contains_key(&part.id)).then_some(())?;
+        let [gamma, beta, mean, variance] = parts.map(|part| self.doubles(part));
+        let scale: Vec<f64> =
+            gamma.iter().zip(&variance).map(|(gamma, variance)| gamma / (variance + epsilon).sqrt()).collect();
+        let shift = beta.iter().zip(mean.iter().zip(&scale)).map(|(beta, (mean, scale))| beta - mean * scale);
+        let shift = shift.collect();
+        Some((Op::Scale { scale, shift }, vec![image]))
+    }
+
+    fn max_pool(&mut self, pool: &MaxPool2dOpIr) -> Option<(Op, Vec<Value>)> {
+        let pooling = Pooling {
+            kernel: pool.kernel_size,
+            stride: pool.stride,
+            padding: pool.padding.map(|padding| [padding, padding]),
+            dilation: pool.dilation,
+            ceil: pool.ceil_mode,
+        };
+        Some((Op::MaxPool(pooling), vec![self.pooled(&pool.x, &pooling, &pool.out)?]))
+    }
+
+    fn average_pool(&mut self, pool: &AvgPool2dOpIr) -> Option<(Op, Vec<Value>)> {
+        let pooling = Pooling {
+            kernel: pool.kernel_size,
+            stride: pool.stride,
+            padding: pool.padding.map(|padding| [padding, padding]),
+            dilation: [1, 1],
+            ceil: pool.ceil_mode,
+        };
+        let divisor = if pool.count_include_pad { Divisor::Padded } else { Divisor::Image };
+        Some((Op::AveragePool(pooling, divisor), vec![self.pooled(&pool.x, &pooling, &pool.out)?]))
+    }
+
+    /// The image that is pooled, when windows lie where Burn puts them.
+    fn pooled(&self, x: &TensorIr, pooling: &Pooling, out: &TensorIr) -> Option<Value> {
+        let image = self.image(x)?;
+        let size = self.graph.size(image);
+        (pooling.output_size([size.height, size.width]).ok()? == area(out)?).then_some(image)
+    }
+
+    fn adaptive_average_pool(&mut self, pool: &AdaptiveAvgPool2dOpIr) -> Option<(Op, Vec<Value>)> {
+        Some((Op::AdaptiveAveragePool, vec![self.image(&pool.x)?]))
+    }
+
+    fn resize(&mut self, resize: &InterpolateOpIr) -> Option<(Op, Vec<Value>)> {
+        let interpolation = match resize.options.mode {
+            InterpolateModeIr::Nearest => Interpolation::Nearest,
+            InterpolateModeIr::Bilinear => Interpolation::Bilinear,
+            InterpolateModeIr::Bicubic => Interpolation::Bicubic,
+            InterpolateModeIr::NearestExact | InterpolateModeIr::Lanczos3 => return None,
+        };
+        let alignment = if resize.options.align_corners { Alignment::Centers } else { Alignment::Edges };
+        Some((Op::Resize(interpolation, alignment), vec![self.image(&resize.x)?]))
+    }
+
+    fn clamp(&mut self, clamp: &ClampOpIr) -> Option<(Op, Vec<Value>)> {
+        let bounds: [f64; 2] = [clamp.min.elem(), clamp.max.elem()];
+        (bounds == [0.0, 6.0]).then_some(())?;
+        Some((Op::Activate(Activation::Relu6), vec![self.image(&clamp.tensor)?]))
+    }
+
+    fn add(&mut self, add: &BinaryOpIr) -> Option<(Op, Vec<Value>)> {
+        let inputs = vec![self.image(&add.lhs)?, self.image(&add.rhs)?];
+        (add.lhs.shape == add.rhs.shape).then_some((Op::Add(Activation::Identity), inputs))
+    }
+
+    fn concatenate(&mut self, cat: &CatOpIr) -> Option<(Op, Vec<Value>)> {
+        let inputs = cat.tensors.iter().map(|tensor| self.image(tensor)).collect::<Option<_>>()?;
+        (cat.dim == 1).then_some((Op::Concatenate, inputs))
+    }
+
+    /// Slices of rows and columns with steps of one.
+    fn slice(&mut self, slice: &SliceOpIr) -> Option<(Op, Vec<Value>)> {
+        let image = self.image(&slice.tensor)?;
+        let size = self.graph.size(image);
+        let range = |axis: usize, len: usize| -> Option<Vec<usize>> {
+            let Some(range) = slice.ranges.get(axis) else { return Some((0..len).collect()) };
+            let end = range.end.unwrap_or(len as isize);
+            let inside = range.step == 1 && 0 <= range.start && range.start <= end && end <= len as isize;
+            inside.then(|| (range.start as usize..end as usize).collect())
+        };
+        let whole = range(0, 1)?.len() == 1 && range(1, size.channels)?.len() == size.channels;
+        let (rows, cols) = (range(2, size.height)?, range(3, size.width)?);
+        whole.then_some((Op::Take { rows, cols }, vec![image]))
+    }
+
+    /// Rows or columns that a constant lists.
+    fn select(&mut self, select: &SelectOpIr) -> Option<(Op, Vec<Value>)> {
+        let image = self.image(&select.tensor)?;
+        let size = self.graph.size(image);
+        let len = *[size.height, size.width].get(select.dim.checked_sub(2)?)?;
+        let indices: Vec<i64> = self.constants.get(&select.indices.id)?.try_to_vec_as().ok()?;
+        let indices = indices.into_iter().map(|index| usize::try_from(index).ok().filter(|index| *index < len));
+        let chosen: Vec<usize> = indices.collect::<Option<_>>()?;
+        let (mut rows, mut cols): (Vec<_>, Vec<_>) = ((0..size.height).collect(), (0..size.width).collect());
+        *(if select.dim == 2 { &mut rows } else { &mut cols }) = chosen;
+        Some((Op::Take { rows, cols }, vec![image]))
+    }
+
+    /// The value of a tensor that is an image and depends on the graph's input.
+    fn image(&self, tensor: &TensorIr) -> Option<Value> {
+        self.values.get(&tensor.id).copied().filter(|value| self.graph.is_image(*value))
+    }
+
+    /// A constant; given away when it is read for the last time, since all weights of a network pass through here.
+    fn constant(&mut self, tensor: &TensorIr) -> TensorData {
+        let left = self.uses.entry(tensor.id).or_insert(1);
+        *left = left.saturating_sub(1);
+        let data = if *left == 0 { self.constants.remove(&tensor.id) } else { self.constants.get(&tensor.id).cloned() };
+        data.expect("a tensor that is read exists")
+    }
+
+    fn doubles(&mut self, tensor: &TensorIr) -> Vec<f64> {
+        self.constant(tensor).try_into_vec_as().expect("parameters are numbers")
+    }
+
+    fn define(&mut self, tensor: &TensorIr) -> Value {
+        let value = Value(self.graph.kinds.len());
+        self.graph.kinds.push(match tensor.shape.to_vec().as_slice() {
+            &[1, channels, height, width] if tensor.dtype == DType::F32 => {
+                Kind::Image(Size { channels, height, width })
+            }
+            _ => Kind::Tensor,
+        });
+        self.values.insert(tensor.id, value);
+        value
+    }
+}
+
+/// Rows and columns of a tensor `[batch, channels, rows, columns]`.
+fn area(tensor: &TensorIr) -> Option<[usize; 2]> {
+    tensor.shape.to_vec().get(2..4)?.try_into().ok()
+}

@@ -1,0 +1,168 @@
+//! The operations that networks are made of: the one place where their layers meet the arithmetic.
+//!
+//! On `cpu`, with feature `cpu`, float32 tensors go through `swath-kernels`: operations of ours give tensors whose memory has
+//! channels last and take such tensors without copying, so a network that stays with this module never rearranges its
+//! features. Everywhere else, while a graph is captured included, these are Burn's own operations. Both give the same numbers
+//! within rounding, and gradients by automatic differentiation.
+
+use burn::nn::BatchNorm;
+use burn::nn::conv::{Conv2d, ConvTranspose2d};
+use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
+use burn::tensor::module::{interpolate, max_pool2d};
+use burn::tensor::ops::{InterpolateMode, InterpolateOptions, MaxPoolOptions};
+
+#[cfg(feature = "cpu")]
+mod kernels;
+
+/// A convolution with its bias, if it has one.
+///
+/// # Shapes
+/// - `x`: `[batch, channels_in, h, w]`
+/// - output: `[batch, channels_out, h', w']`
+pub fn conv(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if let Some(shape) = kernels::convolution(conv, &x) {
+        return kernels::convolve(conv, shape, false, x);
+    }
+    conv.forward(x)
+}
+
+/// `relu(conv(x))`
+///
+/// # Shapes
+/// As [`conv`].
+pub fn conv_relu(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if let Some(shape) = kernels::convolution(conv, &x) {
+        return kernels::convolve(conv, shape, true, x);
+    }
+    relu(conv.forward(x))
+}
+
+/// `norm(conv(x))`: by the batch's own statistics on a device with autodiff, which also updates the running ones, and by the
+/// running statistics elsewhere.
+///
+/// # Shapes
+/// As [`conv`].
+pub fn conv_norm(conv: &Conv2d, norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if let Some(shape) = kernels::convolution(conv, &x) {
+        return kernels::convolve_normalize(conv, shape, norm, false, x);
+    }
+    norm.forward(conv.forward(x))
+}
+
+/// `relu(norm(conv(x)))`, see [`conv_norm`].
+///
+/// # Shapes
+/// As [`conv`].
+pub fn conv_norm_relu(conv: &Conv2d, norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if let Some(shape) = kernels::convolution(conv, &x) {
+        return kernels::convolve_normalize(conv, shape, norm, true, x);
+    }
+    relu(norm.forward(conv.forward(x)))
+}
+
+/// A transposed convolution with its bias, if it has one.
+///
+/// # Shapes
+/// - `x`: `[batch, channels_in, h, w]`
+/// - output: `[batch, channels_out, h', w']`
+pub fn conv_transpose(conv: &ConvTranspose2d, x: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if kernels::serve(&x) {
+        return kernels::convolve_transposed(conv, x);
+    }
+    conv.forward(x)
+}
+
+/// The greatest value of each window.
+///
+/// # Shapes
+/// - `x`: `[batch, channels, h, w]`
+/// - output: `[batch, channels, h', w']`
+pub fn max_pool(x: Tensor<4>, options: MaxPoolOptions<2>) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if kernels::serve(&x) {
+        return kernels::max_pool(x, &options);
+    }
+    max_pool2d(x, options)
+}
+
+/// Interpolation to a size in pixels, with half-pixel centres (`align_corners = false` in PyTorch).
+///
+/// # Shapes
+/// - `x`: `[batch, channels, h, w]`
+/// - output: `[batch, channels, size[0], size[1]]`
+pub fn resample(x: Tensor<4>, mode: InterpolateMode, size: [usize; 2]) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if let Some(interpolation) = kernels::interpolation(&mode, &x) {
+        return kernels::resample(x, interpolation, size);
+    }
+    interpolate(x, InterpolateOptions::new(mode).with_align_corners(false).with_output_size(size))
+}
+
+/// The channels of both, one after the other.
+///
+/// # Shapes
+/// - `a`: `[batch, channels_a, h, w]`
+/// - `b`: `[batch, channels_b, h, w]`
+/// - output: `[batch, channels_a + channels_b, h, w]`
+pub fn concat(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if kernels::may_concatenate(&a, &b) {
+        return kernels::concat(a, b);
+    }
+    Tensor::cat(vec![a, b], 1)
+}
+
+/// `a + b`
+///
+/// # Shapes
+/// All `[batch, channels, h, w]`.
+pub fn add(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if kernels::serve(&a) && kernels::serve(&b) {
+        return kernels::add(a, b, false);
+    }
+    a + b
+}
+
+/// `relu(a + b)`
+///
+/// # Shapes
+/// All `[batch, channels, h, w]`.
+pub fn add_relu(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if kernels::serve(&a) && kernels::serve(&b) {
+        return kernels::add(a, b, true);
+    }
+    relu(a + b)
+}
+
+/// Two of one: for features that two layers take, in place of a clone. The gradients of both are added here, where Burn
+/// would add them in an order of memory that suits neither.
+///
+/// # Shapes
+/// All `[batch, channels, h, w]`.
+pub fn fork(x: Tensor<4>) -> [Tensor<4>; 2] {
+    #[cfg(feature = "cpu")]
+    if kernels::serve(&x) {
+        return kernels::fork(x);
+    }
+    [x.clone(), x]
+}
+
+/// The same values plane by plane in memory, for what follows the network: Burn's operations are slow with channels last.
+///
+/// # Shapes
+/// All `[batch, channels, h, w]`.
+pub fn planes(x: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if kernels::serve(&x) {
+        return kernels::planes(x);
+    }
+    x
+}

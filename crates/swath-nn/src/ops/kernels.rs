@@ -1,0 +1,182 @@
+//! The operations on `swath-kernels`, for tensors of Burn's CPU backend with and without autodiff.
+//!
+//! Each is a Burn backend extension: a trait with a method on primitives, for the plain backend and for autodiff over it.
+//! The functions here look whether a tensor may go there, and take it from Burn's tensors to primitives and back.
+
+use burn::backend::{Dispatch, DispatchDevice};
+use burn::module::Param;
+use burn::nn::conv::{Conv2d, ConvTranspose2d};
+use burn::nn::{BatchNorm, PaddingConfig2d};
+use burn::tensor::activation::relu;
+use burn::tensor::ops::{InterpolateMode, MaxPoolOptions};
+use burn::tensor::{DType, Tensor};
+use swath_kernels::{Convolution, Interpolation, Pooling};
+
+use convolution::{ConvolutionOps, Convolve, Maybe};
+use join::JoinOps;
+use norm::{NormOps, Normalize};
+use resolution::ResolutionOps;
+
+mod convolution;
+mod image;
+mod join;
+mod norm;
+mod resolution;
+
+/// Whether the kernels can work on this tensor: float32 of Burn's CPU backend.
+pub(super) fn serve(x: &Tensor<4>) -> bool {
+    let device = x.device();
+    let device = match device.as_dispatch() {
+        DispatchDevice::Autodiff(device) => device,
+        device => device,
+    };
+    matches!(device, DispatchDevice::Flex(_)) && x.dtype() == DType::F32
+}
+
+/// The convolution as the kernels know it; none where they cannot serve it.
+pub(super) fn convolution(conv: &Conv2d, x: &Tensor<4>) -> Option<Convolution> {
+    if !serve(x) {
+        return None;
+    }
+    let padding = match conv.padding {
+        PaddingConfig2d::Explicit(top, left, bottom, right) => [[top, bottom], [left, right]],
+        PaddingConfig2d::Valid => [[0, 0], [0, 0]],
+        // Depends on the image: Burn knows how.
+        PaddingConfig2d::Same => return None,
+    };
+    let [outputs, inputs, ..] = conv.weight.dims();
+    Some(Convolution {
+        inputs: inputs * conv.groups,
+        outputs,
+        kernel: conv.kernel_size,
+        stride: conv.stride,
+        dilation: conv.dilation,
+        padding,
+        groups: conv.groups,
+    })
+}
+
+pub(super) fn convolve(conv: &Conv2d, shape: Convolution, relu: bool, x: Tensor<4>) -> Tensor<4> {
+    let options = Convolve { convolution: shape, transposed: None, relu };
+    apply(x, conv.weight.val(), conv.bias.as_ref().map(Param::val), options)
+}
+
+pub(super) fn convolve_transposed(conv: &ConvTranspose2d, x: Tensor<4>) -> Tensor<4> {
+    let [inputs, outputs, ..] = conv.weight.dims();
+    let convolution = Convolution {
+        inputs,
+        outputs: outputs * conv.groups,
+        kernel: conv.kernel_size,
+        stride: conv.stride,
+        dilation: conv.dilation,
+        padding: conv.padding.map(|padding| [padding; 2]),
+        groups: conv.groups,
+    };
+    let options = Convolve { convolution, transposed: Some(conv.padding_out), relu: false };
+    apply(x, conv.weight.val(), conv.bias.as_ref().map(Param::val), options)
+}
+
+/// Normalizes as `BatchNorm::forward` does, in training and in prediction.
+pub(super) fn convolve_normalize(
+    conv: &Conv2d,
+    shape: Convolution,
+    norm: &BatchNorm,
+    rectify: bool,
+    x: Tensor<4>,
+) -> Tensor<4> {
+    match (x.device().is_autodiff(), norm.training.is_enabled()) {
+        (true, true) => normalize(norm, rectify, convolve(conv, shape, false, x)),
+        // A frozen norm within a training.
+        (true, false) => {
+            let y = norm.forward(convolve(conv, shape, false, x));
+            if rectify { relu(y) } else { y }
+        }
+        (false, _) => {
+            let (weight, bias) = folded(conv, norm);
+            apply(x, weight, Some(bias), Convolve { convolution: shape, transposed: None, relu: rectify })
+        }
+    }
+}
+
+pub(super) fn max_pool(x: Tensor<4>, options: &MaxPoolOptions<2>) -> Tensor<4> {
+    let pooling = Pooling {
+        kernel: options.kernel_size,
+        stride: options.stride,
+        padding: options.padding.map(|(before, after)| [before, after]),
+        dilation: options.dilation,
+        ceil: options.ceil_mode,
+    };
+    Tensor::from_dispatch(<Dispatch as ResolutionOps>::max_pool(x.into_dispatch(), pooling))
+}
+
+/// The kernels' name of an interpolation; none where they cannot serve it.
+pub(super) fn interpolation(mode: &InterpolateMode, x: &Tensor<4>) -> Option<Interpolation> {
+    let interpolation = match mode {
+        InterpolateMode::Nearest => Interpolation::Nearest,
+        InterpolateMode::Bilinear => Interpolation::Bilinear,
+        InterpolateMode::Bicubic => Interpolation::Bicubic,
+        InterpolateMode::NearestExact | InterpolateMode::Lanczos3 => return None,
+    };
+    serve(x).then_some(interpolation)
+}
+
+pub(super) fn resample(x: Tensor<4>, interpolation: Interpolation, size: [usize; 2]) -> Tensor<4> {
+    Tensor::from_dispatch(<Dispatch as ResolutionOps>::resample(x.into_dispatch(), interpolation, size))
+}
+
+/// Whether the second image's channels would lie on a boundary that kernels can write at.
+pub(super) fn may_concatenate(a: &Tensor<4>, b: &Tensor<4>) -> bool {
+    serve(a) && serve(b) && image::may_begin_at(a.dims()[1])
+}
+
+pub(super) fn concat(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
+    Tensor::from_dispatch(<Dispatch as JoinOps>::concat(a.into_dispatch(), b.into_dispatch()))
+}
+
+pub(super) fn add(a: Tensor<4>, b: Tensor<4>, relu: bool) -> Tensor<4> {
+    Tensor::from_dispatch(<Dispatch as JoinOps>::sum(a.into_dispatch(), b.into_dispatch(), relu))
+}
+
+pub(super) fn fork(x: Tensor<4>) -> [Tensor<4>; 2] {
+    let branches = <Dispatch as JoinOps>::fork(x.into_dispatch());
+    [branches.first, branches.second].map(Tensor::from_dispatch)
+}
+
+pub(super) fn planes(x: Tensor<4>) -> Tensor<4> {
+    Tensor::from_dispatch(<Dispatch as JoinOps>::planes(x.into_dispatch()))
+}
+
+fn apply(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, options: Convolve) -> Tensor<4> {
+    let bias = bias.map_or(Maybe::None, |bias| Maybe::Some(bias.into_dispatch()));
+    let y = <Dispatch as ConvolutionOps>::convolve(x.into_dispatch(), weight.into_dispatch(), bias, options);
+    Tensor::from_dispatch(y)
+}
+
+/// Normalizes by the batch's statistics, and moves the running ones towards them.
+fn normalize(norm: &BatchNorm, relu: bool, x: Tensor<4>) -> Tensor<4> {
+    let device = x.device();
+    let (gamma, beta) = (norm.gamma.val().into_dispatch(), norm.beta.val().into_dispatch());
+    let options = Normalize { epsilon: norm.epsilon, relu };
+    let normalized = <Dispatch as NormOps>::normalize(x.into_dispatch(), gamma, beta, options);
+    for (running, batch) in [(&norm.running_mean, normalized.mean), (&norm.running_var, normalized.variance)] {
+        let old = running.value_sync().to_device(&device).mul_scalar(1.0 - norm.momentum);
+        let batch = Tensor::<1>::from_dispatch(batch).mul_scalar(norm.momentum);
+        running.update((old + batch).detach());
+    }
+    Tensor::from_dispatch(normalized.output)
+}
+
+/// Weights and bias of the convolution that also normalizes by the running statistics.
+fn folded(conv: &Conv2d, norm: &BatchNorm) -> (Tensor<4>, Tensor<1>) {
+    let weight = conv.weight.val();
+    let device = weight.device();
+    let [outputs, ..] = weight.dims();
+    let deviation = norm.running_var.value().to_device(&device).add_scalar(norm.epsilon).sqrt();
+    let scale = norm.gamma.val() / deviation;
+    let mean = norm.running_mean.value().to_device(&device);
+    let offset = match &conv.bias {
+        Some(bias) => bias.val() - mean,
+        None => mean.neg(),
+    };
+    (weight * scale.clone().reshape([outputs, 1, 1, 1]), norm.beta.val() + offset * scale)
+}

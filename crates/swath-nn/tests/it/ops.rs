@@ -1,0 +1,378 @@
+//! Operations on the kernels against Burn's own, by values, gradients, finite differences and the adjoint identity.
+
+use burn::module::Param;
+use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
+use burn::tensor::activation::relu;
+use burn::tensor::module::{interpolate, max_pool2d};
+use burn::tensor::ops::{InterpolateMode, InterpolateOptions, MaxPoolOptions};
+use burn::tensor::{Device, Tensor, TensorData};
+use swath_nn::ops;
+
+/// Largest difference, relative to the value or to the tensor's root mean square, whichever is larger.
+const TOLERANCE: f32 = 1e-4;
+
+#[test]
+fn convolutions_equal_burn() {
+    let conv = |channels: [usize; 2], kernel: usize| Conv2dConfig::new(channels, [kernel; 2]);
+    let same = |pad: usize| PaddingConfig2d::Explicit(pad, pad, pad, pad);
+    let cases = [
+        (conv([3, 16], 3).with_padding(same(1)), [2, 9, 11]),
+        (conv([32, 48], 3).with_padding(same(1)), [2, 20, 17]),
+        (conv([16, 16], 3).with_padding(same(1)), [1, 5, 4]),
+        (conv([32, 20], 1), [2, 7, 5]),
+        (conv([20, 32], 1).with_stride([2, 2]).with_bias(false), [2, 8, 7]),
+        (conv([4, 16], 7).with_padding(same(3)).with_stride([2, 2]).with_bias(false), [2, 15, 16]),
+        (conv([16, 32], 3).with_padding(same(1)).with_stride([2, 2]), [2, 8, 9]),
+        (conv([16, 16], 3).with_padding(same(2)).with_dilation([2, 2]), [1, 9, 10]),
+        (conv([32, 32], 3).with_padding(same(1)).with_groups(4), [1, 8, 8]),
+        (conv([16, 16], 3).with_padding(PaddingConfig2d::Explicit(0, 1, 2, 3)), [1, 8, 9]),
+        (conv([16, 16], 3).with_padding(PaddingConfig2d::Same), [1, 8, 9]),
+        (conv([16, 5], 1), [1, 1, 1]),
+    ];
+    for (config, size) in cases {
+        let conv = filled_conv(&config);
+        let inputs = [[size[0], config.channels[0], size[1], size[2]]];
+        let parameters = [conv.weight.val()];
+        let bias: Vec<Tensor<1>> = conv.bias.iter().map(Param::val).collect();
+        for (name, own, burn) in [
+            (
+                "conv",
+                &(|x: &[Tensor<4>]| ops::conv(&conv, x[0].clone())) as Layer,
+                &(|x: &[Tensor<4>]| conv.forward(x[0].clone())) as Layer,
+            ),
+            ("conv_relu", &|x| ops::conv_relu(&conv, x[0].clone()), &|x| relu(conv.forward(x[0].clone()))),
+        ] {
+            compare(&format!("{name} {config}"), &inputs, &parameters, &bias, own, burn);
+        }
+    }
+}
+
+#[test]
+fn transposed_convolutions_equal_burn() {
+    let conv = |channels: [usize; 2], kernel: usize| ConvTranspose2dConfig::new(channels, [kernel; 2]);
+    let cases = [
+        conv([32, 16], 2).with_stride([2, 2]),
+        conv([20, 5], 2).with_stride([2, 2]).with_bias(false),
+        conv([16, 16], 4).with_stride([2, 2]).with_padding([1, 1]),
+        conv([16, 16], 3).with_stride([2, 2]).with_padding([1, 1]).with_padding_out([1, 1]),
+    ];
+    for config in cases {
+        let conv = filled_transposed(&config);
+        let bias: Vec<Tensor<1>> = conv.bias.iter().map(Param::val).collect();
+        compare(
+            &format!("{config}"),
+            &[[2, config.channels[0], 5, 7]],
+            &[conv.weight.val()],
+            &bias,
+            &|x| ops::conv_transpose(&conv, x[0].clone()),
+            &|x| conv.forward(x[0].clone()),
+        );
+    }
+}
+
+#[test]
+fn normalized_convolutions_equal_burn() {
+    for (channels, bias) in [([16, 32], false), ([5, 20], true)] {
+        let config = Conv2dConfig::new(channels, [3, 3]).with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1));
+        let conv = filled_conv(&config.with_bias(bias));
+        let parameters = [conv.weight.val()];
+        for rectified in [false, true] {
+            let norms = [filled_norm(channels[1], &training()), filled_norm(channels[1], &training())];
+            let affine = [norms[0].gamma.val(), norms[0].beta.val()];
+            // Both norms have the same values, and Burn's shares the parameters whose gradients are compared.
+            let burn_norm =
+                BatchNorm { gamma: norms[0].gamma.clone(), beta: norms[0].beta.clone(), ..norms[1].clone() };
+            compare(
+                &format!("conv_norm {channels:?} {rectified}"),
+                &[[3, channels[0], 9, 10]],
+                &parameters,
+                &affine,
+                &|x| match rectified {
+                    true => ops::conv_norm_relu(&conv, &norms[0], x[0].clone()),
+                    false => ops::conv_norm(&conv, &norms[0], x[0].clone()),
+                },
+                &|x| {
+                    let y = burn_norm.forward(conv.forward(x[0].clone()));
+                    if rectified { relu(y) } else { y }
+                },
+            );
+            for (own, burn) in
+                [(&norms[0].running_mean, &burn_norm.running_mean), (&norms[0].running_var, &burn_norm.running_var)]
+            {
+                close("running statistics", &values(own.value_sync()), &values(burn.value_sync()));
+            }
+        }
+    }
+}
+
+#[test]
+fn predictions_normalize_by_the_running_statistics() {
+    let device = Device::flex();
+    let config = Conv2dConfig::new([16, 20], [3, 3]).with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1));
+    let norm = filled_norm(20, &device);
+    for bias in [false, true] {
+        let mut conv = filled_conv(&config.clone().with_bias(bias));
+        conv.weight = Param::from_tensor(conv.weight.val().inner());
+        conv.bias = conv.bias.map(|bias| Param::from_tensor(bias.val().inner()));
+        let x = uniform("x", [2, 16, 7, 9], &device);
+        let expected = norm.forward(conv.forward(x.clone()));
+        close("norm", &values(ops::conv_norm(&conv, &norm, x.clone())), &values(expected.clone()));
+        close("norm and relu", &values(ops::conv_norm_relu(&conv, &norm, x)), &values(relu(expected)));
+    }
+}
+
+#[test]
+fn changes_of_resolution_equal_burn() {
+    let pools = [
+        MaxPoolOptions::new([2, 2]),
+        MaxPoolOptions::new([3, 3]).with_stride([2, 2]).with_padding([1, 1]),
+        MaxPoolOptions::new([3, 2]).with_stride([2, 3]).with_dilation([2, 1]),
+    ];
+    for options in pools {
+        let name = format!("{options:?}");
+        compare(&name, &[[2, 20, 9, 12]], &[], &[], &|x| ops::max_pool(x[0].clone(), options.clone()), &|x| {
+            max_pool2d(x[0].clone(), options.clone())
+        });
+    }
+    for mode in [InterpolateMode::Nearest, InterpolateMode::Bilinear, InterpolateMode::Bicubic] {
+        for size in [[14, 18], [10, 5], [7, 9], [1, 1]] {
+            let options = InterpolateOptions::new(mode.clone()).with_align_corners(false).with_output_size(size);
+            compare(
+                &format!("{mode:?} {size:?}"),
+                &[[2, 16, 7, 9]],
+                &[],
+                &[],
+                &|x| ops::resample(x[0].clone(), mode.clone(), size),
+                &|x| interpolate(x[0].clone(), options.clone()),
+            );
+        }
+    }
+}
+
+#[test]
+fn joins_equal_burn() {
+    let image = |channels| [2, channels, 5, 6];
+    for channels in [[16, 32], [32, 20], [4, 8]] {
+        compare(
+            &format!("concat {channels:?}"),
+            &channels.map(image),
+            &[],
+            &[],
+            &|x| ops::concat(x[0].clone(), x[1].clone()),
+            &|x| Tensor::cat(x.to_vec(), 1),
+        );
+    }
+    let pair = [image(20), image(20)];
+    compare("add", &pair, &[], &[], &|x| ops::add(x[0].clone(), x[1].clone()), &|x| x[0].clone() + x[1].clone());
+    compare("add_relu", &pair, &[], &[], &|x| ops::add_relu(x[0].clone(), x[1].clone()), &|x| {
+        relu(x[0].clone() + x[1].clone())
+    });
+    compare("planes", &[image(20)], &[], &[], &|x| ops::planes(ops::add(x[0].clone(), x[0].clone())), &|x| {
+        x[0].clone() + x[0].clone()
+    });
+}
+
+/// Both branches, one branch, forks of forks, and of something that is no leaf.
+#[test]
+fn forks_add_their_gradients() {
+    let inputs = [[2, 16, 5, 6], [2, 16, 5, 6]];
+    compare(
+        "forks",
+        &inputs,
+        &[],
+        &[],
+        &|x| {
+            let [a, b] = ops::fork(ops::add(x[0].clone(), x[1].clone()));
+            let [b, c] = ops::fork(b);
+            let [d, _] = ops::fork(x[0].clone());
+            let [e, f] = ops::fork(d);
+            ops::planes(ops::concat(ops::add(a, c), b)) * 2.0 + Tensor::cat(vec![e, f * 3.0], 1)
+        },
+        &|x| {
+            let sum = x[0].clone() + x[1].clone();
+            Tensor::cat(vec![sum.clone() * 4.0 + x[0].clone(), sum * 2.0 + x[0].clone() * 3.0], 1)
+        },
+    );
+}
+
+/// What Burn does with tensors whose memory has channels last, padded or a part of wider ones.
+#[test]
+fn burn_reads_channels_last() {
+    let device = Device::flex();
+    for channels in [5, 16, 20] {
+        let x = uniform("x", [2, channels, 3, 4], &device);
+        let last = || ops::add(x.clone(), x.zeros_like());
+        let check = |name: &str, f: &dyn Fn(Tensor<4>) -> Tensor<4>| {
+            assert_eq!(f(last()).into_data(), f(x.clone()).into_data(), "{name} of {channels} channels");
+        };
+        check("data", &|x| x);
+        check("a product", &|x| x.clone() * x);
+        check("a scaled one", &|x| x * 2.0);
+        check("a slice", &|x| x.slice([0..2, 1..4, 1..3, 0..4]));
+        check("a narrowed sum", &|x| x.narrow(0, 1, 1).exp());
+        check("sums", &|x| x.sum_dim(1));
+        check("a concatenation", &|x| Tensor::cat(vec![x.clone(), x], 0));
+        check("a transposed one", &|x| x.swap_dims(1, 3));
+        check("another shape", &|x| x.reshape([1, 2, channels, 12]));
+        check("selected rows", &|x| x.clone().mask_fill(x.greater_scalar(0.0), 1.0));
+        let part = ops::conv_relu(&filled_inner(channels), last().slice([0..1, 0..channels, 0..3, 1..4]));
+        let whole = ops::conv_relu(&filled_inner(channels), x.clone().slice([0..1, 0..channels, 0..3, 1..4]));
+        assert_eq!(part.into_data(), whole.into_data());
+    }
+}
+
+/// `<A x, y> = <x, A' y>` for what is linear in `x`, with `A' y` from automatic differentiation.
+#[test]
+fn gradients_are_adjoint() {
+    let conv = filled_conv(&Conv2dConfig::new([16, 32], [3, 3]).with_stride([2, 2]).with_bias(false));
+    let winograd = Conv2dConfig::new([32, 32], [3, 3]).with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1));
+    let winograd = filled_conv(&winograd.with_bias(false));
+    let up = filled_transposed(&ConvTranspose2dConfig::new([32, 16], [2, 2]).with_stride([2, 2]).with_bias(false));
+    let layers: [(&str, [usize; 4], Layer); 5] = [
+        ("conv", [2, 16, 11, 12], &|x| ops::conv(&conv, x[0].clone())),
+        ("3x3", [2, 32, 13, 12], &|x| ops::conv(&winograd, x[0].clone())),
+        ("transposed", [2, 32, 5, 6], &|x| ops::conv_transpose(&up, x[0].clone())),
+        ("pooled", [2, 16, 8, 6], &|x| ops::max_pool(x[0].clone(), MaxPoolOptions::new([2, 2]))),
+        ("bilinear", [2, 16, 8, 6], &|x| ops::resample(x[0].clone(), InterpolateMode::Bilinear, [11, 13])),
+    ];
+    for (name, shape, layer) in layers {
+        let x = uniform("x", shape, &training()).require_grad();
+        let out = layer(std::slice::from_ref(&x));
+        let y = uniform("y", out.dims(), &training());
+        let left = sum_of_products(&values(out.clone()), &values(y.clone()));
+        let gradients = (out * y).sum().backward();
+        let right = sum_of_products(&values(x.clone()), &values(x.grad(&gradients).unwrap()));
+        assert!((left - right).abs() < 1e-4 * left.abs().max(1.0), "{name}: {left} and {right}");
+    }
+}
+
+/// The whole chain of a residual block with a change of resolution, by central differences of a smooth function of its output.
+#[test]
+fn gradients_are_finite_differences() {
+    let same = PaddingConfig2d::Explicit(1, 1, 1, 1);
+    let conv = filled_conv(&Conv2dConfig::new([16, 16], [3, 3]).with_padding(same).with_bias(false));
+    let norm = filled_norm(16, &training());
+    let loss = |x: Tensor<4>| {
+        let [a, b] = ops::fork(x);
+        let y = ops::conv_norm(&conv, &norm, a);
+        let [y, z] = ops::fork(ops::add(y, b));
+        let y = ops::resample(y, InterpolateMode::Bilinear, [4, 4]);
+        let z = ops::resample(ops::max_pool(z, MaxPoolOptions::new([2, 2])), InterpolateMode::Nearest, [4, 4]);
+        let out = ops::planes(ops::concat(y, z));
+        let factor = uniform("factor", out.dims(), &training());
+        (out * factor).sum()
+    };
+    let start = uniform("x", [1, 16, 6, 4], &training());
+    let x = start.clone().require_grad();
+    let gradient = values(x.grad(&loss(x.clone()).backward()).unwrap());
+    let at = |index: usize, step: f32| {
+        let mut moved = values(start.clone());
+        moved[index] += step;
+        loss(Tensor::from_data(TensorData::new(moved, start.dims()), &training())).into_scalar::<f32>()
+    };
+    let rms = (sum_of_products(&gradient, &gradient) / gradient.len() as f64).sqrt() as f32;
+    for index in (0..gradient.len()).step_by(13) {
+        const STEP: f32 = 1e-2;
+        let difference = (at(index, STEP) - at(index, -STEP)) / (2.0 * STEP);
+        assert!((difference - gradient[index]).abs() < 0.02 * rms, "{index}: {difference}, not {}", gradient[index]);
+    }
+}
+
+/// From inputs to an output.
+type Layer<'a> = &'a dyn Fn(&[Tensor<4>]) -> Tensor<4>;
+
+/// Compares the outputs, and the gradients by inputs and parameters of their product with fixed numbers.
+fn compare(
+    name: &str,
+    inputs: &[[usize; 4]],
+    parameters: &[Tensor<4>],
+    vectors: &[Tensor<1>],
+    own: Layer,
+    burn: Layer,
+) {
+    let found = |layer: Layer| {
+        let x: Vec<Tensor<4>> = (inputs.iter().enumerate())
+            .map(|(i, &shape)| uniform(&format!("input {i}"), shape, &training()).require_grad())
+            .collect();
+        let y = layer(&x);
+        let factor = uniform("factor", y.dims(), &training());
+        let gradients = (y.clone() * factor).sum().backward();
+        let fours = x.iter().chain(parameters).map(|leaf| leaf.grad(&gradients).expect("a gradient"));
+        let ones = vectors.iter().map(|leaf| leaf.grad(&gradients).expect("a gradient"));
+        let dims = y.dims();
+        let tensors: Vec<Vec<f32>> =
+            std::iter::once(values(y)).chain(fours.map(values)).chain(ones.map(values)).collect();
+        (dims, tensors)
+    };
+    let (own, burn) = (found(own), found(burn));
+    assert_eq!(own.0, burn.0, "{name}");
+    for (i, (own, burn)) in own.1.iter().zip(&burn.1).enumerate() {
+        close(&format!("{name}: tensor {i}"), own, burn);
+    }
+}
+
+fn close(name: &str, found: &[f32], expected: &[f32]) {
+    assert_eq!(found.len(), expected.len(), "{name}");
+    let rms = (sum_of_products(expected, expected) / expected.len() as f64).sqrt() as f32;
+    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let allowed = TOLERANCE * expected.abs().max(rms);
+        assert!((found - expected).abs() <= allowed, "{name}[{index}] is {found}, Burn has {expected}");
+    }
+}
+
+fn sum_of_products(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+}
+
+fn training() -> Device {
+    Device::flex().autodiff()
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_into_vec::<f32>().unwrap()
+}
+
+/// Numbers from -1 to 1 that depend on the name.
+fn uniform<const D: usize>(name: &str, shape: [usize; D], device: &Device) -> Tensor<D> {
+    let mut state = name.bytes().fold(1u64, |state, byte| (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let mut next = || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    };
+    let values: Vec<f32> = (0..shape.iter().product()).map(|_| next()).collect();
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+fn filled_conv(config: &Conv2dConfig) -> Conv2d {
+    let mut conv = config.init(&training());
+    let scale = (3.0 / (config.channels[0] * config.kernel_size[0] * config.kernel_size[1]) as f32).sqrt();
+    conv.weight = Param::from_tensor(uniform("weight", conv.weight.dims(), &training()) * scale);
+    conv.bias = conv.bias.map(|bias| Param::from_tensor(uniform("bias", bias.dims(), &training())));
+    conv
+}
+
+/// A 3x3 convolution without autodiff.
+fn filled_inner(channels: usize) -> Conv2d {
+    let mut conv = Conv2dConfig::new([channels, 16], [3, 3]).with_bias(false).init(&Device::flex());
+    conv.weight = Param::from_tensor(uniform("weight", conv.weight.dims(), &Device::flex()));
+    conv
+}
+
+fn filled_transposed(config: &ConvTranspose2dConfig) -> ConvTranspose2d {
+    let mut conv = config.init(&training());
+    conv.weight = Param::from_tensor(uniform("weight", conv.weight.dims(), &training()));
+    conv.bias = conv.bias.map(|bias| Param::from_tensor(uniform("bias", bias.dims(), &training())));
+    conv
+}
+
+fn filled_norm(channels: usize, device: &Device) -> BatchNorm {
+    let mut norm = BatchNormConfig::new(channels).init(device);
+    norm.gamma = Param::from_tensor(uniform("gamma", [channels], device) * 0.2 + 1.0);
+    norm.beta = Param::from_tensor(uniform("beta", [channels], device) * 0.5);
+    norm.running_mean.update(uniform("mean", [channels], device));
+    norm.running_var.update(uniform("variance", [channels], device) * 0.5 + 1.0);
+    norm.running_mean.value_sync();
+    norm.running_var.value_sync();
+    norm
+}
