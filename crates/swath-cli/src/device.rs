@@ -23,9 +23,11 @@ static KINDS: &[Kind] = &[
 
 /// Sets the number of threads and opens the device that the command line names.
 pub(crate) fn open(compute: &Compute) -> Result<Device> {
-    if let Some(threads) = compute.threads {
+    #[cfg(feature = "cpu")]
+    if let Some(threads) = compute.threads.map(usize::from) {
         // Fails only when the pool exists already; each process opens its device once.
-        rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads)).build_global()?;
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+        swath_kernels::set_threads(threads);
     }
     let (name, number) = parse(&compute.device)?;
     let Some(kind) = KINDS.iter().find(|kind| kind.name == name) else {

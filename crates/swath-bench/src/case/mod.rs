@@ -56,6 +56,7 @@ impl Case {
     /// Measures in this process.
     pub(crate) fn run(self, settings: &Settings) -> Result<Answer> {
         rayon::ThreadPoolBuilder::new().num_threads(settings.threads).build_global()?;
+        swath_kernels::set_threads(settings.threads);
         let answer = match self {
             Case::Loader => loader::run(settings),
             Case::Train => train::run(settings),

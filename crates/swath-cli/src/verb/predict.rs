@@ -143,6 +143,9 @@ pub(crate) fn predict(
     for warning in &summary.warnings {
         console.warn(warning);
     }
+    for operation in network.fallbacks() {
+        console.say(format_args!("{operation} has no form of its own on the cpu; Burn's stood in, which is slower"));
+    }
     Ok(summary)
 }
 
