@@ -1,11 +1,12 @@
 //! Swath beside PyTorch and rasterio: the same work on the same data, in turn, in one run.
 //!
 //! ```text
-//! PYTHON=.venv/bin/python cargo run -p swath-bench -- [loader|train|predict|memory|all] [--quick]
+//! PYTHON=.venv/bin/python cargo run -p swath-bench -- [loader|train|predict|memory|network|all] [--quick]
 //! ```
 //!
 //! Every measurement is a process of its own, so that its peak memory is its own: this program starts itself for
-//! Swath (`case`) and `python/peer.py` for the peer, with the same flags, and gets one line of JSON from either.
+//! Swath (`case`) and `python/peer.py` for the peer, with the same flags, and gets one line of JSON from either. Single
+//! networks are timed in one process for each engine instead, which answers on demand.
 //! The result is Markdown on stdout; what is going on goes to stderr.
 //!
 //! | file | what |
@@ -13,12 +14,19 @@
 //! | `settings` | the flags of one measurement |
 //! | `data` | the synthetic scene |
 //! | `case` | Swath's side of each measurement |
-//! | `side` | starting a measurement, Swath's or the peer's |
+//! | `inputs`, `raw` | what both sides load and what they leave: weights, images, results |
+//! | `side`, `serve` | starting a measurement, Swath's or the peer's; measurements on demand |
+//! | `accuracy`, `load` | distance from the reference; what else the machine does |
 //! | `suite` | which measurements make a table |
 //! | `table` | medians and Markdown |
 
+mod accuracy;
 mod case;
 mod data;
+mod inputs;
+mod load;
+mod raw;
+mod serve;
 mod settings;
 mod side;
 mod suite;
@@ -31,7 +39,7 @@ use crate::case::Case;
 use crate::settings::{Effort, Settings};
 use crate::side::{Bench, Peer};
 
-/// Measure Swath beside PyTorch and rasterio
+/// Measure Swath beside PyTorch, ONNX Runtime, OpenVINO and rasterio
 ///
 /// The environment variable PYTHON names the Python to run the peer with (default: python3). Without its packages only
 /// Swath is measured.
@@ -59,6 +67,8 @@ enum What {
     Predict,
     /// Peak memory of prediction by width and height of the scene
     Memory,
+    /// One network in every engine: milliseconds and errors; and a scene with OpenVINO
+    Network,
     /// All of these
     All,
     /// One measurement of Swath, as JSON
@@ -74,7 +84,9 @@ enum What {
 fn main() -> Result<()> {
     let args = Args::parse();
     if let Some(What::Case { case, settings }) = &args.what {
-        println!("{}", serde_json::to_string(&case.run(settings)?)?);
+        if let Some(answer) = case.run(settings)? {
+            println!("{}", serde_json::to_string(&answer)?);
+        }
         return Ok(());
     }
     let effort = if args.quick { Effort::Quick } else { Effort::Usual };
@@ -93,6 +105,9 @@ fn main() -> Result<()> {
     }
     if wants(|what| matches!(what, What::Memory)) {
         println!("{}", suite::memory(&bench, args.full)?);
+    }
+    if wants(|what| matches!(what, What::Network)) {
+        suite::network(&bench, &mut |table| println!("{table}"))?;
     }
     if let Peer::Absent(why) = bench.peer() {
         println!("Only Swath was measured: {why}");

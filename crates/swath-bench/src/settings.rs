@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 /// Mean and standard deviation that both sides normalize every band with.
 pub(crate) const MEAN: f32 = 1000.0;
@@ -18,18 +18,55 @@ pub(crate) enum Effort {
     Usual,
 }
 
+/// A network that both sides have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Network {
+    /// `plain` encoder and `unet` decoder with batch norm.
+    #[default]
+    Unet,
+    /// The preset of this name.
+    UnetResnet34,
+}
+
+/// Who computes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Engine {
+    /// This program.
+    Swath,
+    /// PyTorch in fp32, `channels_last`.
+    #[default]
+    Torch,
+    /// PyTorch under bf16 autocast.
+    TorchBf16,
+    /// ONNX Runtime in fp32.
+    Onnxruntime,
+    /// OpenVINO as it comes: bf16 where the processor has it.
+    Openvino,
+    /// OpenVINO in fp32.
+    OpenvinoF32,
+}
+
 /// The flags of one measurement. `python/peer.py` takes the same.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Settings {
-    /// The scene.
+    /// The scene; of `forward` and `step` the images, raw `f32`.
     #[arg(long, default_value = "scene.tif")]
     pub(crate) scene: PathBuf,
-    /// Its labels.
+    /// Its labels; of `step` raw bytes.
     #[arg(long, default_value = "labels.tif")]
     pub(crate) labels: PathBuf,
-    /// The map to write.
+    /// The map to write; of `forward` the logits and of `step` the first gradients, raw `f32`.
     #[arg(long, default_value = "map.tif")]
     pub(crate) out: PathBuf,
+    /// Weights of the network; without them they are drawn.
+    #[arg(long)]
+    pub(crate) weights: Option<PathBuf>,
+    /// Who computes. Swath's own side does not look at it.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) engine: Engine,
+    /// The network.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) network: Network,
     /// Bands of the scene.
     #[arg(long, default_value_t = 10)]
     pub(crate) bands: usize,
@@ -68,6 +105,9 @@ impl Default for Settings {
             scene: "scene.tif".into(),
             labels: "labels.tif".into(),
             out: "map.tif".into(),
+            weights: None,
+            engine: Engine::default(),
+            network: Network::default(),
             bands: 10,
             classes: 10,
             width: 16,
@@ -86,7 +126,10 @@ impl Settings {
     /// As flags on a command line.
     pub(crate) fn flags(&self) -> Vec<String> {
         let paths = [("scene", &self.scene), ("labels", &self.labels), ("out", &self.out)];
-        let paths = paths.map(|(name, path)| format!("--{name}={}", path.display()));
+        let weights = self.weights.iter().map(|path| ("weights", path));
+        let paths = paths.into_iter().chain(weights).map(|(name, path)| format!("--{name}={}", path.display()));
+        let choices = [("engine", name(self.engine)), ("network", name(self.network))];
+        let choices = choices.map(|(name, value)| format!("--{name}={value}"));
         let numbers = [
             ("bands", self.bands),
             ("classes", self.classes),
@@ -99,13 +142,35 @@ impl Settings {
             ("threads", self.threads),
             ("cache-mb", self.cache_mb),
         ];
-        paths.into_iter().chain(numbers.map(|(name, value)| format!("--{name}={value}"))).collect()
+        paths.chain(choices).chain(numbers.map(|(name, value)| format!("--{name}={value}"))).collect()
     }
 
     /// In words: the network.
-    pub(crate) fn network(&self) -> String {
-        format!("U-Net, width {}, {} levels", self.width, self.depth)
+    pub(crate) fn network_in_words(&self) -> String {
+        match self.network {
+            Network::Unet => format!("U-Net, width {}, {} levels", self.width, self.depth),
+            Network::UnetResnet34 => "U-Net on ResNet-34".into(),
+        }
     }
+}
+
+impl Engine {
+    /// In words.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Engine::Swath => "Swath, fp32",
+            Engine::Torch => "PyTorch, fp32",
+            Engine::TorchBf16 => "PyTorch, bf16 autocast",
+            Engine::Onnxruntime => "ONNX Runtime, fp32",
+            Engine::Openvino => "OpenVINO, its default precision",
+            Engine::OpenvinoF32 => "OpenVINO, fp32",
+        }
+    }
+}
+
+/// A choice as its flag spells it.
+pub(crate) fn name(choice: impl ValueEnum) -> String {
+    choice.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
 #[cfg(test)]
@@ -122,7 +187,16 @@ mod tests {
 
     #[test]
     fn flags_say_everything() {
-        let settings = Settings { scene: "a b.tif".into(), width: 3, count: 9, cache_mb: 7, ..Settings::default() };
+        let settings = Settings {
+            scene: "a b.tif".into(),
+            weights: Some("w.safetensors".into()),
+            engine: Engine::OpenvinoF32,
+            network: Network::UnetResnet34,
+            width: 3,
+            count: 9,
+            cache_mb: 7,
+            ..Settings::default()
+        };
         let parsed = Flags::parse_from([vec!["bench".to_owned()], settings.flags()].concat()).settings;
         assert_eq!(format!("{parsed:?}"), format!("{settings:?}"));
         let defaults = Flags::parse_from(["bench"]).settings;

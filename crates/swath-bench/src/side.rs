@@ -7,11 +7,14 @@ use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
 use crate::case::{Answer, Case};
-use crate::settings::{Effort, Settings};
+use crate::load;
+use crate::serve::Contender;
+use crate::settings::{Effort, Engine, Settings};
 
 /// The packages that the peer needs, and how their versions are asked for.
-const VERSIONS: &str = "import torch, rasterio, numpy; \
-    print(f'PyTorch {torch.__version__}, rasterio {rasterio.__version__} with GDAL {rasterio.__gdal_version__}')";
+const VERSIONS: &str = "import torch, rasterio, numpy, onnx, onnxruntime, openvino, safetensors, segmentation_models_pytorch; \
+    print(f'PyTorch {torch.__version__}, ONNX Runtime {onnxruntime.__version__}, OpenVINO {openvino.__version__}, ' \
+    f'rasterio {rasterio.__version__} with GDAL {rasterio.__gdal_version__}')";
 
 /// A run of the benchmark: where its data lie, and whom Swath is compared with.
 pub(crate) struct Bench {
@@ -70,8 +73,7 @@ impl Bench {
             Peer::Present { versions, .. } => versions,
             Peer::Absent(_) => "no peer",
         };
-        let load = std::fs::read_to_string("/proc/loadavg").ok();
-        let load = load.as_deref().and_then(|text| text.split(' ').next()).unwrap_or("unknown");
+        let load = load::average().map_or("unknown".into(), |load| format!("{load:.2}"));
         format!(
             "Swath {} in profile {profile} beside {peer}; {cores} cores, load before the start {load}; medians of {} rounds",
             env!("CARGO_PKG_VERSION"),
@@ -81,19 +83,32 @@ impl Bench {
 
     /// One measurement of Swath.
     pub(crate) fn swath(&self, case: Case, settings: &Settings) -> Result<Answer> {
-        let own = std::env::current_exe()?;
-        answer("Swath", Command::new(own).arg("case").arg(case.name()).args(settings.flags()))
+        answer("Swath", &mut swath_command(&case.name(), settings)?)
     }
 
-    /// One measurement of the peer, if there is one.
-    pub(crate) fn python(&self, case: Case, settings: &Settings) -> Result<Option<Answer>> {
-        let Peer::Present { python, script, .. } = &self.peer else { return Ok(None) };
-        let threads = settings.threads.to_string();
+    /// One measurement of the peer, or another command of it, if there is one.
+    pub(crate) fn python(&self, command: &str, settings: &Settings) -> Result<Option<Answer>> {
+        let command = self.python_command(command, settings);
+        command.map(|mut command| answer("the peer", &mut command)).transpose()
+    }
+
+    /// An engine that measures on demand, if it is there.
+    pub(crate) fn contender(&self, case: Case, engine: Engine, settings: &Settings) -> Result<Option<Contender>> {
+        let settings = Settings { engine, ..settings.clone() };
+        let command = match engine {
+            Engine::Swath => Some(swath_command(&case.name(), &settings)?),
+            _ => self.python_command(&case.name(), &settings),
+        };
+        command.map(|command| Contender::start(engine, command)).transpose()
+    }
+
+    fn python_command(&self, name: &str, settings: &Settings) -> Option<Command> {
+        let Peer::Present { python, script, .. } = &self.peer else { return None };
         let mut command = Command::new(python);
-        command.arg(script).arg(case.name()).args(settings.flags()).env("OMP_NUM_THREADS", threads);
+        command.arg(script).arg(name).args(settings.flags()).env("OMP_NUM_THREADS", settings.threads.to_string());
         // Threads that spin while they wait lose most of their time as soon as anything else runs on the machine.
         command.env("OMP_WAIT_POLICY", "PASSIVE").env("PYTHONDONTWRITEBYTECODE", "1");
-        answer("the peer", &mut command).map(Some)
+        Some(command)
     }
 
     /// Both sides in turn, `rounds` times.
@@ -101,11 +116,12 @@ impl Bench {
         let (mut own, mut others) = (Vec::new(), Vec::new());
         for round in 0..self.rounds() {
             own.push(self.swath(case, settings)?);
-            others.extend(self.python(case, settings)?);
+            others.extend(self.python(&case.name(), settings)?);
             let rate = |answers: &[Answer]| answers.last().map_or("-".into(), |last| format!("{:.2}", last.rate));
             eprintln!("{} {}: Swath {}, peer {}", case.name(), round + 1, rate(&own), rate(&others));
         }
-        check_same_network(&own, &others)?;
+        let parameters = |answers: &[Answer]| answers.first().and_then(|answer| answer.parameters);
+        check_same_network(parameters(&own), parameters(&others))?;
         Ok((own, others))
     }
 }
@@ -131,6 +147,12 @@ impl Peer {
     }
 }
 
+fn swath_command(case: &str, settings: &Settings) -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("case").arg(case).args(settings.flags());
+    Ok(command)
+}
+
 /// Starts a measurement and reads its answer, the last line that it prints.
 fn answer(who: &str, command: &mut Command) -> Result<Answer> {
     let output = command.stderr(Stdio::inherit()).output().with_context(|| format!("{who} does not start"))?;
@@ -143,8 +165,8 @@ fn answer(who: &str, command: &mut Command) -> Result<Answer> {
 }
 
 /// Two networks of the same name are compared only when they are of the same size.
-fn check_same_network(own: &[Answer], others: &[Answer]) -> Result<()> {
-    match (own.first().and_then(|answer| answer.parameters), others.first().and_then(|answer| answer.parameters)) {
+pub(crate) fn check_same_network(own: Option<u64>, other: Option<u64>) -> Result<()> {
+    match (own, other) {
         (Some(own), Some(other)) if own != other => {
             bail!("Swath's network has {own} parameters and the peer's {other}: they are not the same")
         }

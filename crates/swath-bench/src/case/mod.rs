@@ -1,17 +1,20 @@
 //! Swath's side of each measurement, run in a process of its own.
 
+mod forward;
 mod loader;
 mod predict;
 mod train;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use burn::tensor::Device;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
-use swath_nn::SegmenterConfig;
 use swath_nn::decoder::unet::UnetConfig;
 use swath_nn::encoder::plain::PlainConfig;
+use swath_nn::{Segmenter, SegmenterConfig, preset};
 
-use crate::settings::Settings;
+use crate::inputs;
+use crate::settings::{Network, Settings, name};
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -22,6 +25,10 @@ pub(crate) enum Case {
     Train,
     /// Megapixels per second.
     Predict,
+    /// Logits of one batch, timed on demand.
+    Forward,
+    /// One training step, timed on demand.
+    Step,
 }
 
 /// What came out, from Swath or from the peer.
@@ -45,31 +52,47 @@ pub(crate) struct Answer {
 
 impl Case {
     /// Its name on the command line of either side.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Case::Loader => "loader",
-            Case::Train => "train",
-            Case::Predict => "predict",
-        }
+    pub(crate) fn name(self) -> String {
+        name(self)
     }
 
-    /// Measures in this process.
-    pub(crate) fn run(self, settings: &Settings) -> Result<Answer> {
+    /// Measures in this process: in one go with an answer, or on demand (see [`serve`](crate::serve)).
+    pub(crate) fn run(self, settings: &Settings) -> Result<Option<Answer>> {
         rayon::ThreadPoolBuilder::new().num_threads(settings.threads).build_global()?;
         swath_kernels::set_threads(settings.threads);
         let answer = match self {
             Case::Loader => loader::run(settings),
             Case::Train => train::run(settings),
             Case::Predict => predict::run(settings),
+            Case::Forward => return forward::run(settings).map(|()| None),
+            Case::Step => return train::step(settings).map(|()| None),
         }?;
-        Ok(Answer { peak_mb: peak_mb(), ..answer })
+        Ok(Some(Answer { peak_mb: peak_mb(), ..answer }))
     }
 }
 
-/// The network that both sides have: U-Net with batch norm.
-fn network(settings: &Settings) -> SegmenterConfig {
-    let encoder = PlainConfig { width: settings.width, depth: settings.depth, batch_norm: true };
-    SegmenterConfig::new(encoder, UnetConfig::default(), settings.bands, settings.classes)
+/// The network that both sides have, as plain data.
+pub(crate) fn config(settings: &Settings) -> Result<SegmenterConfig> {
+    let Settings { bands, classes, width, depth, .. } = *settings;
+    match settings.network {
+        Network::Unet => {
+            let encoder = PlainConfig { width, depth, batch_norm: true };
+            Ok(SegmenterConfig::new(encoder, UnetConfig::default(), bands, classes))
+        }
+        Network::UnetResnet34 => {
+            let preset = preset::find("unet-resnet34").context("the preset unet-resnet34 is gone")?;
+            Ok((preset.config)(bands, classes))
+        }
+    }
+}
+
+/// The network on a device, with the weights of the file where one is given.
+fn network(settings: &Settings, device: &Device) -> Result<Segmenter> {
+    let network = config(settings)?.init(device)?;
+    match &settings.weights {
+        None => Ok(network),
+        Some(path) => Ok(swath_nn::weights::write(network, &inputs::load_weights(path)?)?),
+    }
 }
 
 /// Peak resident memory of this process so far. Linux keeps it per program: that of a parent does not count.

@@ -16,8 +16,7 @@ use crate::settings::{MEAN, STD, Settings};
 pub(super) fn run(settings: &Settings) -> Result<Answer> {
     let start = Instant::now();
     let device = Device::flex();
-    let mut network =
-        SegmenterNetwork::new(network(settings).init(&device)?, settings.bands, settings.classes, &device);
+    let mut network = SegmenterNetwork::new(network(settings, &device)?, settings.bands, settings.classes, &device);
     let scene = Scene::open_paths(&[&settings.scene])?;
     let model = Model {
         name: "bench".into(),

@@ -61,11 +61,11 @@ fn measure(bench: &Bench, row: &Row, chip: usize) -> Result<Vec<String>> {
     for file in [&settings.scene, &settings.out] {
         std::fs::remove_file(file)?;
     }
-    eprintln!("memory {columns}x{lines}, {}: {:?} MB", settings.network(), answer.peak_mb);
+    eprintln!("memory {columns}x{lines}, {}: {:?} MB", settings.network_in_words(), answer.peak_mb);
     let megabytes = |number: Option<f64>| number.map_or("-".into(), |number| format!("{number:.0}"));
     Ok(vec![
         format!("{columns}x{lines}"),
-        settings.network(),
+        settings.network_in_words(),
         megabytes(answer.peak_mb),
         megabytes(answer.engine_mb),
         three_digits(Some(answer.seconds)),

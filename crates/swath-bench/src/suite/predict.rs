@@ -30,7 +30,7 @@ pub(crate) fn predict(bench: &Bench) -> Result<String> {
     let Settings { bands, classes, overlap, threads, .. } = settings;
     let title = format!(
         "Prediction: {side}x{side} pixels, {bands} bands u16, {classes} classes, GeoTIFF to COG; {}; chip {chip}, overlap {overlap}, cosine, {threads} threads",
-        settings.network()
+        settings.network_in_words()
     );
     let [what, _, _, ratio] = comparison_head("");
     Ok(markdown(&title, &[&what, "Swath", "Python", &ratio], &rows))

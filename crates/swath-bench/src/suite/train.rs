@@ -17,7 +17,7 @@ pub(crate) fn train(bench: &Bench) -> Result<String> {
     let mut rows = Vec::new();
     for settings in [16, 32].map(at) {
         let (own, others) = bench.both(Case::Train, &settings)?;
-        rows.push(compared(settings.network(), &own, &others));
+        rows.push(compared(settings.network_in_words(), &own, &others));
     }
     let Settings { bands, classes, chip, batch, threads, .. } = at(16);
     let title = format!(
