@@ -2,7 +2,7 @@
 
 use crate::epilogue::{Activation, activate_vector};
 use crate::image::Layout;
-use crate::pixels::{PixelKernel, Source, Target, each_pixel};
+use crate::pixels::{PixelKernel, Place, Source, Target, each_pixel};
 use crate::simd::Simd;
 
 /// `out = activation(a + b)`
@@ -25,7 +25,7 @@ pub fn add(
         activation,
     };
     // SAFETY: the slices hold their layouts, which have the same pixels and channels.
-    unsafe { each_pixel(out_layout.pixels(), out_layout.padded_channels(), &kernel) };
+    unsafe { each_pixel(out_layout, &kernel) };
 }
 
 /// `out = activation(a)`
@@ -40,7 +40,7 @@ pub fn activate((a_layout, a): (&Layout, &[f32]), activation: Activation, out_la
         activation,
     };
     // SAFETY: the slices hold their layouts, which have the same pixels and channels.
-    unsafe { each_pixel(out_layout.pixels(), out_layout.padded_channels(), &kernel) };
+    unsafe { each_pixel(out_layout, &kernel) };
 }
 
 /// The gradient of ReLU by its input, from its output: `dx = y > 0 ? dy : 0`.
@@ -61,7 +61,7 @@ pub fn relu_gradient(
         dx: Target::new("the result", dx_layout, dx),
     };
     // SAFETY: the slices hold their layouts, which have the same pixels and channels.
-    unsafe { each_pixel(dx_layout.pixels(), dx_layout.padded_channels(), &kernel) };
+    unsafe { each_pixel(dx_layout, &kernel) };
 }
 
 /// Panics unless the layouts have the same pixels and channels.
@@ -79,7 +79,7 @@ struct Add {
 
 impl PixelKernel for Add {
     #[inline(always)]
-    unsafe fn vector<S: Simd>(&self, pixel: usize, channel: usize) {
+    unsafe fn vector<S: Simd>(&self, Place { pixel, .. }: Place, channel: usize) {
         // SAFETY: the caller's promise.
         unsafe {
             let sum = S::add(self.a.load::<S>(pixel, channel), self.b.load::<S>(pixel, channel));
@@ -96,7 +96,7 @@ struct Activate {
 
 impl PixelKernel for Activate {
     #[inline(always)]
-    unsafe fn vector<S: Simd>(&self, pixel: usize, channel: usize) {
+    unsafe fn vector<S: Simd>(&self, Place { pixel, .. }: Place, channel: usize) {
         // SAFETY: the caller's promise.
         unsafe {
             let value = self.a.load::<S>(pixel, channel);
@@ -113,7 +113,7 @@ struct ReluGradient {
 
 impl PixelKernel for ReluGradient {
     #[inline(always)]
-    unsafe fn vector<S: Simd>(&self, pixel: usize, channel: usize) {
+    unsafe fn vector<S: Simd>(&self, Place { pixel, .. }: Place, channel: usize) {
         // SAFETY: the caller's promise.
         unsafe {
             let (y, dy) = (self.y.load::<S>(pixel, channel), self.dy.load::<S>(pixel, channel));

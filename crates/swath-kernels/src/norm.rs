@@ -7,7 +7,7 @@
 use crate::elementwise::same_size;
 use crate::image::Layout;
 use crate::isa::{self, Isa};
-use crate::pixels::{PixelKernel, Source, Target, each_pixel};
+use crate::pixels::{PixelKernel, Place, Source, Target, each_pixel};
 use crate::shared::SharedMut;
 use crate::simd::{Kernel, Simd};
 use crate::threads::parallel;
@@ -51,7 +51,7 @@ impl BatchNorm<'_> {
         let kernel =
             Normalize { x: source, y: Target::new("the output", out_layout, y), scale, shift, relu: self.relu };
         // SAFETY: the slices hold their layouts, which have the same pixels and channels.
-        unsafe { each_pixel(layout.pixels(), layout.padded_channels(), &kernel) };
+        unsafe { each_pixel(layout, &kernel) };
         statistics
     }
 
@@ -114,7 +114,7 @@ impl BatchNorm<'_> {
             relu: self.relu,
         };
         // SAFETY: the slices hold their layouts, which have the same pixels and channels.
-        unsafe { each_pixel(layout.pixels(), width, &kernel) };
+        unsafe { each_pixel(layout, &kernel) };
         (gammas, sum[..layout.channels].iter().map(|&sum| sum as f32).collect())
     }
 
@@ -242,7 +242,7 @@ struct Normalize {
 
 impl PixelKernel for Normalize {
     #[inline(always)]
-    unsafe fn vector<S: Simd>(&self, pixel: usize, channel: usize) {
+    unsafe fn vector<S: Simd>(&self, Place { pixel, .. }: Place, channel: usize) {
         // SAFETY: the caller's promise.
         unsafe {
             let y = affine::<S>(&self.scale, &self.shift, self.x.load::<S>(pixel, channel), channel);
@@ -314,7 +314,7 @@ struct Gradient {
 
 impl PixelKernel for Gradient {
     #[inline(always)]
-    unsafe fn vector<S: Simd>(&self, pixel: usize, channel: usize) {
+    unsafe fn vector<S: Simd>(&self, Place { pixel, .. }: Place, channel: usize) {
         // SAFETY: the caller's promise; there are as many parameters as padded channels.
         unsafe {
             let x = self.x.load::<S>(pixel, channel);

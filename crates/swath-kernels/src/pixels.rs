@@ -1,5 +1,6 @@
 //! Computations pixel by pixel and channel by channel, on all threads.
 
+use crate::image::Layout;
 use crate::isa::{self, Isa};
 use crate::simd::{Kernel, Simd};
 use crate::threads::parallel;
@@ -7,23 +8,33 @@ use crate::threads::parallel;
 /// Floats that one item of a parallel loop computes: some ten microseconds of work.
 const ITEM: usize = 32 * 1024;
 
+/// A pixel: its number, and the image, row and column that it belongs to.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    pub pixel: usize,
+    pub image: usize,
+    pub row: usize,
+    pub col: usize,
+}
+
 /// What is computed for one vector of channels of one pixel.
 pub(crate) trait PixelKernel: Sync {
-    /// Computes channels `channel..channel + LANES` of pixel number `pixel`. Must be `#[inline(always)]`.
+    /// Computes channels `channel..channel + LANES` of a pixel. Must be `#[inline(always)]`.
     ///
     /// # Safety
     /// The machine must have the instruction set of `S`, and pixel and channels must exist.
-    unsafe fn vector<S: Simd>(&self, pixel: usize, channel: usize);
+    unsafe fn vector<S: Simd>(&self, place: Place, channel: usize);
 }
 
-/// Runs a kernel for `pixels` pixels of `channels` channels, a multiple of 16.
+/// Runs a kernel for all pixels and padded channels of a layout.
 ///
 /// # Safety
 /// Pixels and channels must exist in all images that the kernel uses, and different pixels must write to different places.
-pub(crate) unsafe fn each_pixel<K: PixelKernel>(pixels: usize, channels: usize, kernel: &K) {
-    let items = (pixels * channels).div_ceil(ITEM);
+pub(crate) unsafe fn each_pixel<K: PixelKernel>(layout: &Layout, kernel: &K) {
+    let pixels = layout.pixels();
+    let items = (pixels * layout.padded_channels()).div_ceil(ITEM);
     parallel(items, |item| {
-        let run = Run { kernel, first: pixels * item / items, last: pixels * (item + 1) / items, channels };
+        let run = Run { kernel, layout, first: pixels * item / items, last: pixels * (item + 1) / items };
         // SAFETY: the caller's promise.
         unsafe { isa::run(Isa::best(), run) };
     });
@@ -31,18 +42,29 @@ pub(crate) unsafe fn each_pixel<K: PixelKernel>(pixels: usize, channels: usize, 
 
 struct Run<'a, K> {
     kernel: &'a K,
+    layout: &'a Layout,
     first: usize,
     last: usize,
-    channels: usize,
 }
 
 impl<K: PixelKernel> Kernel for Run<'_, K> {
     #[inline(always)]
     unsafe fn compute<S: Simd>(self) {
+        let Layout { height, width, .. } = *self.layout;
+        let line = self.first / width;
+        // Counted up from here on: a division costs as much as the work on a vector.
+        let (mut image, mut row, mut col) = (line / height, line % height, self.first % width);
         for pixel in self.first..self.last {
-            for channel in (0..self.channels).step_by(S::LANES) {
+            for channel in (0..self.layout.padded_channels()).step_by(S::LANES) {
                 // SAFETY: the caller's promise.
-                unsafe { self.kernel.vector::<S>(pixel, channel) };
+                unsafe { self.kernel.vector::<S>(Place { pixel, image, row, col }, channel) };
+            }
+            col += 1;
+            if col == width {
+                (row, col) = (row + 1, 0);
+                if row == height {
+                    (image, row) = (image + 1, 0);
+                }
             }
         }
     }
@@ -62,7 +84,7 @@ impl Source {
     /// # Panics
     /// When the slice does not hold the layout.
     #[track_caller]
-    pub(crate) fn new(what: &str, layout: &crate::Layout, image: &[f32]) -> Source {
+    pub(crate) fn new(what: &str, layout: &Layout, image: &[f32]) -> Source {
         layout.check(what, image.len());
         Source { start: image.as_ptr(), pixel: layout.pixel }
     }
@@ -90,7 +112,7 @@ impl Target {
     /// # Panics
     /// When the slice does not hold the layout.
     #[track_caller]
-    pub(crate) fn new(what: &str, layout: &crate::Layout, image: &mut [f32]) -> Target {
+    pub(crate) fn new(what: &str, layout: &Layout, image: &mut [f32]) -> Target {
         layout.check(what, image.len());
         Target { start: image.as_mut_ptr(), pixel: layout.pixel }
     }

@@ -3,7 +3,7 @@
 use crate::elementwise::same_size;
 use crate::error::PlanError;
 use crate::image::Layout;
-use crate::pixels::{PixelKernel, Source, Target, each_pixel};
+use crate::pixels::{PixelKernel, Place, Source, Target, each_pixel};
 use crate::simd::Simd;
 
 /// Windows over an image, in the terms of PyTorch's pooling layers.
@@ -66,8 +66,9 @@ impl Pooling {
                 let last = (size + self.padding[axis][1]) as isize;
                 let places = (0..self.kernel[axis]).map(|k| first + (k * self.dilation[axis]) as isize);
                 let padded = places.clone().filter(|place| *place < last).count();
-                let pixels = places.filter(|place| (0..size as isize).contains(place)).map(|place| place as usize);
-                Window { pixels: pixels.collect(), padded }
+                let pixels: Vec<isize> = places.filter(|place| (0..size as isize).contains(place)).collect();
+                let first = pixels.first().map_or(0, |first| *first as usize);
+                Window { first, count: pixels.len(), step: self.dilation[axis], padded }
             };
             (0..windows).map(place).collect()
         })
@@ -82,12 +83,22 @@ impl Pooling {
 }
 
 /// One axis of a window.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Window {
-    /// Those of its pixels that lie in the image.
-    pixels: Vec<usize>,
+    /// The first of its pixels that lie in the image, how many these are, and the step from one to the next.
+    first: usize,
+    count: usize,
+    step: usize,
     /// Its pixels in the image or its padding.
     padded: usize,
+}
+
+impl Window {
+    /// Its pixels that lie in the image.
+    #[inline(always)]
+    fn pixels(self) -> impl Iterator<Item = usize> {
+        (0..self.count).map(move |index| self.first + index * self.step)
+    }
 }
 
 /// What divides the sum of a window.
@@ -114,7 +125,7 @@ pub fn max_pool(pooling: &Pooling, layout: &Layout, x: &[f32], out_layout: &Layo
         cols,
     };
     // SAFETY: the slices hold their layouts, and windows lie in the image.
-    unsafe { each_pixel(out_layout.pixels(), out_layout.padded_channels(), &kernel) };
+    unsafe { each_pixel(out_layout, &kernel) };
 }
 
 /// The gradient of [`max_pool`] by the image: each window's gradient goes to the first of its greatest pixels.
@@ -141,7 +152,7 @@ pub fn max_pool_gradient(
         cols,
     };
     // SAFETY: the slices hold their layouts, and windows lie in the image.
-    unsafe { each_pixel(layout.pixels(), layout.padded_channels(), &kernel) };
+    unsafe { each_pixel(layout, &kernel) };
 }
 
 /// The mean of each window.
@@ -196,8 +207,8 @@ fn adaptive(from: &Layout, to: &Layout) -> [Vec<Window>; 2] {
     assert_eq!((from.batch, from.channels), (to.batch, to.channels), "batch and channels of a pooling");
     [[from.height, to.height], [from.width, to.width]].map(|[size, windows]| {
         let window = |index: usize| {
-            let pixels: Vec<usize> = (index * size / windows..((index + 1) * size).div_ceil(windows)).collect();
-            Window { padded: pixels.len(), pixels }
+            let (first, last) = (index * size / windows, ((index + 1) * size).div_ceil(windows));
+            Window { first, count: last - first, step: 1, padded: last - first }
         };
         (0..windows).map(window).collect()
     })
@@ -220,7 +231,7 @@ fn average(
         divisor,
     };
     // SAFETY: the slices hold their layouts, and windows lie in the image.
-    unsafe { each_pixel(out_layout.pixels(), out_layout.padded_channels(), &kernel) };
+    unsafe { each_pixel(out_layout, &kernel) };
 }
 
 fn average_gradient(
@@ -240,14 +251,14 @@ fn average_gradient(
         divisor,
     };
     // SAFETY: the slices hold their layouts, and windows lie in the image.
-    unsafe { each_pixel(layout.pixels(), layout.padded_channels(), &kernel) };
+    unsafe { each_pixel(layout, &kernel) };
 }
 
 /// For each pixel of an axis, the windows that cover it.
 fn covering(windows: &[Window], size: usize) -> Vec<Vec<usize>> {
     let mut covering = vec![Vec::new(); size];
     for (index, window) in windows.iter().enumerate() {
-        window.pixels.iter().for_each(|&pixel| covering[pixel].push(index));
+        window.pixels().for_each(|pixel| covering[pixel].push(index));
     }
     covering
 }
@@ -260,13 +271,6 @@ struct Places {
 }
 
 impl Places {
-    /// Image, row and column of a pixel.
-    #[inline(always)]
-    fn place(layout: &Layout, pixel: usize) -> [usize; 3] {
-        let (line, col) = (pixel / layout.width, pixel % layout.width);
-        [line / layout.height, line % layout.height, col]
-    }
-
     #[inline(always)]
     fn pixel(layout: &Layout, image: usize, row: usize, col: usize) -> usize {
         (image * layout.height + row) * layout.width + col
@@ -283,19 +287,19 @@ struct Max {
 
 impl PixelKernel for Max {
     #[inline(always)]
-    unsafe fn vector<S: Simd>(&self, pixel: usize, channel: usize) {
-        let [image, row, col] = Places::place(&self.places.to, pixel);
+    unsafe fn vector<S: Simd>(&self, place: Place, channel: usize) {
+        let (rows, cols) = (self.rows[place.row], self.cols[place.col]);
         // SAFETY: the caller's promise; windows lie in the image.
         unsafe {
             let mut most = S::splat(f32::NEG_INFINITY);
-            for &row in &self.rows[row].pixels {
-                for &col in &self.cols[col].pixels {
-                    let value = self.x.load::<S>(Places::pixel(&self.places.from, image, row, col), channel);
+            for row in rows.pixels() {
+                for col in cols.pixels() {
+                    let value = self.x.load::<S>(Places::pixel(&self.places.from, place.image, row, col), channel);
                     most = S::select_greater(value, most, value, most);
                     most = S::select_nan(value, value, most);
                 }
             }
-            self.y.store::<S>(pixel, channel, most);
+            self.y.store::<S>(place.pixel, channel, most);
         }
     }
 }
@@ -313,38 +317,37 @@ struct MaxGradient {
 
 impl PixelKernel for MaxGradient {
     #[inline(always)]
-    unsafe fn vector<S: Simd>(&self, pixel: usize, channel: usize) {
+    unsafe fn vector<S: Simd>(&self, place: Place, channel: usize) {
         let Places { from, to } = &self.places;
-        let [image, own_row, own_col] = Places::place(from, pixel);
         // SAFETY: the caller's promise; windows lie in the image.
         unsafe {
             let mut sum = S::zero();
-            for &window_row in &self.windows[0][own_row] {
-                for &window_col in &self.windows[1][own_col] {
+            for &window_row in &self.windows[0][place.row] {
+                for &window_col in &self.windows[1][place.col] {
                     // 1 as long as the greatest value so far is this pixel's own.
                     let mut own = S::zero();
                     let mut most = S::splat(f32::NEG_INFINITY);
-                    for &row in &self.rows[window_row].pixels {
-                        for &col in &self.cols[window_col].pixels {
-                            let value = self.x.load::<S>(Places::pixel(from, image, row, col), channel);
-                            let mine = S::splat(if [row, col] == [own_row, own_col] { 1.0 } else { 0.0 });
+                    for row in self.rows[window_row].pixels() {
+                        for col in self.cols[window_col].pixels() {
+                            let value = self.x.load::<S>(Places::pixel(from, place.image, row, col), channel);
+                            let mine = S::splat(if [row, col] == [place.row, place.col] { 1.0 } else { 0.0 });
                             own = S::select_nan(value, mine, S::select_greater(value, most, mine, own));
                             most = S::select_nan(value, value, S::select_greater(value, most, value, most));
                         }
                     }
-                    let dy = self.dy.load::<S>(Places::pixel(to, image, window_row, window_col), channel);
+                    let dy = self.dy.load::<S>(Places::pixel(to, place.image, window_row, window_col), channel);
                     sum = S::add(sum, S::select_greater(own, S::zero(), dy, S::zero()));
                 }
             }
-            self.dx.store::<S>(pixel, channel, sum);
+            self.dx.store::<S>(place.pixel, channel, sum);
         }
     }
 }
 
 #[inline(always)]
-fn share(divisor: Divisor, row: &Window, col: &Window) -> f32 {
+fn share(divisor: Divisor, row: Window, col: Window) -> f32 {
     let count = match divisor {
-        Divisor::Image => row.pixels.len() * col.pixels.len(),
+        Divisor::Image => row.count * col.count,
         Divisor::Padded => row.padded * col.padded,
     };
     1.0 / count.max(1) as f32
@@ -361,21 +364,23 @@ struct Mean {
 
 impl PixelKernel for Mean {
     #[inline(always)]
-    unsafe fn vector<S: Simd>(&self, pixel: usize, channel: usize) {
-        let [image, row, col] = Places::place(&self.places.to, pixel);
-        let (rows, cols) = (&self.rows[row], &self.cols[col]);
+    unsafe fn vector<S: Simd>(&self, place: Place, channel: usize) {
+        let (rows, cols) = (self.rows[place.row], self.cols[place.col]);
         // SAFETY: the caller's promise; windows lie in the image.
         unsafe {
             let mut sum = S::zero();
-            for &row in &rows.pixels {
+            for row in rows.pixels() {
                 // A row at a time, so that rounding does not grow with the area of large windows.
                 let mut line = S::zero();
-                for &col in &cols.pixels {
-                    line = S::add(line, self.x.load::<S>(Places::pixel(&self.places.from, image, row, col), channel));
+                for col in cols.pixels() {
+                    line = S::add(
+                        line,
+                        self.x.load::<S>(Places::pixel(&self.places.from, place.image, row, col), channel),
+                    );
                 }
                 sum = S::add(sum, line);
             }
-            self.y.store::<S>(pixel, channel, S::mul(sum, S::splat(share(self.divisor, rows, cols))));
+            self.y.store::<S>(place.pixel, channel, S::mul(sum, S::splat(share(self.divisor, rows, cols))));
         }
     }
 }
@@ -392,18 +397,17 @@ struct MeanGradient {
 
 impl PixelKernel for MeanGradient {
     #[inline(always)]
-    unsafe fn vector<S: Simd>(&self, pixel: usize, channel: usize) {
-        let [image, row, col] = Places::place(&self.places.from, pixel);
+    unsafe fn vector<S: Simd>(&self, place: Place, channel: usize) {
         // SAFETY: the caller's promise; windows lie in the output.
         unsafe {
             let mut sum = S::zero();
-            for &row in &self.windows[0][row] {
-                for &col in &self.windows[1][col] {
-                    let dy = self.dy.load::<S>(Places::pixel(&self.places.to, image, row, col), channel);
-                    sum = S::mul_add(dy, S::splat(share(self.divisor, &self.rows[row], &self.cols[col])), sum);
+            for &row in &self.windows[0][place.row] {
+                for &col in &self.windows[1][place.col] {
+                    let dy = self.dy.load::<S>(Places::pixel(&self.places.to, place.image, row, col), channel);
+                    sum = S::mul_add(dy, S::splat(share(self.divisor, self.rows[row], self.cols[col])), sum);
                 }
             }
-            self.dx.store::<S>(pixel, channel, sum);
+            self.dx.store::<S>(place.pixel, channel, sum);
         }
     }
 }

@@ -4,7 +4,7 @@
 //! gradient is the transposed of that.
 
 use crate::image::Layout;
-use crate::pixels::{PixelKernel, Source, Target, each_pixel};
+use crate::pixels::{PixelKernel, Place, Source, Target, each_pixel};
 use crate::simd::Simd;
 
 /// How pixels between pixels are made up.
@@ -45,12 +45,11 @@ pub fn resize(
         from: Source::new("the image", layout, x),
         from_layout: *layout,
         to: Target::new("the output", out_layout, y),
-        to_layout: *out_layout,
         rows: axis(layout.height, out_layout.height),
         cols: axis(layout.width, out_layout.width),
     };
     // SAFETY: the slices hold their layouts, and all places lie in the image.
-    unsafe { each_pixel(out_layout.pixels(), out_layout.padded_channels(), &kernel) };
+    unsafe { each_pixel(out_layout, &kernel) };
 }
 
 /// The gradient of [`resize`] by the image, whose layout is `layout`.
@@ -70,12 +69,11 @@ pub fn resize_gradient(
         from: Source::new("the gradient", out_layout, dy),
         from_layout: *out_layout,
         to: Target::new("the result", layout, dx),
-        to_layout: *layout,
         rows: axis(layout.height, out_layout.height),
         cols: axis(layout.width, out_layout.width),
     };
     // SAFETY: the slices hold their layouts, and all places lie in the output.
-    unsafe { each_pixel(layout.pixels(), layout.padded_channels(), &kernel) };
+    unsafe { each_pixel(layout, &kernel) };
 }
 
 #[track_caller]
@@ -151,28 +149,25 @@ struct WeightedSums {
     from: Source,
     from_layout: Layout,
     to: Target,
-    to_layout: Layout,
     rows: Axis,
     cols: Axis,
 }
 
 impl PixelKernel for WeightedSums {
     #[inline(always)]
-    unsafe fn vector<S: Simd>(&self, pixel: usize, channel: usize) {
-        let (line, col) = (pixel / self.to_layout.width, pixel % self.to_layout.width);
-        let (image, row) = (line / self.to_layout.height, line % self.to_layout.height);
+    unsafe fn vector<S: Simd>(&self, place: Place, channel: usize) {
         // SAFETY: the caller's promise; all places lie in the source.
         unsafe {
             let mut sum = S::zero();
-            for &(row, row_weight) in &self.rows[row] {
-                let first = (image * self.from_layout.height + row) * self.from_layout.width;
+            for &(row, row_weight) in &self.rows[place.row] {
+                let first = (place.image * self.from_layout.height + row) * self.from_layout.width;
                 let mut line = S::zero();
-                for &(col, weight) in &self.cols[col] {
+                for &(col, weight) in &self.cols[place.col] {
                     line = S::mul_add(self.from.load::<S>(first + col, channel), S::splat(weight), line);
                 }
                 sum = S::mul_add(line, S::splat(row_weight), sum);
             }
-            self.to.store::<S>(pixel, channel, sum);
+            self.to.store::<S>(place.pixel, channel, sum);
         }
     }
 }

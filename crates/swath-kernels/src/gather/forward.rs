@@ -1,5 +1,7 @@
 //! Gathers blocks of output pixels and multiplies them with the filter.
 
+use std::ops::Range;
+
 use super::filter::Gathered;
 use super::{Pattern, Phase};
 use crate::blocking;
@@ -33,9 +35,10 @@ unsafe impl Sync for Job<'_> {}
 /// The job's pointers must be valid for its layouts, and the output not be used otherwise.
 pub(crate) unsafe fn run(isa: Isa, job: &Job) {
     let panels = job.filter.panels;
-    for (index, phase) in job.pattern.phases.iter().enumerate() {
-        let pixels = job.output_layout.batch * phase.count[0] * phase.count[1];
-        let depth = job.filter.depth(index);
+    for phases in together(&job.pattern.phases) {
+        let [rows, cols] = job.pattern.phases[phases.start].count;
+        let pixels = job.output_layout.batch * rows * cols;
+        let depth = job.filter.depth(phases.start);
         let most = blocking::gathered_pixels(depth);
         let blocks = pixels.div_ceil(most).next_multiple_of(threads().min(pixels).max(1));
         // With few pixels, the panels of the filter are shared out as well.
@@ -45,20 +48,20 @@ pub(crate) unsafe fn run(isa: Isa, job: &Job) {
             let (group, item) = (item / (blocks * shares), item % (blocks * shares));
             let (block, share) = (item / shares, item % shares);
             let (first, last) = (pixels * block / blocks, pixels * (block + 1) / blocks);
-            let gathered = depth.next_multiple_of(WIDEST) * (last - first);
-            let line = depth + 2 * WIDEST;
-            with_scratch(line + gathered + WIDEST + (last - first) * panels.widest(), |scratch| {
-                let (line, scratch) = scratch.split_at_mut(line);
-                let (gathered, products) = scratch.split_at_mut(gathered + WIDEST);
+            let count = last - first;
+            let line = depth.next_multiple_of(WIDEST);
+            let lines = if job.filter.groups.inputs.is_multiple_of(WIDEST) { 0 } else { count * (line + WIDEST) };
+            with_scratch(lines + count * line + count * panels.widest(), |scratch| {
+                let (lines, scratch) = scratch.split_at_mut(lines);
+                let (gathered, products) = scratch.split_at_mut(count * line);
                 let block = Block {
                     job: *job,
-                    phase,
-                    index,
+                    phases: phases.clone(),
                     group,
                     first,
-                    count: last - first,
+                    count,
                     panels: (panels.count() * share / shares, panels.count() * (share + 1) / shares),
-                    line: line.as_mut_ptr(),
+                    lines: lines.as_mut_ptr(),
                     gathered: gathered.as_mut_ptr(),
                     products: products.as_mut_ptr(),
                 };
@@ -69,19 +72,59 @@ pub(crate) unsafe fn run(isa: Isa, job: &Job) {
     }
 }
 
-/// Pixels `first..first + count` of a phase.
+/// Phases one after the other that gather the same inputs, as all do of a transposed convolution whose stride is its kernel's size.
+fn together(phases: &[Phase]) -> Vec<Range<usize>> {
+    let inputs = |phase: &Phase| (phase.count, phase.taps.iter().map(|tap| tap.offset).collect::<Vec<_>>());
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    for (index, phase) in phases.iter().enumerate() {
+        match ranges.last_mut().filter(|range| inputs(&phases[range.start]) == inputs(phase)) {
+            Some(range) => range.end = index + 1,
+            None => ranges.push(index..index + 1),
+        }
+    }
+    ranges
+}
+
+/// Pixels `first..first + count` of some phases that gather the same inputs.
 struct Block<'a> {
     job: Job<'a>,
-    phase: &'a Phase,
-    index: usize,
+    phases: Range<usize>,
     group: usize,
     first: usize,
     count: usize,
     panels: (usize, usize),
-    /// The taps of one pixel.
-    line: *mut f32,
+    /// The taps of each pixel side by side, where they are no whole vectors.
+    lines: *mut f32,
     gathered: *mut f32,
     products: *mut f32,
+}
+
+/// What some pixels of a run read: those from number `index` of the block on.
+#[derive(Clone, Copy)]
+struct Inputs {
+    index: usize,
+    count: usize,
+    from: *const f32,
+    /// Floats from pixel to pixel; 0 for zeros, which stand for any channels.
+    step: usize,
+}
+
+impl Inputs {
+    #[inline(always)]
+    fn channel(&self, channel: usize) -> *const f32 {
+        if self.step == 0 { self.from } else { self.from.wrapping_add(channel) }
+    }
+}
+
+/// Pixels of a block that follow each other in a row: those from number `index` of the block on.
+#[derive(Clone, Copy)]
+struct Run {
+    index: usize,
+    count: usize,
+    image: usize,
+    /// Within the phase.
+    row: usize,
+    col: usize,
 }
 
 impl Kernel for Block<'_> {
@@ -98,21 +141,27 @@ impl Kernel for Block<'_> {
             }
         }
         let left = Left { start: self.gathered, block: count * WIDEST };
-        for panel in self.panels.0..self.panels.1 {
+        for (phase, panel) in
+            self.phases.clone().flat_map(|phase| (self.panels.0..self.panels.1).map(move |p| (phase, p)))
+        {
             let width = filter.panels.width(panel);
-            let right = Rows { start: filter.matrix(self.index, self.group, panel), step: width };
+            let right = Rows { start: filter.matrix(phase, self.group, panel), step: width };
             let out = Rows { start: self.products, step: width };
             let channel = self.group * filter.groups.outputs + filter.panels.first(panel);
             // SAFETY: the matrices have these sizes; output pixels and channels exist.
             unsafe {
-                let (vecs, depth) = (width / S::LANES, filter.depth(self.index));
+                let (vecs, depth) = (width / S::LANES, filter.depth(phase));
                 S::call(gemm::Multiply { rows: count, vecs, depth, left, right, out });
-                for (index, place) in self.places().enumerate() {
-                    let pixel = self.output_pixel(place);
-                    for lane in (0..width).step_by(S::LANES) {
-                        let value = S::load(self.products.add(index * width + lane));
-                        let value = job.finish.apply::<S>(value, pixel, channel + lane);
-                        S::store(job.output.add(pixel * job.output_layout.pixel + channel + lane), value);
+                for run in self.runs() {
+                    let (first, step) = self.output_pixels(run, phase);
+                    for index in 0..run.count {
+                        let pixel = first + index * step;
+                        let from = self.products.add((run.index + index) * width);
+                        let to = job.output.add(pixel * job.output_layout.pixel + channel);
+                        for lane in (0..width).step_by(S::LANES) {
+                            let value = job.finish.apply::<S>(S::load(from.add(lane)), pixel, channel + lane);
+                            S::store(to.add(lane), value);
+                        }
                     }
                 }
             }
@@ -121,67 +170,90 @@ impl Kernel for Block<'_> {
 }
 
 impl Block<'_> {
-    /// Image, row and column within the phase of each pixel of the block. Counted up, since a division costs as much as
-    /// a short product.
+    /// The phase that tells what to gather for all.
     #[inline(always)]
-    fn places(&self) -> impl Iterator<Item = [usize; 3]> + use<> {
-        let [rows, cols] = self.phase.count;
-        let line = self.first / cols;
-        let mut next = [line / rows, line % rows, self.first % cols];
-        (0..self.count).map(move |_| {
-            let place = next;
-            next[2] += 1;
-            if next[2] == cols {
-                next = [next[0], next[1] + 1, 0];
-                if next[1] == rows {
-                    next = [next[0] + 1, 0, 0];
-                }
+    fn first_phase(&self) -> &Phase {
+        &self.job.pattern.phases[self.phases.start]
+    }
+
+    #[inline(always)]
+    fn runs(&self) -> impl Iterator<Item = Run> + use<> {
+        let [rows, cols] = self.first_phase().count;
+        let (first, count) = (self.first, self.count);
+        let mut index = 0;
+        std::iter::from_fn(move || {
+            if index == count {
+                return None;
             }
-            place
+            let (line, col) = ((first + index) / cols, (first + index) % cols);
+            let run = Run { index, count: (cols - col).min(count - index), image: line / rows, row: line % rows, col };
+            index += run.count;
+            Some(run)
         })
     }
 
+    /// The first output pixel of a run, and pixels from one to the next.
     #[inline(always)]
-    fn output_pixel(&self, [image, row, col]: [usize; 3]) -> usize {
-        let Phase { first, step, .. } = self.phase;
+    fn output_pixels(&self, run: Run, phase: usize) -> (usize, usize) {
+        let Phase { first, step, .. } = self.job.pattern.phases[phase];
         let layout = self.job.output_layout;
-        (image * layout.height + first[0] + row * step[0]) * layout.width + first[1] + col * step[1]
+        let line = run.image * layout.height + first[0] + run.row * step[0];
+        (line * layout.width + first[1] + run.col * step[1], step[1])
     }
 
-    /// The input of a tap for a pixel, from the first channel of the group; none outside of the image.
+    /// The inputs of a tap, from the first channel of the group: zeros, some of the image, zeros.
     #[inline(always)]
-    fn input(&self, place: [usize; 3], tap: usize) -> Option<*const f32> {
-        let [image, row, col] = place;
+    fn inputs(&self, run: Run, tap: usize) -> [Inputs; 3] {
         let layout = self.job.input_layout;
         let [rows, cols] = self.job.pattern.stride;
-        let offset = self.phase.taps[tap].offset;
-        let row = (row * rows).wrapping_add_signed(offset[0]);
-        let col = (col * cols).wrapping_add_signed(offset[1]);
-        if row >= layout.height || col >= layout.width {
-            return None;
+        let offset = self.first_phase().taps[tap].offset;
+        let row = (run.row * rows).wrapping_add_signed(offset[0]);
+        let col = (run.col * cols) as isize + offset[1];
+        // Pixels whose column exists: col + i cols in 0..width.
+        let before = |edge: isize| (edge - col).max(0) as usize;
+        let inside = if row < layout.height {
+            let first = before(0).div_ceil(cols).min(run.count);
+            let last = before(layout.width as isize).div_ceil(cols).min(run.count);
+            (first, last.max(first))
+        } else {
+            (run.count, run.count)
+        };
+        let outside = |first: usize, last: usize| Inputs {
+            index: run.index + first,
+            count: last - first,
+            from: zeros(),
+            step: 0,
+        };
+        let (mut from, step) = (zeros(), cols * layout.pixel);
+        if inside.0 < inside.1 {
+            let line = (run.image * layout.height + row) * layout.width;
+            let pixel = line.wrapping_add_signed(col) + inside.0 * cols;
+            let channel = self.group * self.job.filter.groups.inputs;
+            from = self.job.input.wrapping_add(pixel * layout.pixel + channel);
         }
-        let pixel = (image * layout.height + row) * layout.width + col;
-        let channel = self.group * self.job.filter.groups.inputs;
-        Some(self.job.input.wrapping_add(pixel * layout.pixel + channel))
+        let image = Inputs { index: run.index + inside.0, count: inside.1 - inside.0, from, step };
+        [outside(0, inside.0), image, outside(inside.1, run.count)]
     }
 
     /// Whole vectors of channels: depth block `tap * blocks + b` of pixel `t` at `(block * count + t) * 16`.
     #[inline(always)]
     unsafe fn gather<S: Simd>(&self) {
         let blocks = self.job.filter.groups.inputs / WIDEST;
-        for (index, place) in self.places().enumerate() {
-            for tap in 0..self.phase.taps.len() {
-                let to = self.gathered.wrapping_add((tap * blocks * self.count + index) * WIDEST);
-                let (from, step) = match self.input(place, tap) {
-                    Some(from) => (from, WIDEST),
-                    None => (zeros(), 0),
-                };
-                for block in 0..blocks {
-                    for lane in (0..WIDEST).step_by(S::LANES) {
-                        // SAFETY: the pixel exists and has these channels, and so has the scratch.
-                        unsafe {
-                            let value = S::load(from.add(block * step + lane));
-                            S::store(to.add(block * self.count * WIDEST + lane), value);
+        for run in self.runs() {
+            for tap in 0..self.first_phase().taps.len() {
+                for inputs in self.inputs(run, tap) {
+                    for block in 0..blocks {
+                        let from = inputs.channel(block * WIDEST);
+                        let to = ((tap * blocks + block) * self.count + inputs.index) * WIDEST;
+                        let to = self.gathered.wrapping_add(to);
+                        for pixel in 0..inputs.count {
+                            for lane in (0..WIDEST).step_by(S::LANES) {
+                                // SAFETY: the pixel exists and has these channels, and so has the scratch.
+                                unsafe {
+                                    let value = S::load(from.add(pixel * inputs.step + lane));
+                                    S::store(to.add(pixel * WIDEST + lane), value);
+                                }
+                            }
                         }
                     }
                 }
@@ -193,26 +265,28 @@ impl Block<'_> {
     #[inline(always)]
     unsafe fn gather_odd<S: Simd>(&self) {
         let channels = self.job.filter.groups.inputs;
-        let depth = channels * self.phase.taps.len();
-        for (index, place) in self.places().enumerate() {
-            // A tap is copied in whole vectors, whose rest the next tap writes over.
-            for tap in 0..self.phase.taps.len() {
-                let (from, step) = match self.input(place, tap) {
-                    Some(from) => (from, S::LANES),
-                    None => (zeros(), 0),
-                };
-                for block in 0..channels.div_ceil(S::LANES) {
-                    // SAFETY: channels are padded to whole vectors, and the line is longer than its depth.
-                    unsafe {
-                        let value = S::load(from.add(block * step));
-                        S::store(self.line.add(tap * channels + block * S::LANES), value);
+        let depth = self.job.filter.depth(self.phases.start);
+        // Taps are copied in whole vectors: the next tap writes over the rest, and a line has room for that of the last.
+        let line = depth.next_multiple_of(WIDEST) + WIDEST;
+        for run in self.runs() {
+            for tap in 0..self.first_phase().taps.len() {
+                for inputs in self.inputs(run, tap) {
+                    for start in (0..channels).step_by(S::LANES) {
+                        let from = inputs.channel(start);
+                        let to = self.lines.wrapping_add(inputs.index * line + tap * channels + start);
+                        for pixel in 0..inputs.count {
+                            // SAFETY: channels are padded to whole vectors.
+                            unsafe { S::store(to.add(pixel * line), S::load(from.add(pixel * inputs.step))) };
+                        }
                     }
                 }
             }
-            for start in (0..depth).step_by(S::LANES) {
-                let to = (start / WIDEST * self.count + index) * WIDEST + start % WIDEST;
-                // SAFETY: the scratch is padded to whole blocks.
-                unsafe { S::store(self.gathered.add(to), S::load(self.line.add(start))) };
+        }
+        for start in (0..depth).step_by(S::LANES) {
+            let to = self.gathered.wrapping_add(start / WIDEST * self.count * WIDEST + start % WIDEST);
+            for index in 0..self.count {
+                // SAFETY: lines and scratch have these sizes.
+                unsafe { S::store(to.add(index * WIDEST), S::load(self.lines.add(index * line + start))) };
             }
         }
     }
