@@ -39,7 +39,7 @@ pub use memory::{Buffer, release_memory};
 pub use norm::{BatchNorm, Statistics};
 pub use pooling::{
     Divisor, Pooling, adaptive_average_pool, adaptive_average_pool_gradient, average_pool, average_pool_gradient,
-    max_pool, max_pool_gradient,
+    max_pool, max_pool_gradient, max_pool_gradient_by_indices, max_pool_with_indices, unpool, unpool_gradient,
 };
 pub use resize::{Alignment, Interpolation, resize, resize_gradient};
 pub use threads::{parallel, parallel_chunks, set_threads, threads};

@@ -6,6 +6,10 @@ use crate::image::Layout;
 use crate::pixels::{PixelKernel, Place, Source, Target, each_pixel};
 use crate::simd::Simd;
 
+mod indices;
+
+pub use indices::{max_pool_gradient_by_indices, max_pool_with_indices, unpool, unpool_gradient};
+
 /// Windows over an image, in the terms of PyTorch's pooling layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Pooling {
@@ -324,13 +328,15 @@ impl PixelKernel for MaxGradient {
             let mut sum = S::zero();
             for &window_row in &self.windows[0][place.row] {
                 for &window_col in &self.windows[1][place.col] {
+                    let (rows, cols) = (self.rows[window_row], self.cols[window_col]);
+                    let is_own = |row, col| if [row, col] == [place.row, place.col] { 1.0 } else { 0.0 };
                     // 1 as long as the greatest value so far is this pixel's own.
-                    let mut own = S::zero();
+                    let mut own = S::splat(is_own(rows.first, cols.first));
                     let mut most = S::splat(f32::NEG_INFINITY);
-                    for row in self.rows[window_row].pixels() {
-                        for col in self.cols[window_col].pixels() {
+                    for row in rows.pixels() {
+                        for col in cols.pixels() {
                             let value = self.x.load::<S>(Places::pixel(from, place.image, row, col), channel);
-                            let mine = S::splat(if [row, col] == [place.row, place.col] { 1.0 } else { 0.0 });
+                            let mine = S::splat(is_own(row, col));
                             own = S::select_nan(value, mine, S::select_greater(value, most, mine, own));
                             most = S::select_nan(value, value, S::select_greater(value, most, value, most));
                         }

@@ -3,5 +3,6 @@
 mod convolution;
 mod gradient;
 mod images;
+mod indices;
 mod support;
 mod threads;

@@ -5,7 +5,10 @@ use std::hash::{Hash, Hasher};
 use std::process::Command;
 use std::thread;
 
-use swath_kernels::{BatchNorm, Convolution, Epilogue, Layout, Plan, WeightGradient, bias_gradient, set_threads};
+use swath_kernels::{
+    BatchNorm, Convolution, Epilogue, Layout, Plan, Pooling, WeightGradient, bias_gradient,
+    max_pool_gradient_by_indices, max_pool_with_indices, set_threads, unpool,
+};
 
 use crate::support::Random;
 
@@ -50,6 +53,16 @@ fn bits() -> u64 {
         bias_gradient(&layout, &x, &mut sums);
         [dgamma, dbeta, statistics.mean, statistics.variance, sums].iter().for_each(|values| hash(values));
     }
+    // Overlapping windows, which often name the same pixel.
+    let (layout, pooled) = (Layout::new(2, 41, 40, 70), Layout::new(2, 21, 20, 70));
+    let mut random = Random::new(22);
+    let (x, dy) = (random.image(&layout), random.image(&pooled));
+    let (mut y, mut indices) = (vec![0.0; pooled.len()], vec![0; pooled.len()]);
+    max_pool_with_indices(&Pooling::new(3, 2).padding(1), &layout, &x, &pooled, &mut y, &mut indices);
+    let (mut dx, mut back) = (vec![0.0; layout.len()], vec![0.0; layout.len()]);
+    max_pool_gradient_by_indices((&pooled, &dy), &indices, &layout, &mut dx);
+    unpool((&pooled, &dy), &indices, &layout, &mut back);
+    [y, dx, back].iter().for_each(|values| hash(values));
     hasher.finish()
 }
 
