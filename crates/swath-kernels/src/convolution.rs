@@ -136,6 +136,11 @@ impl Convolution {
         [0, 1].map(|axis| (self.kernel[axis] - 1) * self.dilation[axis] + 1)
     }
 
+    /// Whether each channel is computed by itself, and only once.
+    fn is_depthwise(&self) -> bool {
+        self.groups == self.inputs && self.groups == self.outputs
+    }
+
     fn validate(&self) -> Result<(), PlanError> {
         let sizes = [
             ("the number of input channels", self.inputs),

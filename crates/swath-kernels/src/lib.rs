@@ -7,6 +7,7 @@ mod blocking;
 #[cfg(feature = "burn")]
 mod burn;
 mod convolution;
+mod depthwise;
 mod elementwise;
 mod epilogue;
 mod error;

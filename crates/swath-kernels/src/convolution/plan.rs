@@ -1,6 +1,7 @@
 //! A convolution for images of one size, checked once.
 
 use super::{Convolution, Groups, Layout, Pattern, PlanError};
+use crate::depthwise;
 use crate::epilogue::{Epilogue, Finish};
 use crate::gather::{self, filter::Gathered};
 use crate::isa::Isa;
@@ -14,6 +15,8 @@ use crate::winograd::transform::{F2, F4};
 pub enum Method {
     /// Gathered pixels times the filter; any convolution.
     Direct,
+    /// Taps times pixels, vectors of channels at a time: as many groups as input and output channels.
+    Depthwise,
     /// Winograd's F(2x2, 3x3): 3x3, stride 1, no dilation, one group.
     Winograd2,
     /// Winograd's F(4x4, 3x3): as above.
@@ -53,6 +56,7 @@ pub struct Filter {
 
 enum Form {
     Direct(Gathered),
+    Depthwise(depthwise::Kernels),
     Winograd { method: Method, filter: Transformed },
 }
 
@@ -149,7 +153,7 @@ impl Plan {
     /// With another method than the one chosen by shape. What a convolution does not allow stays [`Method::Direct`].
     #[must_use]
     pub fn with_method(mut self, method: Method) -> Plan {
-        let allowed = Method::allowed(&self.convolution) && self.forward().is_some();
+        let allowed = method.allows(&self.convolution) && (!method.is_winograd() || self.forward().is_some());
         self.method = if allowed { method } else { Method::Direct };
         self
     }
@@ -226,6 +230,8 @@ impl Plan {
                     }
                 })
             }
+            // In both directions weights are ordered by channel, then by tap.
+            Method::Depthwise => Form::Depthwise(depthwise::Kernels::new(weights, inputs)),
             Method::Winograd2 | Method::Winograd4 => {
                 let turned = self.direction == Direction::Transposed;
                 let kernels = Kernels { weights, inputs, outputs, turned };
@@ -266,6 +272,20 @@ impl Plan {
                 // SAFETY: slices hold their layouts, and the filter was made for this convolution.
                 unsafe { gather::forward::run(self.isa, &job) }
             }
+            Form::Depthwise(filter) => {
+                assert_eq!(self.method, Method::Depthwise, "a filter for another method");
+                let job = depthwise::forward::Job {
+                    input: input.as_ptr(),
+                    input_layout: &self.input,
+                    output: output.as_mut_ptr(),
+                    output_layout: &self.output,
+                    pattern: &self.pattern,
+                    filter,
+                    finish,
+                };
+                // SAFETY: as above.
+                unsafe { depthwise::forward::run(self.isa, &job) }
+            }
             Form::Winograd { method, filter } => {
                 let forward = self.forward().filter(|_| self.method == *method).expect("a filter for another method");
                 let job = winograd::forward::Job {
@@ -295,25 +315,38 @@ impl Filter {
     pub fn bytes(&self) -> usize {
         match &self.form {
             Form::Direct(filter) => filter.bytes(),
+            Form::Depthwise(filter) => filter.bytes(),
             Form::Winograd { filter, .. } => filter.bytes(),
         }
     }
 }
 
 impl Method {
-    /// Whether Winograd's method computes this convolution.
-    pub(super) fn allowed(convolution: &Convolution) -> bool {
-        convolution.kernel == [3, 3]
-            && convolution.stride == [1, 1]
-            && convolution.dilation == [1, 1]
-            && convolution.groups == 1
+    /// Whether it computes this convolution.
+    pub(super) fn allows(self, convolution: &Convolution) -> bool {
+        match self {
+            Method::Direct => true,
+            Method::Depthwise => convolution.is_depthwise(),
+            Method::Winograd2 | Method::Winograd4 => {
+                convolution.kernel == [3, 3]
+                    && convolution.stride == [1, 1]
+                    && convolution.dilation == [1, 1]
+                    && convolution.groups == 1
+            }
+        }
+    }
+
+    pub(super) fn is_winograd(self) -> bool {
+        matches!(self, Method::Winograd2 | Method::Winograd4)
     }
 
     /// The fastest method, by shape. Transforms pay off when there are channels enough to spread their cost over, and
     /// maps are not so small that most of a tile lies beyond the edge.
     pub(super) fn choose(convolution: &Convolution, [height, width]: [usize; 2]) -> Method {
         let few = convolution.inputs.min(convolution.outputs) < 16;
-        if !Method::allowed(convolution) || few || height.min(width) < 3 {
+        if Method::Depthwise.allows(convolution) {
+            Method::Depthwise
+        } else if !Method::Winograd4.allows(convolution) || few || height.min(width) < 3 {
             Method::Direct
         } else if height.min(width) < 6 {
             Method::Winograd2

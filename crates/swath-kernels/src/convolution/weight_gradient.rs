@@ -1,6 +1,7 @@
 //! Gradients by weights and biases.
 
 use super::{Convolution, Groups, Layout, Method, Pattern, PlanError};
+use crate::depthwise;
 use crate::gather;
 use crate::isa::{self, Isa};
 use crate::shared::SharedMut;
@@ -65,23 +66,23 @@ impl WeightGradient {
         }
         let pattern = Pattern::convolution(&convolution.geometry(), [grid.height, grid.width]);
         let groups = Groups::new(convolution.groups, gathered.channels, grid.channels);
-        let method = if transposed { Method::Direct } else { Method::choose(convolution, [grid.height, grid.width]) };
-        Ok(WeightGradient {
+        let gradient = WeightGradient {
             convolution: *convolution,
             gathered,
             grid,
             transposed,
             pattern,
             groups,
-            method,
+            method: Method::Direct,
             isa: Isa::best(),
-        })
+        };
+        Ok(gradient.with_method(Method::choose(convolution, [grid.height, grid.width])))
     }
 
     /// With another method than the one chosen by shape. What a convolution does not allow stays [`Method::Direct`].
     #[must_use]
     pub fn with_method(mut self, method: Method) -> WeightGradient {
-        let allowed = !self.transposed && Method::allowed(&self.convolution);
+        let allowed = method.allows(&self.convolution) && !(method.is_winograd() && self.transposed);
         self.method = if allowed { method } else { Method::Direct };
         self
     }
@@ -119,6 +120,17 @@ impl WeightGradient {
         let shared = SharedMut(out.as_mut_ptr());
         match self.method {
             Method::Direct => self.run_direct(gathered, grid, &shared),
+            Method::Depthwise => {
+                let job = depthwise::weights::Job {
+                    gathered: gathered.as_ptr(),
+                    gathered_layout: &self.gathered,
+                    grid: grid.as_ptr(),
+                    grid_layout: &self.grid,
+                    pattern: &self.pattern,
+                };
+                // SAFETY: slices hold their layouts, and the pattern was made for them.
+                unsafe { depthwise::weights::run(self.isa, &job, out) };
+            }
             Method::Winograd2 | Method::Winograd4 => {
                 let job = winograd::weights::Job {
                     input: input.as_ptr(),

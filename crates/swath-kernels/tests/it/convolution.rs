@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use swath_kernels::{Activation, Bias, Convolution, Epilogue, Isa, Layout, Method, Plan};
 
-use crate::support::{Random, convolutions, convolve, convolve_transposed, error, planes};
+use crate::support::{Random, convolutions, convolve, convolve_transposed, depthwise_convolutions, error, planes};
 
 /// Bounds of the error, relative to the standard deviation of the result.
 const DIRECT: f64 = 1e-6;
@@ -12,7 +12,7 @@ const WINOGRAD4: f64 = 1e-5;
 
 fn bound(method: Method) -> f64 {
     match method {
-        Method::Direct => DIRECT,
+        Method::Direct | Method::Depthwise => DIRECT,
         Method::Winograd2 => WINOGRAD2,
         Method::Winograd4 => WINOGRAD4,
     }
@@ -45,7 +45,7 @@ fn check(plan: &Plan, convolution: &Convolution, transposed: bool, seed: u64) {
 fn check_convolution(convolution: Convolution, batch: usize, [height, width]: [usize; 2]) {
     let layout = Layout::new(batch, height, width, convolution.inputs);
     let plan = Plan::convolution(&convolution, layout).expect("a plan");
-    for method in [Method::Direct, Method::Winograd2, Method::Winograd4] {
+    for method in [Method::Direct, Method::Depthwise, Method::Winograd2, Method::Winograd4] {
         let plan = plan.clone().with_method(method);
         if plan.method() == method {
             check(&plan, &convolution, false, 1);
@@ -81,6 +81,9 @@ fn shapes_of_networks() {
     check_convolution(conv(64, 128).kernel(3).padding(1).groups(4), 1, [12, 13]);
     check_convolution(conv(40, 40).kernel(5).stride(2).padding(2).groups(40), 1, [12, 13]);
     check_convolution(conv(9, 6).kernel(3).padding(1).groups(3), 2, [12, 13]);
+    check_convolution(conv(96, 96).kernel(7).padding(3).groups(96), 2, [20, 23]);
+    check_convolution(conv(1, 1).kernel(3).padding(1), 1, [20, 23]);
+    check_convolution(conv(24, 48).kernel(3).padding(1).groups(24), 1, [12, 13]);
     // Asymmetric padding.
     let asymmetric = Convolution { padding: [[0, 1], [2, 0]], ..conv(32, 32).kernel(3) };
     check_convolution(asymmetric, 1, [18, 21]);
@@ -97,7 +100,12 @@ fn transposed_convolutions() {
         (conv(5, 7).kernel(64).stride(32).padding(16), [0, 0]),
         (conv(16, 32).kernel(3).padding(1), [0, 0]),
         (conv(16, 16).kernel(3).stride(3).dilation(2).groups(4), [2, 0]),
+        // Bilinear upsampling, as FCN has it.
+        (conv(21, 21).kernel(4).stride(2).padding(1).groups(21), [0, 0]),
+        (conv(5, 5).kernel(16).stride(8).padding(4).groups(5), [0, 0]),
+        (conv(16, 16).kernel(5).padding(2).dilation(2).groups(16), [1, 0]),
         // Outputs that no input reaches.
+        (conv(16, 16).kernel(2).stride(3).groups(16), [1, 0]),
         (conv(16, 16).kernel(2).stride(3), [1, 0]),
     ];
     for (convolution, extra) in cases {
@@ -183,6 +191,66 @@ fn what_is_not_finite_touches_its_own_outputs_only() {
 }
 
 #[test]
+fn depthwise_convolutions_finish_and_use_wider_images() {
+    let convolution = Convolution::new(20, 20).groups(20).kernel(3).padding(1).stride(2);
+    let layout = Layout::new(2, 13, 18, 20);
+    let wide = layout.within(48);
+    let plan = Plan::convolution(&convolution, layout).expect("a plan").from_wider(48).into_wider(64);
+    assert_eq!(plan.method(), Method::Depthwise);
+    let mut random = Random::new(9);
+    let (image, weights, bias) = (random.image(&wide), random.values(convolution.weights()), random.values(20));
+    let small = Layout::new(2, 7, 9, 20);
+    let addend = random.image(&small);
+    let sums = convolve(&convolution, &wide, &planes(&wide, &image), &weights, [7, 9]);
+    let added = planes(&small, &addend);
+    let expected: Vec<f64> =
+        (0..sums.len()).map(|i| (sums[i] + f64::from(bias[i / 63 % 20]) + added[i]).max(0.0)).collect();
+    let bias = Bias::new(&bias);
+    for isa in Isa::available() {
+        let plan = plan.clone().with_isa(isa);
+        let filter = plan.filter(&weights).expect("a filter");
+        assert_eq!(filter.bytes(), 9 * 32 * 4);
+        let mut out = vec![7.0; plan.output().len()];
+        let add = Some((addend.as_slice(), small));
+        plan.run(&image, &filter, &Epilogue { bias: Some(&bias), add, activation: Activation::Relu }, &mut out);
+        assert!(error(&planes(plan.output(), &out), &expected) < DIRECT, "{}", isa.name());
+        assert!(out.chunks(64).all(|pixel| pixel.iter().skip(32).all(|&value| value == 7.0)));
+    }
+}
+
+#[test]
+fn what_is_not_finite_touches_its_own_channel_only() {
+    let convolution = Convolution::new(20, 20).groups(20).kernel(3).padding(1);
+    let layout = Layout::new(1, 13, 14, 20);
+    let mut random = Random::new(10);
+    let (mut image, weights) = (random.image(&layout), random.values(convolution.weights()));
+    image[(4 * 14 + 5) * 32 + 3] = f32::INFINITY;
+    image[7] = f32::NAN;
+    let plan = Plan::convolution(&convolution, layout).expect("a plan");
+    assert_eq!(plan.method(), Method::Depthwise);
+    for isa in Isa::available() {
+        let plan = plan.clone().with_isa(isa);
+        let mut out = vec![0.0; plan.output().len()];
+        plan.run(&image, &plan.filter(&weights).expect("a filter"), &Epilogue::default(), &mut out);
+        for (index, value) in planes(plan.output(), &out).into_iter().enumerate() {
+            let (channel, row, col) = (index / 182, index / 14 % 13, index % 14);
+            let infinite = channel == 3 && row.abs_diff(4) <= 1 && col.abs_diff(5) <= 1;
+            let nan = channel == 7 && row <= 1 && col <= 1;
+            assert_eq!((value.is_infinite(), value.is_nan()), (infinite, nan), "{} at {index}", isa.name());
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "a filter for another method")]
+fn filters_belong_to_their_method() {
+    let convolution = Convolution::new(16, 16).groups(16).kernel(3);
+    let plan = Plan::convolution(&convolution, Layout::new(1, 3, 3, 16)).expect("a plan");
+    let filter = plan.clone().with_method(Method::Direct).filter(&[1.0; 144]).expect("a filter");
+    plan.run(&[0.0; 144], &filter, &Epilogue::default(), &mut [0.0; 16]);
+}
+
+#[test]
 fn wrong_shapes_are_told() {
     let layout = Layout::new(1, 4, 4, 16);
     let message = |convolution: Convolution| Plan::convolution(&convolution, layout).expect_err("an error").to_string();
@@ -211,6 +279,23 @@ proptest! {
         let layout = Layout::new(batch, height, width, convolution.inputs);
         if let Ok(plan) = Plan::transposed(&convolution, layout, [0, 0]) {
             check(&plan, &convolution, true, 6);
+        }
+    }
+
+    #[test]
+    fn any_depthwise_convolution((convolution, batch, size) in depthwise_convolutions()) {
+        if convolution.output_size(size).is_ok() {
+            check_convolution(convolution, batch, size);
+        }
+    }
+
+    #[test]
+    fn any_transposed_depthwise_convolution((convolution, batch, [height, width]) in depthwise_convolutions()) {
+        let layout = Layout::new(batch, height, width, convolution.inputs);
+        if let Ok(plan) = Plan::transposed(&convolution, layout, [0, 0]) {
+            prop_assert_eq!(plan.method(), Method::Depthwise);
+            check(&plan, &convolution, true, 6);
+            check(&plan.with_method(Method::Direct), &convolution, true, 6);
         }
     }
 

@@ -3,13 +3,13 @@
 use proptest::prelude::*;
 use swath_kernels::{Convolution, Isa, Layout, Method, Plan, WeightGradient, bias_gradient};
 
-use crate::support::{Random, convolutions, each_product, error, planes};
+use crate::support::{Random, convolutions, depthwise_convolutions, each_product, error, planes};
 
 /// Bounds of the error, relative to the standard deviation of the gradient.
 const INPUT: f64 = 1e-5;
 const WEIGHTS: f64 = 2e-5;
 
-const METHODS: [Method; 3] = [Method::Direct, Method::Winograd2, Method::Winograd4];
+const METHODS: [Method; 4] = [Method::Direct, Method::Depthwise, Method::Winograd2, Method::Winograd4];
 
 fn check(convolution: Convolution, batch: usize, [height, width]: [usize; 2], transposed: bool) {
     let input = Layout::new(batch, height, width, convolution.inputs);
@@ -90,6 +90,8 @@ fn shapes_of_networks() {
     check(conv(32, 32).kernel(3).dilation(6).padding(6), 1, [20, 23], false);
     check(conv(64, 64).kernel(3).padding(1).groups(32), 1, [12, 13], false);
     check(conv(40, 40).kernel(5).stride(2).padding(2).groups(40), 1, [12, 13], false);
+    check(conv(96, 96).kernel(7).padding(3).groups(96), 2, [33, 47], false);
+    check(conv(20, 20).kernel(3).padding(1).groups(20), 1, [5, 70], false);
     check(Convolution { padding: [[0, 1], [2, 0]], ..conv(32, 32).kernel(3) }, 1, [18, 21], false);
     check(conv(32, 32).kernel(3), 1, [18, 21], false);
     check(conv(32, 32).kernel(3).padding(3), 1, [8, 9], false);
@@ -102,6 +104,30 @@ fn transposed_convolutions() {
     check(conv(48, 24).kernel(4).stride(2).padding(1), 1, [9, 11], true);
     check(conv(5, 7).kernel(16).stride(8).padding(4), 1, [9, 11], true);
     check(conv(32, 32).kernel(3).padding(1), 1, [9, 11], true);
+    check(conv(20, 20).kernel(4).stride(2).padding(1).groups(20), 2, [9, 11], true);
+}
+
+#[test]
+fn what_is_not_finite_touches_the_weights_that_meet_it() {
+    let convolution = Convolution::new(20, 20).groups(20).kernel(3).padding(1);
+    let layout = Layout::new(1, 6, 40, 20);
+    let mut random = Random::new(17);
+    let (mut x, mut dy) = (random.image(&layout), random.image(&layout));
+    // In the first pixel: taps above and left of the middle never read it, those below and right never read for it.
+    x[3] = f32::NAN;
+    dy[7] = f32::INFINITY;
+    let gradient = WeightGradient::convolution(&convolution, layout).expect("a plan");
+    assert_eq!(gradient.method(), Method::Depthwise);
+    for isa in Isa::available() {
+        let mut dw = vec![0.0; convolution.weights()];
+        gradient.clone().with_isa(isa).run(&x, &dy, &mut dw);
+        for (index, value) in dw.into_iter().enumerate() {
+            let (channel, row, col) = (index / 9, index / 3 % 3, index % 3);
+            let nan = channel == 3 && row <= 1 && col <= 1;
+            let infinite = channel == 7 && row >= 1 && col >= 1;
+            assert_eq!((value.is_nan(), value.is_infinite()), (nan, infinite), "{} at {index}", isa.name());
+        }
+    }
 }
 
 #[test]
@@ -125,6 +151,20 @@ proptest! {
     fn any_convolution((convolution, batch, size) in convolutions()) {
         if convolution.output_size(size).is_ok() {
             check(convolution, batch, size, false);
+        }
+    }
+
+    #[test]
+    fn any_depthwise_convolution((convolution, batch, size) in depthwise_convolutions()) {
+        if convolution.output_size(size).is_ok() {
+            check(convolution, batch, size, false);
+        }
+    }
+
+    #[test]
+    fn any_transposed_depthwise_convolution((convolution, batch, size) in depthwise_convolutions()) {
+        if convolution.transposed_output_size(size, [0, 0]).is_ok() {
+            check(convolution, batch, size, true);
         }
     }
 

@@ -117,6 +117,27 @@ pub(crate) fn error(found: &[f64], expected: &[f64]) -> f64 {
     difference.sqrt() / deviation.max(1e-30)
 }
 
+/// Any depthwise convolution of a kind that networks have, otherwise as [`convolutions`].
+pub(crate) fn depthwise_convolutions() -> impl Strategy<Value = (Convolution, usize, [usize; 2])> {
+    let channels = prop::sample::select(vec![1usize, 16, 20, 96]);
+    let side = || prop::sample::select(vec![1usize, 3, 5, 7]);
+    let kernel = ((side(), side()), (1usize..3, 1usize..3), (1usize..3, 1usize..3));
+    let padding = ((0usize..5, 0usize..5), (0usize..5, 0usize..5));
+    (channels, kernel, padding, 1usize..3, (1usize..25, 1usize..25)).prop_map(
+        |(channels, kernel, padding, batch, size)| {
+            let (kernel, stride, dilation) = kernel;
+            let convolution = Convolution {
+                kernel: kernel.into(),
+                stride: stride.into(),
+                dilation: dilation.into(),
+                padding: [padding.0.into(), padding.1.into()],
+                ..Convolution::new(channels, channels).groups(channels)
+            };
+            (convolution, batch, size.into())
+        },
+    )
+}
+
 /// Any convolution with small sizes, a batch and rows and columns of an image, which it need not fit.
 pub(crate) fn convolutions() -> impl Strategy<Value = (Convolution, usize, [usize; 2])> {
     let channels = (1usize..=3, 1usize..20, 1usize..20);
