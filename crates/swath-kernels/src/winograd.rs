@@ -1,4 +1,4 @@
-//! Winograd's minimal filtering for 3x3 convolutions of stride 1.
+//! Winograd's minimal filtering for 3x3 convolutions of stride 1 and any dilation.
 //!
 //! Lavin, Gray: *Fast Algorithms for Convolutional Neural Networks*. CVPR 2016, sections 2 to 4. A tile of `m x m` outputs is
 //! `A^T [(G g G^T) * (B^T d B)] A`, with `d` the `(m + 2) x (m + 2)` inputs, `g` the 3x3 kernel and `*` element by element. Summed over channels

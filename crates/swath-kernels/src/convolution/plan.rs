@@ -17,7 +17,7 @@ pub enum Method {
     Direct,
     /// Taps times pixels, vectors of channels at a time: as many groups as input and output channels.
     Depthwise,
-    /// Winograd's F(2x2, 3x3): 3x3, stride 1, no dilation, one group.
+    /// Winograd's F(2x2, 3x3): 3x3, stride 1, one group.
     Winograd2,
     /// Winograd's F(4x4, 3x3): as above.
     Winograd4,
@@ -168,13 +168,13 @@ impl Plan {
     /// The convolution that computes the same in direction forward: a transposed one of stride 1 is a convolution with
     /// the kernel turned around. None where its padding would be negative.
     fn forward(&self) -> Option<Convolution> {
-        let Convolution { kernel, padding, .. } = self.convolution;
+        let Convolution { padding, .. } = self.convolution;
         if self.direction == Direction::Forward {
             return Some(self.convolution);
         }
         let mut turned = self.convolution;
         for axis in [0, 1] {
-            let rest = kernel[axis] - 1;
+            let rest = self.convolution.window()[axis] - 1;
             // What the output has beyond the padding's due is at its lower and right edge.
             let size = [[self.input.height, self.output.height], [self.input.width, self.output.width]][axis];
             let before = rest.checked_sub(padding[axis][0])?;
@@ -294,6 +294,7 @@ impl Plan {
                     output: output.as_mut_ptr(),
                     output_layout: &self.output,
                     padding: [forward.padding[0][0], forward.padding[1][0]],
+                    dilation: forward.dilation,
                     filter,
                     finish,
                 };
@@ -328,10 +329,7 @@ impl Method {
             Method::Direct => true,
             Method::Depthwise => convolution.is_depthwise(),
             Method::Winograd2 | Method::Winograd4 => {
-                convolution.kernel == [3, 3]
-                    && convolution.stride == [1, 1]
-                    && convolution.dilation == [1, 1]
-                    && convolution.groups == 1
+                convolution.kernel == [3, 3] && convolution.stride == [1, 1] && convolution.groups == 1
             }
         }
     }
@@ -341,14 +339,15 @@ impl Method {
     }
 
     /// The fastest method, by shape. Transforms pay off when there are channels enough to spread their cost over, and
-    /// maps are not so small that most of a tile lies beyond the edge.
+    /// maps are not so small that most of a tile lies beyond the edge; with a dilation, the phases of maps.
     pub(super) fn choose(convolution: &Convolution, [height, width]: [usize; 2]) -> Method {
         let few = convolution.inputs.min(convolution.outputs) < 16;
+        let least = (height / convolution.dilation[0]).min(width / convolution.dilation[1]);
         if Method::Depthwise.allows(convolution) {
             Method::Depthwise
-        } else if !Method::Winograd4.allows(convolution) || few || height.min(width) < 3 {
+        } else if !Method::Winograd4.allows(convolution) || few || least < 3 {
             Method::Direct
-        } else if height.min(width) < 6 {
+        } else if least < 6 {
             Method::Winograd2
         } else {
             Method::Winograd4

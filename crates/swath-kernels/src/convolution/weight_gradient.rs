@@ -138,6 +138,7 @@ impl WeightGradient {
                     gradient: gradient.as_ptr(),
                     gradient_layout: &self.grid,
                     padding: [self.convolution.padding[0][0], self.convolution.padding[1][0]],
+                    dilation: self.convolution.dilation,
                 };
                 let inputs = self.convolution.inputs;
                 let write = |from: usize, to: usize, kernel: [f32; 9]| {

@@ -24,6 +24,8 @@ pub(crate) struct Job<'a> {
     pub output_layout: &'a Layout,
     /// Rows above and columns left of the image.
     pub padding: [usize; 2],
+    /// Pixels from one tap to the next.
+    pub dilation: [usize; 2],
     pub filter: &'a Transformed,
     pub finish: Finish,
 }
@@ -61,7 +63,7 @@ impl Block {
 /// # Safety
 /// The job's pointers must be valid for its layouts, and the output not be used otherwise.
 pub(crate) unsafe fn run<T: Transform>(isa: Isa, job: &Job) {
-    let tiling = Tiling::new(job.output_layout, T::OUT);
+    let tiling = Tiling::new(job.output_layout, T::OUT, job.dilation);
     let (tiles, channels) = (tiling.len(), job.input_layout.channels);
     let (elements, widest) = (T::IN * T::IN, job.filter.panels.widest());
     let most = blocking::winograd_tiles(elements, channels, widest);
@@ -122,11 +124,9 @@ impl<T: Transform> Kernel for TransformInput<'_, T> {
     #[inline(always)]
     unsafe fn compute<S: Simd>(self) {
         let TransformInput { job, block, .. } = self;
-        let [top, left] = job.padding;
         for index in 0..block.count {
             let tile = block.tiling.tile(block.first + index);
-            let (row, col) = (tile.row as isize - top as isize, tile.col as isize - left as isize);
-            let square = Square::new(job.input, job.input_layout, tile.image, row, col, T::IN);
+            let square = Square::new(job.input, job.input_layout, tile, job.padding, T::IN);
             for part in self.first..self.last {
                 for lane in (0..WIDEST).step_by(S::LANES) {
                     let channel = part * WIDEST + lane;
@@ -240,8 +240,7 @@ unsafe fn finish<S: Simd, T: Transform>(job: &Job, tile: Tile, channel: usize, f
             }
         }
         let layout = job.output_layout;
-        let height = (layout.height - tile.row).min(T::OUT);
-        let width = (layout.width - tile.col).min(T::OUT);
+        let (height, width) = tile.size(layout, T::OUT);
         // Infinity times 0 is NaN, so this is NaN where any output is not finite.
         let mut probe = S::zero();
         for (row, line) in rows.iter().enumerate().take(T::OUT) {
@@ -249,10 +248,9 @@ unsafe fn finish<S: Simd, T: Transform>(job: &Job, tile: Tile, channel: usize, f
                 break;
             }
             let y = T::output::<S>(*line);
-            let first = (tile.image * layout.height + tile.row + row) * layout.width + tile.col;
             for (col, value) in y.iter().enumerate().take(T::OUT) {
                 if col < width {
-                    let pixel = first + col;
+                    let pixel = tile.pixel(layout, row, col);
                     probe = S::mul_add(*value, S::zero(), probe);
                     let value = job.finish.apply::<S>(*value, pixel, channel);
                     S::store(job.output.add(pixel * layout.pixel + channel), value);
@@ -280,9 +278,7 @@ impl<T: Transform> Kernel for Repair<'_, T> {
     #[inline(always)]
     unsafe fn compute<S: Simd>(self) {
         let Repair { job, tile, channel, height, width, .. } = self;
-        let [top, left] = job.padding;
-        let (row, col) = (tile.row as isize - top as isize, tile.col as isize - left as isize);
-        let square = Square::new(job.input, job.input_layout, tile.image, row, col, T::IN);
+        let square = Square::new(job.input, job.input_layout, tile, job.padding, T::IN);
         // SAFETY: the square lies in the image or reads zeros; the tile lies in the output, and the filter has these
         // channels.
         unsafe {
@@ -301,7 +297,7 @@ impl<T: Transform> Kernel for Repair<'_, T> {
             let layout = job.output_layout;
             for (row, sums) in sums.iter().enumerate().take(height) {
                 for (col, sum) in sums.iter().enumerate().take(width) {
-                    let pixel = (tile.image * layout.height + tile.row + row) * layout.width + tile.col + col;
+                    let pixel = tile.pixel(layout, row, col);
                     let value = job.finish.apply::<S>(*sum, pixel, channel);
                     S::store(job.output.add(pixel * layout.pixel + channel), value);
                 }

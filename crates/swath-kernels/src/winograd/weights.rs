@@ -28,6 +28,8 @@ pub(crate) struct Job<'a> {
     pub gradient_layout: &'a Layout,
     /// Rows above and columns left of the image.
     pub padding: [usize; 2],
+    /// Pixels from one tap to the next.
+    pub dilation: [usize; 2],
 }
 
 // SAFETY: pointers to memory that is only read.
@@ -99,7 +101,7 @@ impl<'a, T: Transform> Run<'a, T> {
     const ELEMENTS: usize = T::IN * T::IN;
 
     fn new(isa: Isa, job: &'a Job<'a>) -> Run<'a, T> {
-        let tiling = Tiling::new(job.gradient_layout, T::OUT);
+        let tiling = Tiling::new(job.gradient_layout, T::OUT, job.dilation);
         let inputs = job.input_layout.channels;
         let panels = Panels::new(isa, job.gradient_layout.channels);
         let (lines, columns) = (blocking::row(padded(inputs)), blocking::row(panels.columns()));
@@ -374,9 +376,7 @@ impl<T: Transform> Kernel for TransformBoth<'_, T> {
         let job = self.job;
         for index in self.tiles.start..self.tiles.end {
             let tile = self.tiling.tile(self.first + index);
-            let (row, col) = (tile.row as isize, tile.col as isize);
-            let (top, left) = (job.padding[0] as isize, job.padding[1] as isize);
-            let square = Square::new(job.input, job.input_layout, tile.image, row - top, col - left, T::IN);
+            let square = Square::new(job.input, job.input_layout, tile, job.padding, T::IN);
             for channel in (0..job.input_layout.padded_channels()).step_by(S::LANES) {
                 // SAFETY: the square lies in the image or reads zeros, and the scratch has room for all tiles.
                 unsafe {
@@ -389,7 +389,7 @@ impl<T: Transform> Kernel for TransformBoth<'_, T> {
                 }
             }
             // Beyond the edge the output does not exist, and its gradient is 0.
-            let square = Square::new(job.gradient, job.gradient_layout, tile.image, row, col, T::OUT);
+            let square = Square::new(job.gradient, job.gradient_layout, tile, [0, 0], T::OUT);
             for channel in (0..job.gradient_layout.padded_channels()).step_by(S::LANES) {
                 // SAFETY: as above.
                 unsafe {

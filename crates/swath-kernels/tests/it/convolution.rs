@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 use swath_kernels::{Activation, Bias, Convolution, Epilogue, Isa, Layout, Method, Plan};
 
-use crate::support::{Random, convolutions, convolve, convolve_transposed, depthwise_convolutions, error, planes};
+use crate::support::{
+    Random, convolutions, convolve, convolve_transposed, depthwise_convolutions, error, planes, winograd_convolutions,
+};
 
 /// Bounds of the error, relative to the standard deviation of the result.
 const DIRECT: f64 = 1e-6;
@@ -162,8 +164,38 @@ fn a_wider_output_keeps_its_other_channels() {
 }
 
 #[test]
+fn methods_are_chosen_by_shape() {
+    let method = |convolution: Convolution, side: usize| {
+        let layout = Layout::new(1, side, side + 5, convolution.inputs);
+        let back = Plan::input_gradient(&convolution, layout).expect("a plan").method();
+        let plan = Plan::convolution(&convolution, layout).expect("a plan");
+        assert_eq!(plan.method(), back, "{convolution:?}");
+        plan.method()
+    };
+    let same = |channels: usize, dilation: usize| {
+        Convolution::new(channels, channels).kernel(3).dilation(dilation).padding(dilation)
+    };
+    assert_eq!(method(same(32, 1), 6), Method::Winograd4);
+    assert_eq!(method(same(32, 1), 5), Method::Winograd2);
+    assert_eq!(method(same(32, 1), 2), Method::Direct);
+    assert_eq!(method(same(15, 1), 32), Method::Direct);
+    // With a dilation, what counts is the map of one phase.
+    assert_eq!(method(same(32, 5), 32), Method::Winograd4);
+    assert_eq!(method(same(32, 6), 32), Method::Winograd2);
+    assert_eq!(method(same(32, 12), 32), Method::Direct);
+    assert_eq!(method(same(32, 40), 32), Method::Direct);
+    assert_eq!(method(same(32, 2).groups(32), 32), Method::Depthwise);
+    assert_eq!(method(same(32, 2).groups(8), 32), Method::Direct);
+}
+
+#[test]
 fn what_is_not_finite_touches_its_own_outputs_only() {
-    let convolution = Convolution::new(16, 16).kernel(3).padding(1);
+    for dilation in 1..=3 {
+        check_not_finite(Convolution::new(16, 16).kernel(3).padding(dilation).dilation(dilation));
+    }
+}
+
+fn check_not_finite(convolution: Convolution) {
     let layout = Layout::new(1, 13, 14, 16);
     let mut random = Random::new(5);
     let (mut image, weights) = (random.image(&layout), random.values(convolution.weights()));
@@ -185,7 +217,7 @@ fn what_is_not_finite_touches_its_own_outputs_only() {
         for (a, b) in out.iter().zip(&direct) {
             let same =
                 if b.is_finite() { (a - b).abs() < 1e-4 } else { a.is_nan() == b.is_nan() && (b.is_nan() || a == b) };
-            assert!(same, "{} {method:?}: {a}, not {b}", isa.name());
+            assert!(same, "{} {method:?}: {a}, not {b} for {convolution:?}", isa.name());
         }
     }
 }
@@ -300,8 +332,19 @@ proptest! {
     }
 
     #[test]
-    fn any_3x3_by_winograd(inputs in 1usize..40, outputs in 1usize..40, height in 1usize..15, width in 1usize..15, padding in 1usize..4) {
-        let convolution = Convolution::new(inputs, outputs).kernel(3).padding(padding);
-        check_convolution(convolution, 2, [height, width]);
+    fn any_3x3_by_winograd((convolution, batch, size) in winograd_convolutions()) {
+        if convolution.output_size(size).is_ok() {
+            check_convolution(convolution, batch, size);
+        }
+    }
+
+    #[test]
+    fn any_transposed_3x3_by_winograd((convolution, batch, [height, width]) in winograd_convolutions()) {
+        let layout = Layout::new(batch, height, width, convolution.inputs);
+        if let Ok(plan) = Plan::transposed(&convolution, layout, [0, 0]) {
+            for method in [Method::Direct, Method::Winograd2, Method::Winograd4] {
+                check(&plan.clone().with_method(method), &convolution, true, 6);
+            }
+        }
     }
 }

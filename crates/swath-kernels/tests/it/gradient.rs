@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 use swath_kernels::{Convolution, Isa, Layout, Method, Plan, WeightGradient, bias_gradient};
 
-use crate::support::{Random, convolutions, depthwise_convolutions, each_product, error, planes};
+use crate::support::{
+    Random, convolutions, depthwise_convolutions, each_product, error, planes, winograd_convolutions,
+};
 
 /// Bounds of the error, relative to the standard deviation of the gradient.
 const INPUT: f64 = 1e-5;
@@ -87,6 +89,8 @@ fn shapes_of_networks() {
     check(conv(64, 256), 1, [14, 15], false);
     check(conv(256, 64).stride(2), 1, [14, 15], false);
     check(conv(32, 2), 2, [60, 61], false);
+    check(conv(32, 32).kernel(3).dilation(2).padding(2), 2, [24, 27], false);
+    check(conv(144, 40).kernel(3).dilation(4).padding(4), 1, [33, 30], false);
     check(conv(32, 32).kernel(3).dilation(6).padding(6), 1, [20, 23], false);
     check(conv(64, 64).kernel(3).padding(1).groups(32), 1, [12, 13], false);
     check(conv(40, 40).kernel(5).stride(2).padding(2).groups(40), 1, [12, 13], false);
@@ -149,6 +153,13 @@ proptest! {
 
     #[test]
     fn any_convolution((convolution, batch, size) in convolutions()) {
+        if convolution.output_size(size).is_ok() {
+            check(convolution, batch, size, false);
+        }
+    }
+
+    #[test]
+    fn any_3x3_by_winograd((convolution, batch, size) in winograd_convolutions()) {
         if convolution.output_size(size).is_ok() {
             check(convolution, batch, size, false);
         }

@@ -117,6 +117,23 @@ pub(crate) fn error(found: &[f64], expected: &[f64]) -> f64 {
     difference.sqrt() / deviation.max(1e-30)
 }
 
+/// Any convolution that Winograd's methods compute, otherwise as [`convolutions`].
+pub(crate) fn winograd_convolutions() -> impl Strategy<Value = (Convolution, usize, [usize; 2])> {
+    let channels = (1usize..40, 1usize..40);
+    let padding = ((0usize..5, 0usize..5), (0usize..5, 0usize..5));
+    let dilation = prop_oneof![Just((1, 1)), (1usize..6).prop_map(|side| (side, side)), (1usize..6, 1usize..6)];
+    (channels, dilation, padding, 1usize..3, (1usize..25, 1usize..25)).prop_map(
+        |((inputs, outputs), dilation, padding, batch, size)| {
+            let convolution = Convolution {
+                dilation: dilation.into(),
+                padding: [padding.0.into(), padding.1.into()],
+                ..Convolution::new(inputs, outputs).kernel(3)
+            };
+            (convolution, batch, size.into())
+        },
+    )
+}
+
 /// Any depthwise convolution of a kind that networks have, otherwise as [`convolutions`].
 pub(crate) fn depthwise_convolutions() -> impl Strategy<Value = (Convolution, usize, [usize; 2])> {
     let channels = prop::sample::select(vec![1usize, 16, 20, 96]);

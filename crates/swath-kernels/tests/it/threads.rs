@@ -26,6 +26,7 @@ fn bits() -> u64 {
         (conv(3, 32).kernel(7).stride(2).padding(3), Layout::new(2, 65, 50, 3)),
         (conv(48, 16), Layout::new(1, 40, 60, 48)),
         (conv(32, 32).kernel(3).padding(1).groups(8), Layout::new(1, 20, 20, 32)),
+        (conv(32, 48).kernel(3).padding(3).dilation(3), Layout::new(1, 40, 50, 32)),
         (conv(40, 40).kernel(5).stride(2).padding(2).groups(40), Layout::new(2, 65, 50, 40)),
     ];
     for (convolution, layout) in cases {
