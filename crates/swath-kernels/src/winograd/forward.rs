@@ -248,9 +248,10 @@ unsafe fn finish<S: Simd, T: Transform>(job: &Job, tile: Tile, channel: usize, f
                 break;
             }
             let y = T::output::<S>(*line);
+            let first = tile.pixel(layout, row, 0);
             for (col, value) in y.iter().enumerate().take(T::OUT) {
                 if col < width {
-                    let pixel = tile.pixel(layout, row, col);
+                    let pixel = first + col * tile.step[1];
                     probe = S::mul_add(*value, S::zero(), probe);
                     let value = job.finish.apply::<S>(*value, pixel, channel);
                     S::store(job.output.add(pixel * layout.pixel + channel), value);
