@@ -4,12 +4,16 @@
 //! stay in registers from the first to the last step of the depth; the order of the additions is fixed by the depth
 //! alone, so that a result does not depend on how rows and columns were cut into pieces.
 
+use std::marker::PhantomData;
+
+use crate::operands::{Floats, Operands};
 use crate::simd::{Kernel, Simd, WIDEST};
 
 /// Where the left matrix lies, in blocks of the depth.
 ///
-/// Element `(row, depth)` lies at `start + depth / 16 * block + row * 16 + depth % 16`: rows are vectors of 16 channels,
-/// which is how images and transformed tiles come out of vector registers.
+/// Element `(row, depth)` lies at `start + depth / 16 * block + row * 16 + depth % 16`: rows are vectors of 16 words,
+/// which is how images and transformed tiles come out of vector registers. Here and below, steps of the depth are words of
+/// [`Operands`].
 #[derive(Clone, Copy)]
 pub(crate) struct Left {
     pub start: *const f32,
@@ -59,7 +63,7 @@ impl<S: Simd, const ROWS: usize, const VECS: usize> Tile<S, ROWS, VECS> {
 
     /// Adds one step of the depth. Elements of the left matrix are `STRIDE` floats apart from row to row.
     #[inline(always)]
-    unsafe fn step<const STRIDE: usize>(&mut self, left: *const f32, right: *const f32) {
+    unsafe fn step<O: Operands, const STRIDE: usize>(&mut self, left: *const f32, right: *const f32) {
         // SAFETY: the caller's promise about `left` and `right`.
         unsafe {
             let mut columns = [S::zero(); VECS];
@@ -69,7 +73,7 @@ impl<S: Simd, const ROWS: usize, const VECS: usize> Tile<S, ROWS, VECS> {
             for (row, sums) in self.sums.iter_mut().enumerate() {
                 let element = S::splat(*left.add(row * STRIDE));
                 for (sum, column) in sums.iter_mut().zip(columns) {
-                    *sum = S::mul_add(element, column, *sum);
+                    *sum = O::mul_add::<S>(element, column, *sum);
                 }
             }
         }
@@ -90,7 +94,7 @@ impl<S: Simd, const ROWS: usize, const VECS: usize> Tile<S, ROWS, VECS> {
 
 /// `out = left right` for `ROWS` rows.
 #[inline(always)]
-unsafe fn multiply_rows<S: Simd, const ROWS: usize, const VECS: usize>(
+unsafe fn multiply_rows<S: Simd, O: Operands, const ROWS: usize, const VECS: usize>(
     left: Left,
     right: Rows<*const f32>,
     depth: usize,
@@ -104,7 +108,7 @@ unsafe fn multiply_rows<S: Simd, const ROWS: usize, const VECS: usize>(
         while left_over > 0 {
             let steps = left_over.min(WIDEST);
             for step in 0..steps {
-                tile.step::<WIDEST>(block.add(step), row);
+                tile.step::<O, WIDEST>(block.add(step), row);
                 row = row.add(right.step);
             }
             block = block.add(left.block);
@@ -116,7 +120,7 @@ unsafe fn multiply_rows<S: Simd, const ROWS: usize, const VECS: usize>(
 
 /// `out += left right` for `ROWS` rows.
 #[inline(always)]
-unsafe fn add_transposed_rows<S: Simd, const ROWS: usize, const VECS: usize>(
+unsafe fn add_transposed_rows<S: Simd, O: Operands, const ROWS: usize, const VECS: usize>(
     left: LeftTransposed,
     right: Rows<*const f32>,
     depth: usize,
@@ -127,7 +131,7 @@ unsafe fn add_transposed_rows<S: Simd, const ROWS: usize, const VECS: usize>(
         let mut tile = Tile::<S, ROWS, VECS>::load(out);
         let (mut element, mut row) = (left.start, right.start);
         for _ in 0..depth {
-            tile.step::<1>(element, row);
+            tile.step::<O, 1>(element, row);
             element = element.add(left.step);
             row = row.add(right.step);
         }
@@ -137,22 +141,22 @@ unsafe fn add_transposed_rows<S: Simd, const ROWS: usize, const VECS: usize>(
 
 /// Calls a function for a number of rows that is known only at run time.
 macro_rules! for_rows {
-    ($rows:expr, $function:ident::<$simd:ty, $vecs:literal>($($arg:expr),*)) => {
+    ($rows:expr, $function:ident::<$simd:ty, $operands:ty, $vecs:literal>($($arg:expr),*)) => {
         match $rows {
-            1 => $function::<$simd, 1, $vecs>($($arg),*),
-            2 => $function::<$simd, 2, $vecs>($($arg),*),
-            3 => $function::<$simd, 3, $vecs>($($arg),*),
-            4 => $function::<$simd, 4, $vecs>($($arg),*),
-            5 => $function::<$simd, 5, $vecs>($($arg),*),
-            6 => $function::<$simd, 6, $vecs>($($arg),*),
-            7 => $function::<$simd, 7, $vecs>($($arg),*),
-            8 => $function::<$simd, 8, $vecs>($($arg),*),
-            9 => $function::<$simd, 9, $vecs>($($arg),*),
-            10 => $function::<$simd, 10, $vecs>($($arg),*),
-            11 => $function::<$simd, 11, $vecs>($($arg),*),
-            12 => $function::<$simd, 12, $vecs>($($arg),*),
-            13 => $function::<$simd, 13, $vecs>($($arg),*),
-            _ => $function::<$simd, 14, $vecs>($($arg),*),
+            1 => $function::<$simd, $operands, 1, $vecs>($($arg),*),
+            2 => $function::<$simd, $operands, 2, $vecs>($($arg),*),
+            3 => $function::<$simd, $operands, 3, $vecs>($($arg),*),
+            4 => $function::<$simd, $operands, 4, $vecs>($($arg),*),
+            5 => $function::<$simd, $operands, 5, $vecs>($($arg),*),
+            6 => $function::<$simd, $operands, 6, $vecs>($($arg),*),
+            7 => $function::<$simd, $operands, 7, $vecs>($($arg),*),
+            8 => $function::<$simd, $operands, 8, $vecs>($($arg),*),
+            9 => $function::<$simd, $operands, 9, $vecs>($($arg),*),
+            10 => $function::<$simd, $operands, 10, $vecs>($($arg),*),
+            11 => $function::<$simd, $operands, 11, $vecs>($($arg),*),
+            12 => $function::<$simd, $operands, 12, $vecs>($($arg),*),
+            13 => $function::<$simd, $operands, 13, $vecs>($($arg),*),
+            _ => $function::<$simd, $operands, 14, $vecs>($($arg),*),
         }
     };
 }
@@ -168,28 +172,29 @@ fn pieces<S: Simd>(rows: usize) -> impl Iterator<Item = std::ops::Range<usize>> 
 ///
 /// # Safety
 /// To run it, the matrices must be valid for reading, and `out` for writing; nothing else may use `out` at the same time.
-pub(crate) struct Multiply {
+pub(crate) struct Multiply<O> {
     pub rows: usize,
     pub vecs: usize,
     pub depth: usize,
     pub left: Left,
     pub right: Rows<*const f32>,
     pub out: Rows<*mut f32>,
+    pub operands: PhantomData<O>,
 }
 
-impl Kernel for Multiply {
+impl<O: Operands> Kernel for Multiply<O> {
     #[inline(always)]
     unsafe fn compute<S: Simd>(self) {
-        let Multiply { rows, vecs, depth, left, right, out } = self;
+        let Multiply { rows, vecs, depth, left, right, out, .. } = self;
         for piece in pieces::<S>(rows) {
             // SAFETY: rows of the piece lie within the matrices.
             unsafe {
                 let left = Left { start: left.start.add(piece.start * WIDEST), ..left };
                 let out = Rows { start: out.start.add(piece.start * out.step), ..out };
                 if vecs == 2 {
-                    for_rows!(piece.len(), multiply_rows::<S, 2>(left, right, depth, out));
+                    for_rows!(piece.len(), multiply_rows::<S, O, 2>(left, right, depth, out));
                 } else {
-                    for_rows!(piece.len(), multiply_rows::<S, 1>(left, right, depth, out));
+                    for_rows!(piece.len(), multiply_rows::<S, O, 1>(left, right, depth, out));
                 }
             }
         }
@@ -219,9 +224,9 @@ impl Kernel for AddTransposed {
                 let left = LeftTransposed { start: left.start.add(piece.start), ..left };
                 let out = Rows { start: out.start.add(piece.start * out.step), ..out };
                 if vecs == 2 {
-                    for_rows!(piece.len(), add_transposed_rows::<S, 2>(left, right, depth, out));
+                    for_rows!(piece.len(), add_transposed_rows::<S, Floats, 2>(left, right, depth, out));
                 } else {
-                    for_rows!(piece.len(), add_transposed_rows::<S, 1>(left, right, depth, out));
+                    for_rows!(piece.len(), add_transposed_rows::<S, Floats, 1>(left, right, depth, out));
                 }
             }
         }

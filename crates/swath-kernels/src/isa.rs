@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 #[cfg(target_arch = "aarch64")]
 use crate::simd::Neon;
 #[cfg(target_arch = "x86_64")]
-use crate::simd::{Avx2, Avx512};
+use crate::simd::{Avx2, Avx512, Avx512Bf16};
 use crate::simd::{Kernel, Scalar, Simd};
 
 /// The instruction set that kernels are compiled for. Only those of this machine can be had: see [`Isa::available`].
@@ -19,6 +19,8 @@ pub(crate) enum Kind {
     Avx2,
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx512Bf16,
     #[cfg(target_arch = "aarch64")]
     Neon,
 }
@@ -37,6 +39,9 @@ impl Isa {
                     && is_x86_feature_detected!("avx512vl");
                 if avx512 {
                     found.push(Isa(Kind::Avx512));
+                    if is_x86_feature_detected!("avx512bf16") {
+                        found.push(Isa(Kind::Avx512Bf16));
+                    }
                 }
             }
         }
@@ -56,7 +61,16 @@ impl Isa {
         })
     }
 
-    /// `scalar`, `avx2`, `avx512` or `neon`.
+    /// Whether it has instructions for bfloat16. Others compute with it as well, but slower than with float32.
+    pub fn has_bf16(self) -> bool {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Bf16 => true,
+            _ => false,
+        }
+    }
+
+    /// `scalar`, `avx2`, `avx512`, `avx512bf16` or `neon`.
     pub fn name(self) -> &'static str {
         match self.0 {
             Kind::Scalar => "scalar",
@@ -64,6 +78,8 @@ impl Isa {
             Kind::Avx2 => "avx2",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Bf16 => "avx512bf16",
             #[cfg(target_arch = "aarch64")]
             Kind::Neon => "neon",
         }
@@ -77,6 +93,8 @@ impl Isa {
             Kind::Avx2 => Avx2::LANES,
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => Avx512::LANES,
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Bf16 => Avx512Bf16::LANES,
             #[cfg(target_arch = "aarch64")]
             Kind::Neon => Neon::LANES,
         }
@@ -96,6 +114,8 @@ pub(crate) unsafe fn run<K: Kernel>(isa: Isa, kernel: K) {
             Kind::Avx2 => Avx2::call(kernel),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => Avx512::call(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Bf16 => Avx512Bf16::call(kernel),
             #[cfg(target_arch = "aarch64")]
             Kind::Neon => Neon::call(kernel),
         }

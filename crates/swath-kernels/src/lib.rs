@@ -17,6 +17,7 @@ mod image;
 mod isa;
 mod memory;
 mod norm;
+mod operands;
 mod panels;
 mod pixels;
 mod pooling;
@@ -38,6 +39,7 @@ pub use image::Layout;
 pub use isa::Isa;
 pub use memory::{Buffer, release_memory};
 pub use norm::{BatchNorm, Statistics};
+pub use operands::Precision;
 pub use pooling::{
     Divisor, Pooling, adaptive_average_pool, adaptive_average_pool_gradient, average_pool, average_pool_gradient,
     max_pool, max_pool_gradient, max_pool_gradient_by_indices, max_pool_with_indices, unpool, unpool_gradient,

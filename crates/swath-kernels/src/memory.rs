@@ -85,6 +85,13 @@ impl Buffer {
         Buffer { block: Some(kept.unwrap_or_else(|| Block::new(bytes))), len }
     }
 
+    /// Gives the memory back to the system at once, for what is made and dropped only once.
+    pub(crate) fn discard(mut self) {
+        if let Some(block) = self.block.take() {
+            block.free();
+        }
+    }
+
     /// A buffer of zeros.
     pub fn zeroed(len: usize) -> Buffer {
         let mut buffer = Buffer::new(len);

@@ -13,7 +13,7 @@ mod x86;
 pub(crate) use neon::Neon;
 pub(crate) use scalar::Scalar;
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86::{Avx2, Avx512};
+pub(crate) use x86::{Avx2, Avx512, Avx512Bf16};
 
 /// The widest vector of any instruction set. Channels are padded to whole multiples of it.
 pub(crate) const WIDEST: usize = 16;
@@ -67,4 +67,20 @@ pub(crate) unsafe trait Simd: Copy + 'static {
     unsafe fn relu(a: Self::V) -> Self::V;
     /// Whether a float is NaN.
     unsafe fn any_nan(a: Self::V) -> bool;
+
+    /// Rounds `low` and then `high` to bfloat16, two neighbours in each lane, the first in its lower half.
+    unsafe fn to_pairs(low: Self::V, high: Self::V) -> Self::V;
+    /// The lower halves of lanes that hold pairs of bfloat16, as floats.
+    unsafe fn first(pairs: Self::V) -> Self::V;
+    /// The upper halves.
+    unsafe fn second(pairs: Self::V) -> Self::V;
+    /// `a0 b0 + a1 b1 + c` for pairs `a` and `b` of bfloat16 in each lane.
+    #[inline(always)]
+    unsafe fn pair_mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let sum = Self::mul_add(Self::first(a), Self::first(b), c);
+            Self::mul_add(Self::second(a), Self::second(b), sum)
+        }
+    }
 }

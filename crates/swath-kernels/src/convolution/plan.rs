@@ -5,10 +5,14 @@ use crate::depthwise;
 use crate::epilogue::{Epilogue, Finish};
 use crate::gather::{self, filter::Gathered};
 use crate::isa::Isa;
+use crate::operands::{Floats, Pairs, Precision};
 use crate::panels::Panels;
 use crate::winograd;
 use crate::winograd::filter::{Kernels, Transformed};
 use crate::winograd::transform::{F2, F4};
+
+/// Channels from which F2 on pairs of bfloat16 is faster than F4 on floats.
+const PAIRS_FROM: usize = 64;
 
 /// How a convolution is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,6 +46,7 @@ pub struct Plan {
     pattern: Pattern,
     groups: Groups,
     method: Method,
+    precision: Precision,
     isa: Isa,
 }
 
@@ -138,9 +143,10 @@ impl Plan {
             pattern,
             groups,
             method: Method::Direct,
+            precision: Precision::Fp32,
             isa: Isa::best(),
         };
-        Ok(plan.with_method(Method::choose(convolution, [height, width])))
+        Ok(plan.with_precision(Precision::Fp32))
     }
 
     /// Writes to some channels of wider images: see [`Layout::within`].
@@ -156,6 +162,14 @@ impl Plan {
         let allowed = method.allows(&self.convolution) && (!method.is_winograd() || self.forward().is_some());
         self.method = if allowed { method } else { Method::Direct };
         self
+    }
+
+    /// With operands of this precision, and the method that is then best.
+    #[must_use]
+    pub fn with_precision(mut self, precision: Precision) -> Plan {
+        self.precision = precision;
+        let method = Method::choose(&self.convolution, [self.output.height, self.output.width], precision);
+        self.with_method(method)
     }
 
     /// With another instruction set than the best.
@@ -199,6 +213,16 @@ impl Plan {
         self.method
     }
 
+    /// What is multiplied: with [`Method::Winograd4`] and [`Method::Depthwise`], and with [`Method::Winograd2`] of an odd number
+    /// of channels, always [`Precision::Fp32`].
+    pub fn precision(&self) -> Precision {
+        match self.method {
+            Method::Winograd4 | Method::Depthwise => Precision::Fp32,
+            Method::Winograd2 if !self.input.channels.is_multiple_of(2) => Precision::Fp32,
+            _ => self.precision,
+        }
+    }
+
     /// Brings weights into the form that this plan uses.
     ///
     /// # Errors
@@ -217,7 +241,7 @@ impl Plan {
                 let gathered = |weight: &(dyn Fn(usize, usize, usize) -> f32 + Sync)| {
                     Gathered::new(&self.pattern, self.groups, panels, weight)
                 };
-                Form::Direct(match self.direction {
+                let filter = match self.direction {
                     Direction::Forward => {
                         gathered(&|to, from, tap| weights[(to * (inputs / groups) + from) * taps + tap])
                     }
@@ -228,7 +252,8 @@ impl Plan {
                             weights[((group * own_in + from) * own_out + to % own_out) * taps + tap]
                         })
                     }
-                })
+                };
+                Form::Direct(if self.precision() == Precision::Bf16 { filter.rounded() } else { filter })
             }
             // In both directions weights are ordered by channel, then by tap.
             Method::Depthwise => Form::Depthwise(depthwise::Kernels::new(weights, inputs)),
@@ -240,6 +265,7 @@ impl Plan {
                 } else {
                     Transformed::new::<F2>(self.isa, kernels, panels)
                 };
+                let filter = if self.precision() == Precision::Bf16 { filter.rounded() } else { filter };
                 Form::Winograd { method: self.method, filter }
             }
         };
@@ -249,7 +275,7 @@ impl Plan {
     /// Convolves.
     ///
     /// # Panics
-    /// When a slice is too short for its layout, or the filter is for another convolution, method or instruction set.
+    /// When a slice is too short for its layout, or the filter is for another convolution, method, precision or instruction set.
     pub fn run(&self, input: &[f32], filter: &Filter, epilogue: &Epilogue, output: &mut [f32]) {
         self.input.check("the input", input.len());
         self.output.check("the output", output.len());
@@ -259,7 +285,8 @@ impl Plan {
         let finish = Finish::new(epilogue, &self.output);
         match &filter.form {
             Form::Direct(filter) => {
-                assert_eq!(self.method, Method::Direct, "a filter for another method");
+                let fits = self.method == Method::Direct && self.precision() == filter.precision;
+                assert!(fits, "a filter for another method or precision");
                 let job = gather::forward::Job {
                     input: input.as_ptr(),
                     input_layout: &self.input,
@@ -270,7 +297,12 @@ impl Plan {
                     finish,
                 };
                 // SAFETY: slices hold their layouts, and the filter was made for this convolution.
-                unsafe { gather::forward::run(self.isa, &job) }
+                unsafe {
+                    match filter.precision {
+                        Precision::Fp32 => gather::forward::run::<Floats>(self.isa, &job),
+                        Precision::Bf16 => gather::forward::run::<Pairs>(self.isa, &job),
+                    }
+                }
             }
             Form::Depthwise(filter) => {
                 assert_eq!(self.method, Method::Depthwise, "a filter for another method");
@@ -287,7 +319,8 @@ impl Plan {
                 unsafe { depthwise::forward::run(self.isa, &job) }
             }
             Form::Winograd { method, filter } => {
-                let forward = self.forward().filter(|_| self.method == *method).expect("a filter for another method");
+                let fits = self.method == *method && self.precision() == filter.precision;
+                let forward = self.forward().filter(|_| fits).expect("a filter for another method or precision");
                 let job = winograd::forward::Job {
                     input: input.as_ptr(),
                     input_layout: &self.input,
@@ -300,10 +333,10 @@ impl Plan {
                 };
                 // SAFETY: as above.
                 unsafe {
-                    if *method == Method::Winograd4 {
-                        winograd::forward::run::<F4>(self.isa, &job);
-                    } else {
-                        winograd::forward::run::<F2>(self.isa, &job);
+                    match (method, filter.precision) {
+                        (Method::Winograd4, _) => winograd::forward::run::<F4, Floats>(self.isa, &job),
+                        (_, Precision::Fp32) => winograd::forward::run::<F2, Floats>(self.isa, &job),
+                        (_, Precision::Bf16) => winograd::forward::run::<F2, Pairs>(self.isa, &job),
                     }
                 }
             }
@@ -340,14 +373,18 @@ impl Method {
 
     /// The fastest method, by shape. Transforms pay off when there are channels enough to spread their cost over, and
     /// maps are not so small that most of a tile lies beyond the edge; with a dilation, the phases of maps.
-    pub(super) fn choose(convolution: &Convolution, [height, width]: [usize; 2]) -> Method {
-        let few = convolution.inputs.min(convolution.outputs) < 16;
+    ///
+    /// Against pairs in F2, floats in F4 multiply a little more, but transform fewer and larger tiles; the more channels share a
+    /// transform, the less that counts.
+    pub(super) fn choose(convolution: &Convolution, [height, width]: [usize; 2], precision: Precision) -> Method {
+        let channels = convolution.inputs.min(convolution.outputs);
+        let pairs = precision == Precision::Bf16 && channels >= PAIRS_FROM;
         let least = (height / convolution.dilation[0]).min(width / convolution.dilation[1]);
         if Method::Depthwise.allows(convolution) {
             Method::Depthwise
-        } else if !Method::Winograd4.allows(convolution) || few || least < 3 {
+        } else if !Method::Winograd4.allows(convolution) || channels < 16 || least < 3 {
             Method::Direct
-        } else if least < 6 {
+        } else if least < 6 || pairs {
             Method::Winograd2
         } else {
             Method::Winograd4

@@ -4,6 +4,7 @@ use super::{Convolution, Groups, Layout, Method, Pattern, PlanError};
 use crate::depthwise;
 use crate::gather;
 use crate::isa::{self, Isa};
+use crate::operands::Precision;
 use crate::shared::SharedMut;
 use crate::simd::{Kernel, Simd, WIDEST};
 use crate::threads::parallel;
@@ -76,7 +77,7 @@ impl WeightGradient {
             method: Method::Direct,
             isa: Isa::best(),
         };
-        Ok(gradient.with_method(Method::choose(convolution, [grid.height, grid.width])))
+        Ok(gradient.with_method(Method::choose(convolution, [grid.height, grid.width], Precision::Fp32)))
     }
 
     /// With another method than the one chosen by shape. What a convolution does not allow stays [`Method::Direct`].

@@ -2,18 +2,21 @@
 
 use super::{Groups, Pattern};
 use crate::memory::Buffer;
+use crate::operands::{Operands, Pairs, Precision, round_rows};
 use crate::panels::Panels;
 use crate::shared::SharedMut;
 use crate::threads::parallel;
 
-/// For each phase and group a right matrix, `[panel][tap][channel][column]`.
+/// For each phase and group a right matrix, `[panel][tap][channel][column]`; with pairs, two neighbours of tap and channel
+/// share a word.
 pub(crate) struct Gathered {
     values: Buffer,
     pub(crate) panels: Panels,
     pub(crate) groups: Groups,
+    pub(crate) precision: Precision,
     /// Where the matrices of each phase start.
     starts: Vec<usize>,
-    /// Rows of the matrices of each phase.
+    /// Taps and channels of each phase.
     depths: Vec<usize>,
 }
 
@@ -58,19 +61,53 @@ impl Gathered {
                 }
             });
         }
-        Gathered { values, panels, groups, starts, depths }
+        Gathered { values, panels, groups, precision: Precision::Fp32, starts, depths }
     }
 
-    /// The matrix of a phase, group and panel: [`depth`](Self::depth) rows of the panel's width.
+    /// The same in bfloat16.
+    pub(crate) fn rounded(self) -> Gathered {
+        let words = self.depths.iter().map(|depth| Pairs::words(*depth) * self.panels.columns() * self.groups.count);
+        let starts: Vec<usize> = words.scan(0, |next, words| Some(std::mem::replace(next, *next + words))).collect();
+        let total = self.depths.iter().map(|depth| Pairs::words(*depth)).sum::<usize>();
+        let values = Buffer::new(total * self.panels.columns() * self.groups.count);
+        let depths = self.depths.clone();
+        let mut rounded = Gathered { values, starts, depths, precision: Precision::Bf16, ..self };
+        for (phase, &depth) in self.depths.iter().enumerate() {
+            for (group, panel) in (0..self.groups.count).flat_map(|g| (0..self.panels.count()).map(move |p| (g, p))) {
+                let width = self.panels.width(panel);
+                let from = &self.values[self.start(phase, group, panel)..][..depth * width];
+                let start = rounded.start(phase, group, panel);
+                round_rows(from, width, &mut rounded.values[start..]);
+            }
+        }
+        self.values.discard();
+        rounded
+    }
+
+    /// The matrix of a phase, group and panel: [`rows`](Self::rows) of the panel's width.
     #[inline(always)]
     pub(crate) fn matrix(&self, phase: usize, group: usize, panel: usize) -> *const f32 {
+        self.values[self.start(phase, group, panel)..].as_ptr()
+    }
+
+    #[inline(always)]
+    fn start(&self, phase: usize, group: usize, panel: usize) -> usize {
         let before = group * self.panels.columns() + self.panels.first(panel);
-        self.values[self.starts[phase] + before * self.depths[phase]..].as_ptr()
+        self.starts[phase] + before * self.rows(phase)
+    }
+
+    /// Taps and channels of a phase.
+    pub(crate) fn depth(&self, phase: usize) -> usize {
+        self.depths[phase]
     }
 
     /// Rows of a phase's matrices.
-    pub(crate) fn depth(&self, phase: usize) -> usize {
-        self.depths[phase]
+    #[inline(always)]
+    pub(crate) fn rows(&self, phase: usize) -> usize {
+        match self.precision {
+            Precision::Fp32 => self.depths[phase],
+            Precision::Bf16 => Pairs::words(self.depths[phase]),
+        }
     }
 
     /// Bytes of memory.

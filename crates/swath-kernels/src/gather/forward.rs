@@ -1,15 +1,17 @@
 //! Gathers blocks of output pixels and multiplies them with the filter.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::filter::Gathered;
-use super::{Pattern, Phase};
+use super::{Groups, Pattern, Phase};
 use crate::blocking;
 use crate::epilogue::Finish;
 use crate::gemm::{self, Left, Rows};
 use crate::image::Layout;
 use crate::isa::{self, Isa};
 use crate::memory::with_scratch;
+use crate::operands::Operands;
 use crate::simd::{Kernel, Simd, WIDEST};
 use crate::threads::{parallel, threads};
 use crate::zeros::zeros;
@@ -33,7 +35,7 @@ unsafe impl Sync for Job<'_> {}
 ///
 /// # Safety
 /// The job's pointers must be valid for its layouts, and the output not be used otherwise.
-pub(crate) unsafe fn run(isa: Isa, job: &Job) {
+pub(crate) unsafe fn run<O: Operands>(isa: Isa, job: &Job) {
     let panels = job.filter.panels;
     for phases in together(&job.pattern.phases) {
         let [rows, cols] = job.pattern.phases[phases.start].count;
@@ -49,12 +51,12 @@ pub(crate) unsafe fn run(isa: Isa, job: &Job) {
             let (block, share) = (item / shares, item % shares);
             let (first, last) = (pixels * block / blocks, pixels * (block + 1) / blocks);
             let count = last - first;
-            let line = depth.next_multiple_of(WIDEST);
-            let lines = if job.filter.groups.inputs.is_multiple_of(WIDEST) { 0 } else { count * (line + WIDEST) };
+            let line = O::words(depth).next_multiple_of(WIDEST);
+            let lines = if whole_words::<O>(&job.filter.groups) { 0 } else { count * line_of_taps::<O>(depth) };
             with_scratch(lines + count * line + count * panels.widest(), |scratch| {
                 let (lines, scratch) = scratch.split_at_mut(lines);
                 let (gathered, products) = scratch.split_at_mut(count * line);
-                let block = Block {
+                let block = Block::<O> {
                     job: *job,
                     phases: phases.clone(),
                     group,
@@ -64,12 +66,24 @@ pub(crate) unsafe fn run(isa: Isa, job: &Job) {
                     lines: lines.as_mut_ptr(),
                     gathered: gathered.as_mut_ptr(),
                     products: products.as_mut_ptr(),
+                    operands: PhantomData,
                 };
                 // SAFETY: the caller's promise; each item has its own pixels or channels, and scratch.
                 unsafe { isa::run(isa, block) };
             });
         });
     }
+}
+
+/// Whether the channels of a group fill whole vectors of words.
+fn whole_words<O: Operands>(groups: &Groups) -> bool {
+    groups.inputs.is_multiple_of(WIDEST * O::STEPS)
+}
+
+/// Floats from pixel to pixel where taps are laid side by side. They are copied in whole vectors: the next tap writes over the
+/// rest, and there is room for that of the last.
+fn line_of_taps<O: Operands>(depth: usize) -> usize {
+    depth.next_multiple_of(WIDEST * O::STEPS) + WIDEST
 }
 
 /// Phases one after the other that gather the same inputs, as all do of a transposed convolution whose stride is its kernel's size.
@@ -86,7 +100,7 @@ fn together(phases: &[Phase]) -> Vec<Range<usize>> {
 }
 
 /// Pixels `first..first + count` of some phases that gather the same inputs.
-struct Block<'a> {
+struct Block<'a, O> {
     job: Job<'a>,
     phases: Range<usize>,
     group: usize,
@@ -97,6 +111,7 @@ struct Block<'a> {
     lines: *mut f32,
     gathered: *mut f32,
     products: *mut f32,
+    operands: PhantomData<O>,
 }
 
 /// What some pixels of a run read: those from number `index` of the block on.
@@ -127,14 +142,14 @@ struct Run {
     col: usize,
 }
 
-impl Kernel for Block<'_> {
+impl<O: Operands> Kernel for Block<'_, O> {
     #[inline(always)]
     unsafe fn compute<S: Simd>(self) {
         let Block { job, count, .. } = self;
         let filter = job.filter;
         // SAFETY: the scratch holds the gathered pixels and the products of a panel.
         unsafe {
-            if filter.groups.inputs.is_multiple_of(WIDEST) {
+            if whole_words::<O>(&filter.groups) {
                 self.gather::<S>();
             } else {
                 self.gather_odd::<S>();
@@ -150,8 +165,8 @@ impl Kernel for Block<'_> {
             let channel = self.group * filter.groups.outputs + filter.panels.first(panel);
             // SAFETY: the matrices have these sizes; output pixels and channels exist.
             unsafe {
-                let (vecs, depth) = (width / S::LANES, filter.depth(phase));
-                S::call(gemm::Multiply { rows: count, vecs, depth, left, right, out });
+                let (rows, vecs, depth) = (count, width / S::LANES, filter.rows(phase));
+                S::call(gemm::Multiply::<O> { rows, vecs, depth, left, right, out, operands: PhantomData });
                 for run in self.runs() {
                     let (first, step) = self.output_pixels(run, phase);
                     for index in 0..run.count {
@@ -169,7 +184,7 @@ impl Kernel for Block<'_> {
     }
 }
 
-impl Block<'_> {
+impl<O: Operands> Block<'_, O> {
     /// The phase that tells what to gather for all.
     #[inline(always)]
     fn first_phase(&self) -> &Phase {
@@ -177,7 +192,7 @@ impl Block<'_> {
     }
 
     #[inline(always)]
-    fn runs(&self) -> impl Iterator<Item = Run> + use<> {
+    fn runs(&self) -> impl Iterator<Item = Run> + use<O> {
         let [rows, cols] = self.first_phase().count;
         let (first, count) = (self.first, self.count);
         let mut index = 0;
@@ -235,23 +250,24 @@ impl Block<'_> {
         [outside(0, inside.0), image, outside(inside.1, run.count)]
     }
 
-    /// Whole vectors of channels: depth block `tap * blocks + b` of pixel `t` at `(block * count + t) * 16`.
+    /// Whole vectors of words: depth block `tap * blocks + b` of pixel `t` at `(block * count + t) * 16`.
     #[inline(always)]
     unsafe fn gather<S: Simd>(&self) {
-        let blocks = self.job.filter.groups.inputs / WIDEST;
+        let together = WIDEST * O::STEPS;
+        let blocks = self.job.filter.groups.inputs / together;
         for run in self.runs() {
             for tap in 0..self.first_phase().taps.len() {
                 for inputs in self.inputs(run, tap) {
                     for block in 0..blocks {
-                        let from = inputs.channel(block * WIDEST);
+                        let from = inputs.channel(block * together);
                         let to = ((tap * blocks + block) * self.count + inputs.index) * WIDEST;
                         let to = self.gathered.wrapping_add(to);
                         for pixel in 0..inputs.count {
-                            for lane in (0..WIDEST).step_by(S::LANES) {
+                            for word in (0..WIDEST).step_by(S::LANES) {
                                 // SAFETY: the pixel exists and has these channels, and so has the scratch.
                                 unsafe {
-                                    let value = S::load(from.add(pixel * inputs.step + lane));
-                                    S::store(to.add(pixel * WIDEST + lane), value);
+                                    let value = O::load::<S>(from.add(pixel * inputs.step), word, together);
+                                    S::store(to.add(pixel * WIDEST + word), value);
                                 }
                             }
                         }
@@ -261,13 +277,12 @@ impl Block<'_> {
         }
     }
 
-    /// Any number of channels: each pixel's taps side by side without padding, then cut into blocks of 16.
+    /// Any number of channels: each pixel's taps side by side without padding, then cut into vectors of words.
     #[inline(always)]
     unsafe fn gather_odd<S: Simd>(&self) {
         let channels = self.job.filter.groups.inputs;
         let depth = self.job.filter.depth(self.phases.start);
-        // Taps are copied in whole vectors: the next tap writes over the rest, and a line has room for that of the last.
-        let line = depth.next_multiple_of(WIDEST) + WIDEST;
+        let line = line_of_taps::<O>(depth);
         for run in self.runs() {
             for tap in 0..self.first_phase().taps.len() {
                 for inputs in self.inputs(run, tap) {
@@ -282,11 +297,18 @@ impl Block<'_> {
                 }
             }
         }
-        for start in (0..depth).step_by(S::LANES) {
-            let to = self.gathered.wrapping_add(start / WIDEST * self.count * WIDEST + start % WIDEST);
+        if !depth.is_multiple_of(O::STEPS) {
+            // The last word's second half has no weights, but must not be infinite either.
+            for index in 0..self.count {
+                // SAFETY: a line is longer than its depth.
+                unsafe { self.lines.add(index * line + depth).write(0.0) };
+            }
+        }
+        for word in (0..O::words(depth)).step_by(S::LANES) {
+            let to = self.gathered.wrapping_add(word / WIDEST * self.count * WIDEST + word % WIDEST);
             for index in 0..self.count {
                 // SAFETY: lines and scratch have these sizes.
-                unsafe { S::store(to.add(index * WIDEST), S::load(self.lines.add(index * line + start))) };
+                unsafe { S::store(to.add(index * WIDEST), O::load::<S>(self.lines.add(index * line), word, line)) };
             }
         }
     }

@@ -48,5 +48,25 @@ unsafe impl Simd for Neon {
         // Gives NaN where one operand is NaN.
         relu(a: float32x4_t) -> float32x4_t = vmaxq_f32(a, vdupq_n_f32(0.0));
         any_nan(a: float32x4_t) -> bool = vminvq_u32(vceqq_f32(a, a)) == 0;
+        first(pairs: float32x4_t) -> float32x4_t =
+            vreinterpretq_f32_u32(vshlq_n_u32::<16>(vreinterpretq_u32_f32(pairs)));
+        second(pairs: float32x4_t) -> float32x4_t =
+            vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(pairs), vdupq_n_u32(0xffff_0000)));
+        to_pairs(low: float32x4_t, high: float32x4_t) -> float32x4_t =
+            vreinterpretq_f32_u16(vcombine_u16(vmovn_u32(rounded(low)), vmovn_u32(rounded(high))));
+    }
+}
+
+/// Floats as bfloat16 in the lower halves of their lanes.
+#[inline(always)]
+unsafe fn rounded(values: float32x4_t) -> uint32x4_t {
+    // SAFETY: the caller has the instruction set.
+    unsafe {
+        let bits = vreinterpretq_u32_f32(values);
+        let upper = vshrq_n_u32::<16>(bits);
+        let even = vandq_u32(upper, vdupq_n_u32(1));
+        let rounded = vaddq_u32(vaddq_u32(bits, vdupq_n_u32(0x7fff)), even);
+        let quiet = vorrq_u32(upper, vdupq_n_u32(0x40));
+        vbslq_u32(vceqq_f32(values, values), vshrq_n_u32::<16>(rounded), quiet)
     }
 }

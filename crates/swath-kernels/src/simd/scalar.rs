@@ -1,6 +1,7 @@
 //! Plain Rust: the reference, and the way out on machines without a known instruction set.
 
 use super::{Kernel, Simd};
+use crate::operands::{first_of_pair, pair, second_of_pair};
 
 /// Vectors of one float.
 #[derive(Clone, Copy)]
@@ -67,5 +68,17 @@ unsafe impl Simd for Scalar {
     #[inline(always)]
     unsafe fn any_nan(a: f32) -> bool {
         a.is_nan()
+    }
+    #[inline(always)]
+    unsafe fn to_pairs(low: f32, high: f32) -> f32 {
+        pair(low, high)
+    }
+    #[inline(always)]
+    unsafe fn first(pairs: f32) -> f32 {
+        first_of_pair(pairs)
+    }
+    #[inline(always)]
+    unsafe fn second(pairs: f32) -> f32 {
+        second_of_pair(pairs)
     }
 }

@@ -1,12 +1,17 @@
 //! AVX-512 and AVX2 with FMA.
 
 use std::arch::x86_64::*;
+use std::mem::transmute;
 
 use super::{Kernel, Simd};
 
 /// Vectors of 16 floats: AVX-512 F, BW, DQ and VL.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512;
+
+/// The same with the instructions for bfloat16.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512Bf16;
 
 /// Vectors of 8 floats: AVX2 and FMA.
 #[derive(Clone, Copy)]
@@ -23,41 +28,80 @@ macro_rules! methods {
     };
 }
 
-// SAFETY: every method consists of instructions of the named set.
-unsafe impl Simd for Avx512 {
-    type V = __m512;
-    const LANES: usize = 16;
-    // 28 of 32 registers hold sums; two hold a row of the right matrix, and one the left one's element.
-    const ROWS: usize = 14;
+/// Vectors of 16 floats: both types differ in how they work with bfloat16.
+macro_rules! avx512 {
+    ($type:ident, $features:literal, { $($pairs:tt)* }) => {
+        // SAFETY: every method consists of instructions of the named set.
+        unsafe impl Simd for $type {
+            type V = __m512;
+            const LANES: usize = 16;
+            // 28 of 32 registers hold sums; two hold a row of the right matrix, and one the left one's element.
+            const ROWS: usize = 14;
 
-    #[inline(always)]
-    unsafe fn call<K: Kernel>(kernel: K) {
-        #[inline(never)]
-        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-        unsafe fn featured<K: Kernel>(kernel: K) {
-            // SAFETY: the caller's promise; this function has the features.
-            unsafe { kernel.compute::<Avx512>() }
+            #[inline(always)]
+            unsafe fn call<K: Kernel>(kernel: K) {
+                #[inline(never)]
+                #[target_feature(enable = $features)]
+                unsafe fn featured<K: Kernel>(kernel: K) {
+                    // SAFETY: the caller's promise; this function has the features.
+                    unsafe { kernel.compute::<$type>() }
+                }
+                // SAFETY: the caller's promise.
+                unsafe { featured(kernel) }
+            }
+
+            methods! {
+                splat(value: f32) -> __m512 = _mm512_set1_ps(value);
+                load(from: *const f32) -> __m512 = _mm512_loadu_ps(from);
+                store(to: *mut f32, value: __m512) = _mm512_storeu_ps(to, value);
+                add(a: __m512, b: __m512) -> __m512 = _mm512_add_ps(a, b);
+                sub(a: __m512, b: __m512) -> __m512 = _mm512_sub_ps(a, b);
+                mul(a: __m512, b: __m512) -> __m512 = _mm512_mul_ps(a, b);
+                mul_add(a: __m512, b: __m512, c: __m512) -> __m512 = _mm512_fmadd_ps(a, b, c);
+                neg_mul_add(a: __m512, b: __m512, c: __m512) -> __m512 = _mm512_fnmadd_ps(a, b, c);
+                select_greater(a: __m512, b: __m512, yes: __m512, no: __m512) -> __m512 =
+                    _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), no, yes);
+                select_nan(a: __m512, yes: __m512, no: __m512) -> __m512 =
+                    _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a), no, yes);
+                // The second operand is the result where one is NaN.
+                relu(a: __m512) -> __m512 = _mm512_max_ps(_mm512_setzero_ps(), a);
+                any_nan(a: __m512) -> bool = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a) != 0;
+                first(pairs: __m512) -> __m512 = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_castps_si512(pairs)));
+                second(pairs: __m512) -> __m512 =
+                    _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(pairs), _mm512_set1_epi32(!0xffff)));
+                $($pairs)*
+            }
         }
-        // SAFETY: the caller's promise.
-        unsafe { featured(kernel) }
-    }
+    };
+}
 
-    methods! {
-        splat(value: f32) -> __m512 = _mm512_set1_ps(value);
-        load(from: *const f32) -> __m512 = _mm512_loadu_ps(from);
-        store(to: *mut f32, value: __m512) = _mm512_storeu_ps(to, value);
-        add(a: __m512, b: __m512) -> __m512 = _mm512_add_ps(a, b);
-        sub(a: __m512, b: __m512) -> __m512 = _mm512_sub_ps(a, b);
-        mul(a: __m512, b: __m512) -> __m512 = _mm512_mul_ps(a, b);
-        mul_add(a: __m512, b: __m512, c: __m512) -> __m512 = _mm512_fmadd_ps(a, b, c);
-        neg_mul_add(a: __m512, b: __m512, c: __m512) -> __m512 = _mm512_fnmadd_ps(a, b, c);
-        select_greater(a: __m512, b: __m512, yes: __m512, no: __m512) -> __m512 =
-            _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), no, yes);
-        select_nan(a: __m512, yes: __m512, no: __m512) -> __m512 =
-            _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a), no, yes);
-        // The second operand is the result where one is NaN.
-        relu(a: __m512) -> __m512 = _mm512_max_ps(_mm512_setzero_ps(), a);
-        any_nan(a: __m512) -> bool = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a) != 0;
+avx512!(Avx512, "avx512f,avx512bw,avx512dq,avx512vl", {
+    to_pairs(low: __m512, high: __m512) -> __m512 = {
+        let low = _mm512_cvtepi32_epi16(rounded512(low));
+        let high = _mm512_cvtepi32_epi16(rounded512(high));
+        _mm512_castsi512_ps(_mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high))
+    };
+});
+
+avx512!(Avx512Bf16, "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16", {
+    // The upper half comes first.
+    to_pairs(low: __m512, high: __m512) -> __m512 = transmute::<__m512bh, __m512>(_mm512_cvtne2ps_pbh(high, low));
+    pair_mul_add(a: __m512, b: __m512, c: __m512) -> __m512 =
+        _mm512_dpbf16_ps(c, transmute::<__m512, __m512bh>(a), transmute::<__m512, __m512bh>(b));
+});
+
+/// Floats as bfloat16 in the lower halves of their lanes.
+#[inline(always)]
+unsafe fn rounded512(values: __m512) -> __m512i {
+    // SAFETY: the caller has the instruction set.
+    unsafe {
+        let bits = _mm512_castps_si512(values);
+        let upper = _mm512_srli_epi32::<16>(bits);
+        let even = _mm512_and_si512(upper, _mm512_set1_epi32(1));
+        let rounded = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), even);
+        let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(values, values);
+        let quiet = _mm512_or_si512(upper, _mm512_set1_epi32(0x40));
+        _mm512_mask_blend_epi32(nan, _mm512_srli_epi32::<16>(rounded), quiet)
     }
 }
 
@@ -96,5 +140,28 @@ unsafe impl Simd for Avx2 {
         // The second operand is the result where one is NaN.
         relu(a: __m256) -> __m256 = _mm256_max_ps(_mm256_setzero_ps(), a);
         any_nan(a: __m256) -> bool = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_UNORD_Q>(a, a)) != 0;
+        first(pairs: __m256) -> __m256 = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_castps_si256(pairs)));
+        second(pairs: __m256) -> __m256 =
+            _mm256_castsi256_ps(_mm256_and_si256(_mm256_castps_si256(pairs), _mm256_set1_epi32(!0xffff)));
+        to_pairs(low: __m256, high: __m256) -> __m256 = {
+            // Works on halves of the vectors, whose quarters then have to change places.
+            let packed = _mm256_packus_epi32(rounded256(low), rounded256(high));
+            _mm256_castsi256_ps(_mm256_permute4x64_epi64::<0b11_01_10_00>(packed))
+        };
+    }
+}
+
+/// Floats as bfloat16 in the lower halves of their lanes.
+#[inline(always)]
+unsafe fn rounded256(values: __m256) -> __m256i {
+    // SAFETY: the caller has the instruction set.
+    unsafe {
+        let bits = _mm256_castps_si256(values);
+        let upper = _mm256_srli_epi32::<16>(bits);
+        let even = _mm256_and_si256(upper, _mm256_set1_epi32(1));
+        let rounded = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), even);
+        let nan = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_UNORD_Q>(values, values));
+        let quiet = _mm256_or_si256(upper, _mm256_set1_epi32(0x40));
+        _mm256_blendv_epi8(_mm256_srli_epi32::<16>(rounded), quiet, nan)
     }
 }

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use super::transform::{LONGEST, Transform};
 use crate::isa::{self, Isa};
 use crate::memory::Buffer;
+use crate::operands::{Operands, Pairs, Precision, round_rows};
 use crate::panels::Panels;
 use crate::shared::SharedMut;
 use crate::simd::{Kernel, Simd};
@@ -14,6 +15,7 @@ use crate::threads::parallel;
 pub(crate) struct Transformed {
     values: Buffer,
     pub(crate) panels: Panels,
+    pub(crate) precision: Precision,
     channels: usize,
     elements: usize,
 }
@@ -67,15 +69,38 @@ impl Transformed {
             // SAFETY: each item writes the rows of its own channels.
             unsafe { isa::run(isa, filter) };
         });
-        Transformed { values, panels, channels, elements }
+        Transformed { values, panels, precision: Precision::Fp32, channels, elements }
     }
 
-    /// The matrix of an element of the tile: `channels` rows of the panel's width.
+    /// The same in bfloat16: `[panel][element][word][column]` with two channels in a word.
+    pub(crate) fn rounded(self) -> Transformed {
+        let values = Buffer::new(self.panels.columns() * self.elements * Pairs::words(self.channels));
+        let mut rounded = Transformed { values, precision: Precision::Bf16, ..self };
+        for panel in 0..self.panels.count() {
+            let width = self.panels.width(panel);
+            for element in 0..self.elements {
+                let from = &self.values[self.start(panel, element)..][..self.channels * width];
+                let start = rounded.start(panel, element);
+                round_rows(from, width, &mut rounded.values[start..]);
+            }
+        }
+        self.values.discard();
+        rounded
+    }
+
+    /// The matrix of an element of the tile: a row of the panel's width for each channel, or pair of channels.
     #[inline(always)]
     pub(crate) fn matrix(&self, panel: usize, element: usize) -> *const f32 {
-        let width = self.panels.width(panel);
-        let at = (self.panels.first(panel) * self.elements + element * width) * self.channels;
-        self.values[at..].as_ptr()
+        self.values[self.start(panel, element)..].as_ptr()
+    }
+
+    #[inline(always)]
+    fn start(&self, panel: usize, element: usize) -> usize {
+        let rows = match self.precision {
+            Precision::Fp32 => self.channels,
+            Precision::Bf16 => Pairs::words(self.channels),
+        };
+        (self.panels.first(panel) * self.elements + element * self.panels.width(panel)) * rows
     }
 
     /// Bytes of memory.

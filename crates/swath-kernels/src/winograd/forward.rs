@@ -11,6 +11,7 @@ use crate::gemm::{self, Left, Rows};
 use crate::image::Layout;
 use crate::isa::{self, Isa};
 use crate::memory::{Buffer, with_scratch};
+use crate::operands::{Operands, Precision};
 use crate::shared::SharedMut;
 use crate::simd::{Kernel, Simd, WIDEST};
 use crate::threads::{parallel, threads};
@@ -34,7 +35,7 @@ pub(crate) struct Job<'a> {
 unsafe impl Sync for Job<'_> {}
 
 /// Tiles `first..first + count` and where their transformed inputs lie: element `e` of tile `t` in block `b` of 16
-/// channels at `e * plane + (b * stride + t) * 16`.
+/// words at `e * plane + (b * stride + t) * 16`.
 #[derive(Clone, Copy)]
 struct Block {
     tiling: Tiling,
@@ -49,12 +50,12 @@ struct Block {
 unsafe impl Sync for Block {}
 
 impl Block {
-    fn new(tiling: Tiling, first: usize, count: usize, stride: usize, channels: usize, transformed: *mut f32) -> Block {
-        Block { tiling, first, count, transformed, plane: Block::plane(stride, channels), stride }
+    fn new(tiling: Tiling, first: usize, count: usize, stride: usize, words: usize, transformed: *mut f32) -> Block {
+        Block { tiling, first, count, transformed, plane: Block::plane(stride, words), stride }
     }
 
-    fn plane(stride: usize, channels: usize) -> usize {
-        blocking::plane(stride * channels.next_multiple_of(WIDEST))
+    fn plane(stride: usize, words: usize) -> usize {
+        blocking::plane(stride * words.next_multiple_of(WIDEST))
     }
 }
 
@@ -62,11 +63,11 @@ impl Block {
 ///
 /// # Safety
 /// The job's pointers must be valid for its layouts, and the output not be used otherwise.
-pub(crate) unsafe fn run<T: Transform>(isa: Isa, job: &Job) {
+pub(crate) unsafe fn run<T: Transform, O: Operands>(isa: Isa, job: &Job) {
     let tiling = Tiling::new(job.output_layout, T::OUT, job.dilation);
-    let (tiles, channels) = (tiling.len(), job.input_layout.channels);
+    let (tiles, words) = (tiling.len(), O::words(job.input_layout.channels));
     let (elements, widest) = (T::IN * T::IN, job.filter.panels.widest());
-    let most = blocking::winograd_tiles(elements, channels, widest);
+    let most = blocking::winograd_tiles(elements, words, widest);
     let products = elements * blocking::plane(most * widest);
     let blocks = tiles.div_ceil(most);
     if blocks >= 2 * threads() {
@@ -75,74 +76,98 @@ pub(crate) unsafe fn run<T: Transform>(isa: Isa, job: &Job) {
         parallel(blocks, |index| {
             let first = tiles * index / blocks;
             let count = tiles * (index + 1) / blocks - first;
-            let size = elements * Block::plane(most, channels);
+            let size = elements * Block::plane(most, words);
             with_scratch(size + products, |scratch| {
                 let (transformed, products) = scratch.split_at_mut(size);
-                let block = Block::new(tiling, first, count, most, channels, transformed.as_mut_ptr());
+                let block = Block::new(tiling, first, count, most, words, transformed.as_mut_ptr());
                 // SAFETY: the caller's promise; each item has its own tiles and scratch.
                 unsafe {
-                    isa::run(isa, TransformInput::<T>::new(*job, block, 0, channels.div_ceil(WIDEST)));
+                    isa::run(isa, TransformInput::<T, O>::new(*job, block, 0, words.div_ceil(WIDEST)));
                     let panels = (0, job.filter.panels.count());
-                    isa::run(isa, Multiply::<T>::new(*job, block, panels, products.as_mut_ptr()));
+                    isa::run(isa, Multiply::<T, O>::new(*job, block, panels, products.as_mut_ptr()));
                 }
             });
         });
     } else {
         // Few tiles: all are transformed first, and then each thread takes some of the filter's panels, which is read only once.
-        let mut transformed = Buffer::new(elements * Block::plane(tiles, channels));
+        let mut transformed = Buffer::new(elements * Block::plane(tiles, words));
         let start = SharedMut(transformed.as_mut_ptr());
-        let block = || Block::new(tiling, 0, tiles, tiles, channels, start.get());
-        parallel(channels.div_ceil(WIDEST), |part| {
-            // SAFETY: the caller's promise; each item writes its own block of channels.
-            unsafe { isa::run(isa, TransformInput::<T>::new(*job, block(), part, part + 1)) }
+        let block = || Block::new(tiling, 0, tiles, tiles, words, start.get());
+        parallel(words.div_ceil(WIDEST), |part| {
+            // SAFETY: the caller's promise; each item writes its own block of words.
+            unsafe { isa::run(isa, TransformInput::<T, O>::new(*job, block(), part, part + 1)) }
         });
         parallel(job.filter.panels.count(), |panel| {
             with_scratch(elements * blocking::plane(tiles * widest), |products| {
                 // SAFETY: the caller's promise; each item writes the output channels of its panel.
-                unsafe { isa::run(isa, Multiply::<T>::new(*job, block(), (panel, panel + 1), products.as_mut_ptr())) }
+                unsafe {
+                    isa::run(isa, Multiply::<T, O>::new(*job, block(), (panel, panel + 1), products.as_mut_ptr()))
+                }
             });
         });
     }
 }
 
-/// Transforms the inputs of a block's tiles, for blocks `first..last` of 16 channels.
-struct TransformInput<'a, T> {
+/// Transforms the inputs of a block's tiles, for blocks `first..last` of 16 words.
+struct TransformInput<'a, T, O> {
     job: Job<'a>,
     block: Block,
     first: usize,
     last: usize,
-    transform: PhantomData<T>,
+    kind: PhantomData<(T, O)>,
 }
 
-impl<'a, T> TransformInput<'a, T> {
+impl<'a, T, O> TransformInput<'a, T, O> {
     fn new(job: Job<'a>, block: Block, first: usize, last: usize) -> Self {
-        TransformInput { job, block, first, last, transform: PhantomData }
+        TransformInput { job, block, first, last, kind: PhantomData }
     }
 }
 
-impl<T: Transform> Kernel for TransformInput<'_, T> {
+impl<T: Transform, O: Operands> Kernel for TransformInput<'_, T, O> {
     #[inline(always)]
     unsafe fn compute<S: Simd>(self) {
         let TransformInput { job, block, .. } = self;
+        // Transformed vectors that become pairs.
+        let mut vectors = [0.0; 2 * LONGEST * LONGEST * WIDEST];
         for index in 0..block.count {
             let tile = block.tiling.tile(block.first + index);
             let square = Square::new(job.input, job.input_layout, tile, job.padding, T::IN);
-            for part in self.first..self.last {
-                for lane in (0..WIDEST).step_by(S::LANES) {
-                    let channel = part * WIDEST + lane;
-                    let to = (part * block.stride + index) * WIDEST + lane;
-                    // SAFETY: the square lies in the image or reads zeros, and `to` lies in each plane of the block.
-                    unsafe {
-                        let to = block.transformed.add(to);
-                        if square.is_inside() {
-                            transform::<S, T>(|row, col| square.pixel_inside(row, col, channel), to, block.plane);
-                        } else {
-                            // What lies outside reads as zeros, for any channel.
-                            transform::<S, T>(|row, col| square.pixel(row, col, channel), to, block.plane);
+            for word in (self.first * WIDEST..self.last * WIDEST).step_by(S::LANES) {
+                let to = (word / WIDEST * block.stride + index) * WIDEST + word % WIDEST;
+                // SAFETY: the square lies in the image or reads zeros, and `to` lies in each plane of the block.
+                unsafe {
+                    let to = block.transformed.add(to);
+                    if O::STEPS == 1 {
+                        transform_square::<S, T>(&square, word, to, block.plane);
+                    } else {
+                        let channels = job.input_layout.padded_channels();
+                        let pairs = vectors.as_mut_ptr();
+                        for channel in (word * O::STEPS..channels).step_by(S::LANES).take(O::STEPS) {
+                            let to = pairs.add(channel - word * O::STEPS);
+                            transform_square::<S, T>(&square, channel, to, O::STEPS * S::LANES);
+                        }
+                        let len = channels.saturating_sub(word * O::STEPS).min(O::STEPS * S::LANES);
+                        for element in 0..T::IN * T::IN {
+                            let from = pairs.add(element * O::STEPS * S::LANES);
+                            S::store(to.add(element * block.plane), O::load::<S>(from, 0, len));
                         }
                     }
                 }
             }
+        }
+    }
+}
+
+/// `B^T d B` of a square; see [`transform`].
+#[inline(always)]
+unsafe fn transform_square<S: Simd, T: Transform>(square: &Square, channel: usize, to: *mut f32, plane: usize) {
+    // SAFETY: the caller's promise about the channel and about `to`.
+    unsafe {
+        if square.is_inside() {
+            transform::<S, T>(|row, col| square.pixel_inside(row, col, channel), to, plane);
+        } else {
+            // What lies outside reads as zeros, for any channel.
+            transform::<S, T>(|row, col| square.pixel(row, col, channel), to, plane);
         }
     }
 }
@@ -176,22 +201,22 @@ pub(super) unsafe fn transform<S: Simd, T: Transform>(
 }
 
 /// Multiplies a block's tiles with panels `first..last` of the filter, transforms back, finishes and stores.
-struct Multiply<'a, T> {
+struct Multiply<'a, T, O> {
     job: Job<'a>,
     block: Block,
     panels: (usize, usize),
     /// Element `e`, tile `t` and column `c` of a panel at `e * plane + t * width + c`.
     products: *mut f32,
-    transform: PhantomData<T>,
+    kind: PhantomData<(T, O)>,
 }
 
-impl<'a, T> Multiply<'a, T> {
+impl<'a, T, O> Multiply<'a, T, O> {
     fn new(job: Job<'a>, block: Block, panels: (usize, usize), products: *mut f32) -> Self {
-        Multiply { job, block, panels, products, transform: PhantomData }
+        Multiply { job, block, panels, products, kind: PhantomData }
     }
 }
 
-impl<T: Transform> Kernel for Multiply<'_, T> {
+impl<T: Transform, O: Operands> Kernel for Multiply<'_, T, O> {
     #[inline(always)]
     unsafe fn compute<S: Simd>(self) {
         let Multiply { job, block, products, .. } = self;
@@ -206,8 +231,8 @@ impl<T: Transform> Kernel for Multiply<'_, T> {
                         Left { start: block.transformed.add(element * block.plane), block: block.stride * WIDEST };
                     let right = Rows { start: filter.matrix(panel, element), step: width };
                     let out = Rows { start: products.add(element * plane), step: width };
-                    let (rows, vecs, depth) = (block.count, width / S::LANES, job.input_layout.channels);
-                    S::call(gemm::Multiply { rows, vecs, depth, left, right, out });
+                    let (rows, vecs, depth) = (block.count, width / S::LANES, O::words(job.input_layout.channels));
+                    S::call(gemm::Multiply::<O> { rows, vecs, depth, left, right, out, operands: PhantomData });
                 }
             }
             for index in 0..block.count {
@@ -319,7 +344,14 @@ unsafe fn kernel<S: Simd, T: Transform>(filter: &Transformed, channel: usize, fr
         for col in 0..T::IN {
             let mut u = [S::zero(); LONGEST];
             for (row, value) in u.iter_mut().enumerate().take(T::IN) {
-                *value = S::load(filter.matrix(panel, row * T::IN + col).add(from * width + column));
+                let matrix = filter.matrix(panel, row * T::IN + col);
+                *value = match filter.precision {
+                    Precision::Fp32 => S::load(matrix.add(from * width + column)),
+                    Precision::Bf16 => {
+                        let pairs = S::load(matrix.add(from / 2 * width + column));
+                        if from.is_multiple_of(2) { S::first(pairs) } else { S::second(pairs) }
+                    }
+                };
             }
             for (line, value) in rows.iter_mut().zip(T::kernel::<S>(u)) {
                 line[col] = value;

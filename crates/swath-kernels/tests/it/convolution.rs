@@ -1,7 +1,7 @@
 //! Convolutions and transposed convolutions.
 
 use proptest::prelude::*;
-use swath_kernels::{Activation, Bias, Convolution, Epilogue, Isa, Layout, Method, Plan};
+use swath_kernels::{Activation, Bias, Convolution, Epilogue, Isa, Layout, Method, Plan, Precision};
 
 use crate::support::{
     Random, convolutions, convolve, convolve_transposed, depthwise_convolutions, error, planes, winograd_convolutions,
@@ -11,13 +11,31 @@ use crate::support::{
 const DIRECT: f64 = 1e-6;
 const WINOGRAD2: f64 = 2e-6;
 const WINOGRAD4: f64 = 1e-5;
+const BF16: f64 = 6e-3;
 
-fn bound(method: Method) -> f64 {
-    match method {
-        Method::Direct | Method::Depthwise => DIRECT,
-        Method::Winograd2 => WINOGRAD2,
-        Method::Winograd4 => WINOGRAD4,
+fn bound(plan: &Plan) -> f64 {
+    match (plan.precision(), plan.method()) {
+        (Precision::Bf16, _) => BF16,
+        (_, Method::Direct | Method::Depthwise) => DIRECT,
+        (_, Method::Winograd2) => WINOGRAD2,
+        (_, Method::Winograd4) => WINOGRAD4,
     }
+}
+
+/// All ways to compute a convolution.
+fn ways(plan: &Plan) -> Vec<Plan> {
+    let precisions = [Precision::Fp32, Precision::Bf16].map(|precision| plan.clone().with_precision(precision));
+    let methods = [Method::Direct, Method::Depthwise, Method::Winograd2, Method::Winograd4];
+    let ways = precisions.iter().flat_map(|plan| methods.map(|method| (method, plan.clone().with_method(method))));
+    let mut known = Vec::new();
+    ways.filter(|(method, plan)| plan.method() == *method)
+        .filter(|(method, plan)| {
+            let new = !known.contains(&(*method, plan.precision()));
+            known.push((*method, plan.precision()));
+            new
+        })
+        .map(|(_, plan)| plan)
+        .collect()
 }
 
 /// Runs the plan with every instruction set and compares with f64.
@@ -27,18 +45,26 @@ fn check(plan: &Plan, convolution: &Convolution, transposed: bool, seed: u64) {
     let weights = random.values(convolution.weights());
     let size = [plan.output().height, plan.output().width];
     let definition = if transposed { convolve_transposed } else { convolve };
-    let expected = definition(convolution, plan.input(), &planes(plan.input(), &image), &weights, size);
+    let inputs = planes(plan.input(), &image);
+    let expected = definition(convolution, plan.input(), &inputs, &weights, size);
+    // The standard deviation that sums of such products have; that of a few outputs may by chance be anything.
+    let squares: Vec<f64> = inputs.iter().map(|value| value * value).collect();
+    let weight_squares: Vec<f32> = weights.iter().map(|weight| weight * weight).collect();
+    let squares = definition(convolution, plan.input(), &squares, &weight_squares, size);
+    let deviation = squares.iter().sum::<f64>().max(f64::MIN_POSITIVE).sqrt();
     for isa in Isa::available() {
         let plan = plan.clone().with_isa(isa);
         let filter = plan.filter(&weights).expect("as many weights as it needs");
         let mut out = vec![f32::NAN; plan.output().len()];
         plan.run(&image, &filter, &Epilogue::default(), &mut out);
-        let error = error(&planes(plan.output(), &out), &expected);
+        let out = planes(plan.output(), &out);
+        let error = out.iter().zip(&expected).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt() / deviation;
         let method = plan.method();
         assert!(
-            error <= bound(method),
-            "{} {method:?}: error {error:.2e} for {convolution:?} of {:?}",
+            error <= bound(&plan),
+            "{} {method:?} {:?}: error {error:.2e} for {convolution:?} of {:?}",
             isa.name(),
+            plan.precision(),
             plan.input()
         );
     }
@@ -47,11 +73,8 @@ fn check(plan: &Plan, convolution: &Convolution, transposed: bool, seed: u64) {
 fn check_convolution(convolution: Convolution, batch: usize, [height, width]: [usize; 2]) {
     let layout = Layout::new(batch, height, width, convolution.inputs);
     let plan = Plan::convolution(&convolution, layout).expect("a plan");
-    for method in [Method::Direct, Method::Depthwise, Method::Winograd2, Method::Winograd4] {
-        let plan = plan.clone().with_method(method);
-        if plan.method() == method {
-            check(&plan, &convolution, false, 1);
-        }
+    for plan in ways(&plan) {
+        check(&plan, &convolution, false, 1);
     }
 }
 
@@ -113,7 +136,9 @@ fn transposed_convolutions() {
     for (convolution, extra) in cases {
         let layout = Layout::new(2, 5, 7, convolution.inputs);
         let plan = Plan::transposed(&convolution, layout, extra).expect("a plan");
-        check(&plan, &convolution, true, 2);
+        for plan in ways(&plan) {
+            check(&plan, &convolution, true, 2);
+        }
     }
 }
 
@@ -130,14 +155,15 @@ fn the_epilogue_adds_and_activates() {
     let expected: Vec<f64> =
         (0..sums.len()).map(|index| (sums[index] + f64::from(bias[index / 90]) + added[index]).max(0.0)).collect();
     let bias = Bias::new(&bias);
-    for (isa, method) in Isa::available().into_iter().flat_map(|isa| [(isa, Method::Direct), (isa, Method::Winograd4)])
+    for (isa, plan) in Isa::available().into_iter().flat_map(|isa| ways(&plan).into_iter().map(move |plan| (isa, plan)))
     {
-        let plan = plan.clone().with_isa(isa).with_method(method);
+        let plan = plan.with_isa(isa);
         let filter = plan.filter(&weights).expect("a filter");
         let mut out = vec![0.0; plan.output().len()];
         let add = Some((addend.as_slice(), *plan.output()));
         plan.run(&image, &filter, &Epilogue { bias: Some(&bias), add, activation: Activation::Relu }, &mut out);
-        assert!(error(&planes(plan.output(), &out), &expected) < bound(method), "{} {method:?}", isa.name());
+        let error = error(&planes(plan.output(), &out), &expected);
+        assert!(error < bound(&plan), "{} {:?}: {error}", isa.name(), plan.method());
     }
 }
 
@@ -148,8 +174,7 @@ fn a_wider_output_keeps_its_other_channels() {
     let mut random = Random::new(4);
     let (image, weights) = (random.image(&layout), random.values(convolution.weights()));
     let plan = Plan::convolution(&convolution, layout).expect("a plan");
-    for method in [Method::Direct, Method::Winograd4] {
-        let plan = plan.clone().with_method(method);
+    for plan in ways(&plan) {
         let filter = plan.filter(&weights).expect("a filter");
         let mut alone = vec![0.0; plan.output().len()];
         plan.run(&image, &filter, &Epilogue::default(), &mut alone);
@@ -207,17 +232,55 @@ fn check_not_finite(convolution: Convolution) {
     plan.run(&image, &filter, &Epilogue::default(), &mut direct);
     assert_eq!(direct.iter().filter(|value| value.is_infinite()).count(), 9 * 16);
     assert_eq!(direct.iter().filter(|value| value.is_nan()).count(), 9 * 16);
-    for (isa, method) in
-        Isa::available().into_iter().flat_map(|isa| [(isa, Method::Winograd2), (isa, Method::Winograd4)])
+    for (isa, plan) in Isa::available().into_iter().flat_map(|isa| ways(&plan).into_iter().map(move |plan| (isa, plan)))
     {
-        let plan = plan.clone().with_isa(isa).with_method(method);
+        let plan = plan.with_isa(isa);
+        let tolerance = if plan.precision() == Precision::Bf16 { 0.1 } else { 1e-4 };
         let filter = plan.filter(&weights).expect("a filter");
         let mut out = vec![0.0; plan.output().len()];
         plan.run(&image, &filter, &Epilogue::default(), &mut out);
         for (a, b) in out.iter().zip(&direct) {
-            let same =
-                if b.is_finite() { (a - b).abs() < 1e-4 } else { a.is_nan() == b.is_nan() && (b.is_nan() || a == b) };
-            assert!(same, "{} {method:?}: {a}, not {b} for {convolution:?}", isa.name());
+            let same = if b.is_finite() {
+                (a - b).abs() < tolerance
+            } else {
+                a.is_nan() == b.is_nan() && (b.is_nan() || a == b)
+            };
+            assert!(
+                same,
+                "{} {:?} {:?}: {a}, not {b} for {convolution:?}",
+                isa.name(),
+                plan.method(),
+                plan.precision()
+            );
+        }
+    }
+}
+
+/// What is multiplied in bfloat16 is the rounded image and the rounded weights, and nothing else is lost.
+#[test]
+fn bf16_rounds_the_operands_only() {
+    let round = |value: f32| {
+        let bits = value.to_bits();
+        f32::from_bits((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff_0000)
+    };
+    for (inputs, taps) in [(64, 3), (48, 1), (3, 3), (5, 2)] {
+        let convolution = Convolution::new(inputs, 24).kernel(taps);
+        let layout = Layout::new(1, 9, 8, inputs);
+        let mut random = Random::new(7);
+        let (image, weights) = (random.image(&layout), random.values(convolution.weights()));
+        let plan = Plan::convolution(&convolution, layout).expect("a plan").with_precision(Precision::Bf16);
+        let plan = plan.with_method(Method::Direct);
+        let rounded: Vec<f32> = image.iter().copied().map(round).collect();
+        let size = [plan.output().height, plan.output().width];
+        let weights_rounded: Vec<f32> = weights.iter().copied().map(round).collect();
+        let expected = convolve(&convolution, &layout, &planes(&layout, &rounded), &weights_rounded, size);
+        for isa in Isa::available() {
+            let plan = plan.clone().with_isa(isa);
+            let filter = plan.filter(&weights).expect("a filter");
+            let mut out = vec![0.0; plan.output().len()];
+            plan.run(&image, &filter, &Epilogue::default(), &mut out);
+            let error = error(&planes(plan.output(), &out), &expected);
+            assert!(error < DIRECT, "{}: {error} for {inputs} channels", isa.name());
         }
     }
 }
@@ -310,7 +373,9 @@ proptest! {
     fn any_transposed_convolution((convolution, batch, [height, width]) in convolutions()) {
         let layout = Layout::new(batch, height, width, convolution.inputs);
         if let Ok(plan) = Plan::transposed(&convolution, layout, [0, 0]) {
-            check(&plan, &convolution, true, 6);
+            for plan in ways(&plan) {
+                check(&plan, &convolution, true, 6);
+            }
         }
     }
 
