@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use swath_nn::Precision;
 
 /// Mean and standard deviation that both sides normalize every band with.
 pub(crate) const MEAN: f32 = 1000.0;
@@ -33,6 +34,8 @@ pub(crate) enum Network {
 pub(crate) enum Engine {
     /// This program.
     Swath,
+    /// This program with `--precision bf16`.
+    SwathBf16,
     /// PyTorch in fp32, `channels_last`.
     #[default]
     Torch,
@@ -61,7 +64,7 @@ pub(crate) struct Settings {
     /// Weights of the network; without them they are drawn.
     #[arg(long)]
     pub(crate) weights: Option<PathBuf>,
-    /// Who computes. Swath's own side does not look at it.
+    /// Who computes.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) engine: Engine,
     /// The network.
@@ -155,10 +158,21 @@ impl Settings {
 }
 
 impl Engine {
+    /// Whether it is this program.
+    pub(crate) fn is_own(self) -> bool {
+        matches!(self, Engine::Swath | Engine::SwathBf16)
+    }
+
+    /// What this program multiplies.
+    pub(crate) fn precision(self) -> Precision {
+        if self == Engine::SwathBf16 { Precision::Bf16 } else { Precision::Fp32 }
+    }
+
     /// In words.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Engine::Swath => "Swath, fp32",
+            Engine::SwathBf16 => "Swath, bf16",
             Engine::Torch => "PyTorch, fp32",
             Engine::TorchBf16 => "PyTorch, bf16 autocast",
             Engine::Onnxruntime => "ONNX Runtime, fp32",

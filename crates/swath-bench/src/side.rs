@@ -95,9 +95,10 @@ impl Bench {
     /// An engine that measures on demand, if it is there.
     pub(crate) fn contender(&self, case: Case, engine: Engine, settings: &Settings) -> Result<Option<Contender>> {
         let settings = Settings { engine, ..settings.clone() };
-        let command = match engine {
-            Engine::Swath => Some(swath_command(&case.name(), &settings)?),
-            _ => self.python_command(&case.name(), &settings),
+        let command = if engine.is_own() {
+            Some(swath_command(&case.name(), &settings)?)
+        } else {
+            self.python_command(&case.name(), &settings)
         };
         command.map(|command| Contender::start(engine, command)).transpose()
     }

@@ -51,10 +51,12 @@ mod family;
 mod head;
 pub mod loss;
 pub mod ops;
+mod precision;
 pub mod preset;
 mod segmenter;
 pub mod weights;
 
 pub use family::{FamilyError, Level, Member};
 pub use head::{Head, HeadConfig};
+pub use precision::Precision;
 pub use segmenter::{Segmenter, SegmenterConfig};

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use swath_geo::ClassEntry;
 use swath_nn::weights::{self, NamedTensor};
-use swath_nn::{Segmenter, SegmenterConfig};
+use swath_nn::{Precision, Segmenter, SegmenterConfig};
 
 use crate::classes::Class;
 use crate::error::{Error, Result};
@@ -130,6 +130,7 @@ impl Bundle {
             name: path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
             digest: Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
             device: device.to_string(),
+            precision: Precision::Fp32,
             bands: header.bands.clone(),
             mean: header.normalization.mean.clone(),
             std: header.normalization.std.clone(),

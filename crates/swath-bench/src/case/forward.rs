@@ -13,7 +13,8 @@ use crate::settings::Settings;
 pub(super) fn run(settings: &Settings) -> Result<()> {
     let Settings { bands, classes, batch, chip, .. } = *settings;
     let device = Device::flex();
-    let mut network = SegmenterNetwork::new(network(settings, &device)?, bands, classes, &device);
+    let network = SegmenterNetwork::new(network(settings, &device)?, bands, classes, &device);
+    let mut network = network.with_precision(settings.engine.precision())?;
     let images = ChipBatch { len: batch, bands, height: chip, width: chip, data: raw::read_f32(&settings.scene)? };
     raw::write_f32(&settings.out, &network.logits(&images)?)?;
     serve(settings.count, None, || {

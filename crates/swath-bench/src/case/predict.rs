@@ -16,12 +16,14 @@ use crate::settings::{MEAN, STD, Settings};
 pub(super) fn run(settings: &Settings) -> Result<Answer> {
     let start = Instant::now();
     let device = Device::flex();
-    let mut network = SegmenterNetwork::new(network(settings, &device)?, settings.bands, settings.classes, &device);
+    let network = SegmenterNetwork::new(network(settings, &device)?, settings.bands, settings.classes, &device);
+    let mut network = network.with_precision(settings.engine.precision())?;
     let scene = Scene::open_paths(&[&settings.scene])?;
     let model = Model {
         name: "bench".into(),
         digest: "bench".into(),
         device: "cpu".into(),
+        precision: settings.engine.precision(),
         bands: scene.bands().iter().map(|band| band.name.clone()).collect(),
         mean: vec![MEAN; settings.bands],
         std: vec![STD; settings.bands],

@@ -15,7 +15,8 @@ use crate::settings::{Effort, Engine, Network, Settings};
 use crate::side::{Bench, check_same_network};
 use crate::table::{markdown, median, three_digits};
 
-const FORWARD: &[Engine] = &[Engine::Swath, Engine::Onnxruntime, Engine::OpenvinoF32, Engine::Openvino, Engine::Torch];
+const FORWARD: &[Engine] =
+    &[Engine::Swath, Engine::SwathBf16, Engine::Onnxruntime, Engine::OpenvinoF32, Engine::Openvino, Engine::Torch];
 const STEP: &[Engine] = &[Engine::Swath, Engine::Torch, Engine::TorchBf16];
 
 /// What is compared.
@@ -122,25 +123,50 @@ fn compare(bench: &Bench, what: &Match) -> Result<String> {
         settings.network_in_words(),
         three_digits(load),
     );
-    Ok(markdown(&title, &["engine", "ms", "fastest, ms", "Swath / it", "error", "same class"], &rows(&contenders)))
+    let times: Vec<(Engine, f64)> = contenders
+        .iter()
+        .filter_map(|(contender, _)| Some((contender.engine, median(contender.seconds.iter().copied())?)))
+        .collect();
+    let ratios = Ratios::new(&times);
+    let head = [&["engine", "ms", "fastest, ms"], ratios.head().as_slice(), &["error", "same class"]].concat();
+    let rows: Vec<Vec<String>> = contenders.iter().map(|(contender, error)| row(contender, *error, &ratios)).collect();
+    Ok(markdown(&title, &head, &rows))
 }
 
-/// The first contender is Swath, whose time the ratio divides by that of each engine.
-fn rows(contenders: &[(Contender, Option<Accuracy>)]) -> Vec<Vec<String>> {
-    let middle = |contender: &Contender| median(contender.seconds.iter().copied());
-    let own = contenders.first().and_then(|(swath, _)| middle(swath));
-    let row = |(contender, error): &(Contender, Option<Accuracy>)| {
-        let middle = middle(contender);
-        let fastest = contender.seconds.iter().copied().reduce(f64::min);
-        let agreement = error.and_then(|error| error.agreement);
-        vec![
-            contender.engine.title().into(),
-            three_digits(middle.map(|seconds| seconds * 1e3)),
-            three_digits(fastest.map(|seconds| seconds * 1e3)),
-            three_digits(middle.zip(own).map(|(other, own)| own / other)),
-            error.map_or("-".into(), |error| format!("{:.1e}", error.error)),
-            agreement.map_or("-".into(), |share| format!("{share:.5}")),
-        ]
-    };
-    contenders.iter().map(row).collect()
+fn row(contender: &Contender, error: Option<Accuracy>, ratios: &Ratios) -> Vec<String> {
+    let middle = median(contender.seconds.iter().copied());
+    let fastest = contender.seconds.iter().copied().reduce(f64::min);
+    let agreement = error.and_then(|error| error.agreement);
+    let first = vec![
+        contender.engine.title().into(),
+        three_digits(middle.map(|seconds| seconds * 1e3)),
+        three_digits(fastest.map(|seconds| seconds * 1e3)),
+    ];
+    let last = vec![
+        error.map_or("-".into(), |error| format!("{:.1e}", error.error)),
+        agreement.map_or("-".into(), |share| format!("{share:.5}")),
+    ];
+    [first, ratios.row(middle), last].concat()
+}
+
+/// Swath's times over those of each engine.
+pub(super) struct Ratios(Vec<(&'static str, f64)>);
+
+impl Ratios {
+    /// From the times of all engines.
+    pub(super) fn new(times: &[(Engine, f64)]) -> Ratios {
+        let title = |engine: Engine| if engine == Engine::Swath { "Swath / it" } else { "Swath bf16 / it" };
+        Ratios(
+            times.iter().filter(|(engine, _)| engine.is_own()).map(|(engine, time)| (title(*engine), *time)).collect(),
+        )
+    }
+
+    pub(super) fn head(&self) -> Vec<&'static str> {
+        self.0.iter().map(|(title, _)| *title).collect()
+    }
+
+    /// Those of one engine.
+    pub(super) fn row(&self, time: Option<f64>) -> Vec<String> {
+        self.0.iter().map(|(_, own)| three_digits(time.map(|time| own / time))).collect()
+    }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use swath_geo::{Edge, Scene};
 
+use super::network::Ratios;
 use crate::case::{Answer, Case};
 use crate::data;
 use crate::inputs;
@@ -13,7 +14,7 @@ use crate::settings::{Effort, Engine, Settings};
 use crate::side::{Bench, check_same_network};
 use crate::table::{markdown, median, three_digits};
 
-const ENGINES: [Engine; 3] = [Engine::Swath, Engine::OpenvinoF32, Engine::Openvino];
+const ENGINES: [Engine; 4] = [Engine::Swath, Engine::SwathBf16, Engine::OpenvinoF32, Engine::Openvino];
 
 /// What an engine did in all rounds.
 struct Run {
@@ -41,9 +42,10 @@ pub(super) fn pipeline(bench: &Bench) -> Result<String> {
     for round in 0..bench.rounds() {
         for engine in ENGINES {
             let settings = Settings { engine, ..settings.clone() };
-            let answer = match engine {
-                Engine::Swath => Some(bench.swath(Case::Predict, &settings)?),
-                _ => bench.python(&Case::Predict.name(), &settings)?,
+            let answer = if engine.is_own() {
+                Some(bench.swath(Case::Predict, &settings)?)
+            } else {
+                bench.python(&Case::Predict.name(), &settings)?
             };
             let Some(answer) = answer else { continue };
             eprintln!("scene {}, {}: {:.2} s", round + 1, engine.title(), answer.seconds);
@@ -62,8 +64,12 @@ pub(super) fn pipeline(bench: &Bench) -> Result<String> {
         three_digits(load),
     );
     let own = runs.first().context("nothing was measured")?;
-    let rows: Vec<Vec<String>> = runs.iter().map(|run| row(run, own)).collect();
-    Ok(markdown(&title, &["engine", "seconds", "fastest, s", "Swath / it", "peak MB", "same class as Swath"], &rows))
+    let times: Vec<(Engine, f64)> = runs.iter().filter_map(|run| Some((run.engine, run.seconds()?))).collect();
+    let ratios = Ratios::new(&times);
+    let head =
+        [&["engine", "seconds", "fastest, s"], ratios.head().as_slice(), &["peak MB", "same class as Swath"]].concat();
+    let rows: Vec<Vec<String>> = runs.iter().map(|run| row(run, own, &ratios)).collect();
+    Ok(markdown(&title, &head, &rows))
 }
 
 /// Weights, and from them the ONNX file of the pipeline.
@@ -85,16 +91,23 @@ fn read_labels(map: &Path) -> Result<Vec<f32>> {
     Ok(map.reader()?.read(map.grid().window(), Edge::Mirror)?.values.data)
 }
 
-fn row(run: &Run, own: &Run) -> Vec<String> {
-    let seconds = |run: &Run| median(run.answers.iter().map(|answer| answer.seconds));
+fn row(run: &Run, own: &Run, ratios: &Ratios) -> Vec<String> {
     let peak = median(run.answers.iter().filter_map(|answer| answer.peak_mb));
     let same = run.labels.iter().zip(&own.labels).filter(|(label, own)| label == own).count();
-    vec![
+    let first = vec![
         run.engine.title().into(),
-        three_digits(seconds(run)),
+        three_digits(run.seconds()),
         three_digits(run.answers.iter().map(|answer| answer.seconds).reduce(f64::min)),
-        three_digits(seconds(run).zip(seconds(own)).map(|(other, own)| own / other)),
+    ];
+    let last = vec![
         peak.map_or("-".into(), |peak| format!("{peak:.0}")),
         format!("{:.5}", same as f64 / own.labels.len() as f64),
-    ]
+    ];
+    [first, ratios.row(run.seconds()), last].concat()
+}
+
+impl Run {
+    fn seconds(&self) -> Option<f64> {
+        median(self.answers.iter().map(|answer| answer.seconds))
+    }
 }

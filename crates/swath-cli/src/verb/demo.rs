@@ -148,7 +148,7 @@ fn predict_scene(files: &Files, device: Device, args: &DemoArgs, console: &Conso
     let model = bundle.model(&files.bundle, &args.compute.device)?;
     let options = bundle.options(&bundle.header.recipe.predict);
     let outputs = Outputs { overwrite: true, ..Outputs::map(&files.map) };
-    predict::predict(&bundle, &model, &scene, &outputs, &options, &device, console)?;
+    predict::predict(bundle, &model, &scene, &outputs, &options, &device, console)?;
     Ok(())
 }
 

@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use swath_nn::Precision;
+use swath_nn::cpu::Executor;
+
 use crate::site::{SIZE, Site, grid, value_at, write_bytes, write_numbers};
 
 #[test]
@@ -16,6 +19,28 @@ fn threads_and_batches_do_not_change_a_byte() {
     assert!(predict("two", "--threads 2 --batch 1") == one);
     assert!(predict("three", "--threads 2 --batch 3") == one);
     assert!(predict("chip", "--chip 48")[1] != one[1], "the chip does not matter");
+}
+
+#[test]
+fn bf16_gives_nearly_the_same_scores() {
+    let site = Site::with_bundle();
+    let scores = |name: &str, precision: &str| {
+        let arguments =
+            format!("predict bundle.safetensors scene.tif -o {name}-map.tif --scores {name}.tif --score-type f32");
+        let finished = site.swath(&format!("{arguments} --precision {precision}"));
+        let said = finished.stderr.clone();
+        finished.done();
+        let scene = swath_geo::Scene::open_paths(&[site.at(&format!("{name}.tif"))]).unwrap();
+        let pixels = scene.reader().unwrap().read(grid(SIZE).window(), swath_geo::Edge::Invalid).unwrap();
+        (pixels.values.data, said)
+    };
+    let ((exact, _), (rounded, said)) = (scores("exact", "fp32"), scores("rounded", "bf16"));
+    let most = exact.iter().zip(&rounded).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    if Executor::has(Precision::Bf16) {
+        assert!(most > 0.0 && most < 0.05, "{most}");
+    } else {
+        assert!(most == 0.0 && said.contains("bf16"), "{most}: {said}");
+    }
 }
 
 #[test]

@@ -12,15 +12,17 @@ use super::fuse::{fuse_activations, fuse_sums};
 use super::graph::Size;
 use super::program::{Filters, Program};
 use super::translate::translate;
+use crate::precision::Precision;
 use crate::segmenter::Segmenter;
 
 /// Runs a [`Segmenter`] on the kernels of `swath-kernels`.
 ///
 /// The first chip of a size costs the planning of a program, which later ones use; filters and memory are shared between
-/// sizes. The logits of a chip depend on nothing else than the chip, the weights and the instruction set of the machine:
+/// sizes. The logits of a chip depend on nothing else than the chip, the weights, the precision and the instruction set of the machine:
 /// not on the number of threads, nor on what ran before.
 pub struct Executor {
     segmenter: Segmenter,
+    precision: Precision,
     programs: HashMap<[usize; 3], Program>,
     filters: Filters,
     arena: Buffer,
@@ -29,7 +31,19 @@ pub struct Executor {
 impl Executor {
     /// An executor of a network, with the weights and running statistics that it has now.
     pub fn new(segmenter: Segmenter) -> Executor {
-        Executor { segmenter, programs: HashMap::new(), filters: Filters::default(), arena: Buffer::new(0) }
+        let (programs, filters) = (HashMap::new(), Filters::default());
+        Executor { segmenter, precision: Precision::Fp32, programs, filters, arena: Buffer::new(0) }
+    }
+
+    /// The same network with convolutions in another precision. [`Executor::has`] tells whether it is the faster one here.
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Executor {
+        Executor { precision, ..Executor::new(self.segmenter) }
+    }
+
+    /// Whether this machine's processor has instructions for a precision. Without them it gives the same, but slowly.
+    pub fn has(precision: Precision) -> bool {
+        precision == Precision::Fp32 || swath_kernels::Isa::best().has_bf16()
     }
 
     /// Computes the logits of one chip.
@@ -48,6 +62,8 @@ impl Executor {
         fits("the chip", chip.len(), shape.iter().product())?;
         if !self.programs.contains_key(&shape) {
             let program = self.program(shape)?;
+            // What planning needed will not be needed again.
+            swath_kernels::release_memory();
             if self.arena.len() < program.arena() {
                 // The old one first, whose memory the new one may take.
                 self.arena = Buffer::new(0);
@@ -73,15 +89,20 @@ impl Executor {
         let captured = capture([1, channels, height, width], |device, images| {
             segmenter.valid().to_device(device).forward(images)
         })?;
-        compile(captured, Size { channels, height, width }, &mut self.filters)
+        compile(captured, Size { channels, height, width }, self.precision, &mut self.filters)
     }
 }
 
 /// A program for what was recorded on images of a size.
-pub(super) fn compile(captured: Captured, input: Size, filters: &mut Filters) -> Result<Program, ExecutorError> {
+pub(super) fn compile(
+    captured: Captured,
+    input: Size,
+    precision: Precision,
+    filters: &mut Filters,
+) -> Result<Program, ExecutorError> {
     let mut graph = translate(captured, input)?;
     fold_scales(&mut graph);
     fuse_sums(&mut graph);
     fuse_activations(&mut graph);
-    Ok(Program::new(graph, filters)?)
+    Ok(Program::new(graph, precision, filters)?)
 }

@@ -16,6 +16,7 @@ use super::arena::{Tenant, arrange, split};
 use super::graph::{BurnOp, ConvolutionOp, Graph, Kind, Node, Op, Value};
 use super::interpret::{interpret, name};
 use super::place::{Placement, layout};
+use crate::precision::Precision;
 
 /// What a graph computes, ready to run.
 pub(super) struct Program {
@@ -67,17 +68,20 @@ enum Slot {
     Tensor(usize),
 }
 
+/// A hash of the weights, the convolution, whether it is transposed, and how it is computed.
+type FilterKey = (u64, Convolution, bool, Method, swath_kernels::Precision);
+
 /// The filters of a network. Programs for several sizes share those that have the same weights and method.
 #[derive(Default)]
 pub(super) struct Filters {
-    known: HashMap<(u64, Convolution, bool, Method), Arc<Filter>>,
+    known: HashMap<FilterKey, Arc<Filter>>,
 }
 
 impl Filters {
     fn get(&mut self, plan: &Plan, op: &ConvolutionOp) -> Result<Arc<Filter>, PlanError> {
         let mut hasher = DefaultHasher::new();
         op.weights.iter().for_each(|weight| weight.to_bits().hash(&mut hasher));
-        let key = (hasher.finish(), op.convolution, op.transposed.is_some(), plan.method());
+        let key = (hasher.finish(), op.convolution, op.transposed.is_some(), plan.method(), plan.precision());
         if let Some(filter) = self.known.get(&key) {
             return Ok(Arc::clone(filter));
         }
@@ -92,8 +96,8 @@ impl Program {
     ///
     /// # Errors
     /// When a convolution does not fit its image.
-    pub(super) fn new(graph: Graph, filters: &mut Filters) -> Result<Program, PlanError> {
-        let memory = Memory::new(&graph);
+    pub(super) fn new(graph: Graph, precision: Precision, filters: &mut Filters) -> Result<Program, PlanError> {
+        let memory = Memory::new(&graph, precision);
         let (input, output) = (memory.image(graph.input), memory.image(graph.output));
         let mut steps = Vec::new();
         for node in graph.nodes {
@@ -210,10 +214,11 @@ struct Memory {
     /// For each concatenation, by the value that it makes: what has to be copied, and to where.
     copies: HashMap<Value, Vec<(Image, Image)>>,
     arena: usize,
+    precision: swath_kernels::Precision,
 }
 
 impl Memory {
-    fn new(graph: &Graph) -> Memory {
+    fn new(graph: &Graph, precision: Precision) -> Memory {
         let placement = Placement::new(graph);
         let images: Vec<Value> = (0..graph.kinds.len()).map(Value).filter(|value| graph.is_image(*value)).collect();
         let mut roots: Vec<Value> = images.iter().map(|value| placement.place(*value).root).collect();
@@ -261,7 +266,11 @@ impl Memory {
             let target = Image { start: starts[number(whole)] + channel, layout };
             copies.entry(whole).or_default().push((image(part), target));
         }
-        Memory { slots: graph.kinds.iter().enumerate().map(slot).collect(), copies, arena }
+        let precision = match precision {
+            Precision::Fp32 => swath_kernels::Precision::Fp32,
+            Precision::Bf16 => swath_kernels::Precision::Bf16,
+        };
+        Memory { slots: graph.kinds.iter().enumerate().map(slot).collect(), copies, arena, precision }
     }
 
     /// # Panics
@@ -314,7 +323,7 @@ impl Memory {
             None => Plan::convolution(&op.convolution, input)?,
             Some(extra) => Plan::transposed(&op.convolution, input, extra)?,
         };
-        let plan = plan.into_wider(self.image(output).layout.pixel);
+        let plan = plan.into_wider(self.image(output).layout.pixel).with_precision(self.precision);
         let bias: Vec<f32> = op.bias.iter().map(|bias| *bias as f32).collect();
         let (filter, bias) = (filters.get(&plan, op)?, Bias::new(&bias));
         Ok(ImageOp::Convolution { plan: Box::new(plan), filter, bias, activation: op.activation })

@@ -17,6 +17,7 @@ use super::fuse::{fuse_activations, fuse_sums};
 use super::graph::{Graph, Op, Size};
 use super::program::{Filters, Program};
 use super::translate::translate;
+use crate::precision::Precision;
 
 /// Reproducible values between -1 and 1.
 fn values(len: usize, seed: u64) -> Vec<f32> {
@@ -52,7 +53,7 @@ fn check(shape: [usize; 4], forward: impl Fn(&Device, Tensor<4>) -> Tensor<4>) -
     let images = Tensor::from_data(TensorData::new(chip.clone(), shape), &device);
     let expected = forward(&device, images).into_data().try_into_vec::<f32>().unwrap();
     let captured = capture(shape, &forward).unwrap();
-    let program = compile(captured, size(shape), &mut Filters::default()).unwrap();
+    let program = compile(captured, size(shape), Precision::Fp32, &mut Filters::default()).unwrap();
     // Twice, on what the first run has left.
     let mut arena = Buffer::new(program.arena());
     arena.fill(f32::NAN);

@@ -10,7 +10,7 @@ use swath_nn::decoder::unet::UnetConfig;
 use swath_nn::encoder::plain::PlainConfig;
 use swath_nn::encoder::resnet::ResnetConfig;
 use swath_nn::weights::{self, Kind, NamedTensor};
-use swath_nn::{Segmenter, SegmenterConfig};
+use swath_nn::{Precision, Segmenter, SegmenterConfig};
 
 use crate::double::Double;
 use crate::family::{BANDS, CLASSES, small_decoders, small_encoders};
@@ -117,23 +117,47 @@ fn networks_of_common_width_choose_the_same_classes() {
 }
 
 #[test]
+fn bf16_stays_close() {
+    let plain = PlainConfig { width: 32, ..PlainConfig::default() };
+    let resnet = ResnetConfig { depth: 34, width: 32 };
+    for config in [
+        SegmenterConfig::new(plain, UnetConfig::default(), 3, 6),
+        SegmenterConfig::new(resnet, UnetConfig::default(), 3, 6),
+    ] {
+        let network = network(&config);
+        let shape = [3, 96, 128];
+        let chip = chip(shape);
+        let mut executor = Executor::new(network.clone()).with_precision(Precision::Bf16);
+        let found = run(&mut executor, &chip, shape, 6);
+        let expected = forward(&network, &chip, shape);
+        let error = error(&found, &expected);
+        assert!((1e-4..2.5e-2).contains(&error), "{config:?}: an error of {error}");
+        let (found, expected) = (classes(&found, 6), classes(&expected, 6));
+        let differ = found.iter().zip(&expected).filter(|(a, b)| a != b).count();
+        assert!(differ * 100 <= found.len(), "{config:?}: {differ} of {} pixels differ", found.len());
+    }
+}
+
+#[test]
 fn threads_do_not_change_the_bits() {
     set_threads(3);
     assert!(threads() > 1);
     for encoder in small_encoders() {
         let config = SegmenterConfig::new(encoder, UnetConfig::default(), BANDS, CLASSES);
-        let executor = Mutex::new(Executor::new(network(&config)));
-        let shape = [BANDS, 64, 72];
-        let run = || run(&mut executor.lock().unwrap(), &chip(shape), shape, CLASSES);
-        let many = run();
-        let one = Mutex::new(Vec::new());
-        // Within a job everything runs on one thread.
-        parallel(2, |item| {
-            if item == 0 {
-                *one.lock().unwrap() = run();
-            }
-        });
-        assert_eq!(many, one.into_inner().unwrap(), "{config:?}");
+        for precision in [Precision::Fp32, Precision::Bf16] {
+            let executor = Mutex::new(Executor::new(network(&config)).with_precision(precision));
+            let shape = [BANDS, 64, 72];
+            let run = || run(&mut executor.lock().unwrap(), &chip(shape), shape, CLASSES);
+            let many = run();
+            let one = Mutex::new(Vec::new());
+            // Within a job everything runs on one thread.
+            parallel(2, |item| {
+                if item == 0 {
+                    *one.lock().unwrap() = run();
+                }
+            });
+            assert_eq!(many, one.into_inner().unwrap(), "{config:?}");
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use swath_geo::{CogWriter, Grid, Samples, Window};
 
 use super::journal::{self, Journal};
-use super::outputs::{Content, OutputFile, Outputs, Precision};
+use super::outputs::{Content, OutputFile, Outputs, ScoreFormat};
 use super::sink::{Patch, PatchSink};
 use crate::IGNORE;
 use crate::error::{Error, Result};
@@ -108,15 +108,15 @@ fn write(content: &Content, writer: &mut CogWriter, patch: &Patch) -> Result<()>
             let bytes: Vec<u8> = patch.labels.iter().map(|&label| u8::try_from(label).unwrap_or(u8::MAX)).collect();
             writer.write(patch.window, 0, Samples::U8(&bytes))?;
         }
-        Content::Scores { classes, precision } => {
+        Content::Scores { classes, format } => {
             let plane = patch.labels.len();
             for (band, class) in classes.iter().enumerate() {
                 let scores = &patch.scores[class * plane..][..plane];
-                write_numbers(writer, patch.window, band, scores, &patch.labels, *precision)?;
+                write_numbers(writer, patch.window, band, scores, &patch.labels, *format)?;
             }
         }
-        Content::Confidence { precision } => {
-            write_numbers(writer, patch.window, 0, &patch.confidence, &patch.labels, *precision)?;
+        Content::Confidence { format } => {
+            write_numbers(writer, patch.window, 0, &patch.confidence, &patch.labels, *format)?;
         }
     }
     Ok(())
@@ -129,17 +129,17 @@ fn write_numbers(
     band: usize,
     numbers: &[f32],
     labels: &[u16],
-    precision: Precision,
+    format: ScoreFormat,
 ) -> Result<()> {
     let numbers = numbers.iter().zip(labels);
-    match precision {
-        Precision::Byte => {
+    match format {
+        ScoreFormat::Byte => {
             let byte = |(&number, &label): (&f32, &u16)| {
                 if label == IGNORE { u8::MAX } else { (number * 254.0).round() as u8 }
             };
             writer.write(window, band, Samples::U8(&numbers.map(byte).collect::<Vec<u8>>()))?;
         }
-        Precision::Float => {
+        ScoreFormat::Float => {
             let float = |(&number, &label): (&f32, &u16)| if label == IGNORE { f32::NAN } else { number };
             writer.write(window, band, Samples::F32(&numbers.map(float).collect::<Vec<f32>>()))?;
         }

@@ -11,7 +11,7 @@ use burn::tensor::Device;
 use swath_geo::{
     Affine, ClassEntry, CogOptions, CogWriter, Crs, DType, Edge, Grid, Samples, Scene, Window, read_map_classes,
 };
-use swath_nn::SegmenterConfig;
+use swath_nn::{Precision, SegmenterConfig};
 use tempfile::TempDir;
 
 use super::tests::{BoxNetwork, Stopping};
@@ -91,8 +91,8 @@ impl Bench {
 
 fn outputs(folder: &Path, name: &str) -> Outputs {
     let file = |what: &str| folder.join(format!("{name}_{what}.tif"));
-    let scores = ScoresOutput { path: file("scores"), classes: vec![2, 0], precision: Precision::Byte };
-    let confidence = ConfidenceOutput { path: file("confidence"), precision: Precision::Float };
+    let scores = ScoresOutput { path: file("scores"), classes: vec![2, 0], format: ScoreFormat::Byte };
+    let confidence = ConfidenceOutput { path: file("confidence"), format: ScoreFormat::Float };
     Outputs { scores: Some(scores), confidence: Some(confidence), ..Outputs::map(&file("map")) }
 }
 
@@ -102,6 +102,7 @@ fn model() -> Model {
         name: "small.safetensors".into(),
         digest: "17".into(),
         device: "cpu".into(),
+        precision: Precision::Fp32,
         bands: vec!["red".into(), "nir".into()],
         mean: vec![106.0, 106.0],
         std: vec![1.0, 1.0],
@@ -281,6 +282,8 @@ fn other_work_is_not_resumed() {
     assert!(chip.contains("chip (was 16, is 32)") && chip.contains("without --resume"), "{chip}");
     let bundle = again(&Model { digest: "18".into(), ..model() }, &options, &bench.scene);
     assert!(bundle.contains("bundle"), "{bundle}");
+    let precision = again(&Model { precision: Precision::Bf16, ..model() }, &options, &bench.scene);
+    assert!(precision.contains(r#"precision (was "fp32", is "bf16")"#), "{precision}");
     // The same name, but another file.
     write_scene(bench.scene.path(), ["red", "nir"]);
     let changed = again(&model(), &options, &Scene::open_paths(&[bench.scene.path()]).unwrap());

@@ -43,7 +43,7 @@ pub use axis::Blend;
 pub use engine::{Progress, predict_rows, predict_units};
 pub use fit::{Fit, fit_scene};
 pub use network::{ChipBatch, ChipPixels, ChipSource, Network};
-pub use outputs::{ConfidenceOutput, Outputs, Precision, ScoresOutput};
+pub use outputs::{ConfidenceOutput, Outputs, ScoreFormat, ScoresOutput};
 pub use plan::{Memory, Options, Plan};
 pub use run::{Model, Summary, run, run_rows};
 pub use scene_source::SceneSource;

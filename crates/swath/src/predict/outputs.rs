@@ -33,7 +33,7 @@ pub struct ScoresOutput {
     /// The classes wanted, by id; empty for all.
     pub classes: Vec<usize>,
     /// How scores are stored.
-    pub precision: Precision,
+    pub format: ScoreFormat,
 }
 
 /// Confidence as a file.
@@ -42,12 +42,12 @@ pub struct ConfidenceOutput {
     /// The file.
     pub path: PathBuf,
     /// How confidence is stored.
-    pub precision: Precision,
+    pub format: ScoreFormat,
 }
 
 /// How numbers between 0 and 1 are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Precision {
+pub enum ScoreFormat {
     /// One byte: 0 to 254 stand for 0 to 1, 255 for no data.
     #[default]
     Byte,
@@ -83,13 +83,13 @@ impl Outputs {
                 return Err(Error::PredictOptions { problem });
             }
             let names = chosen.iter().map(|&class| classes[class].name.clone()).collect();
-            let options = self.number_options(scores.precision, names, metadata);
-            let content = Content::Scores { classes: chosen, precision: scores.precision };
+            let options = self.number_options(scores.format, names, metadata);
+            let content = Content::Scores { classes: chosen, format: scores.format };
             files.push(OutputFile { path: scores.path.clone(), options, content });
         }
         if let Some(confidence) = &self.confidence {
-            let options = self.number_options(confidence.precision, vec!["confidence".into()], metadata);
-            let content = Content::Confidence { precision: confidence.precision };
+            let options = self.number_options(confidence.format, vec!["confidence".into()], metadata);
+            let content = Content::Confidence { format: confidence.format };
             files.push(OutputFile { path: confidence.path.clone(), options, content });
         }
         if let Some(twice) = (1..files.len()).find(|&i| files[..i].iter().any(|file| file.path == files[i].path)) {
@@ -111,14 +111,14 @@ impl Outputs {
         OutputFile { path: self.map.clone(), options, content: Content::Labels { wide } }
     }
 
-    fn number_options(&self, precision: Precision, bands: Vec<String>, metadata: &[(String, String)]) -> CogOptions {
+    fn number_options(&self, format: ScoreFormat, bands: Vec<String>, metadata: &[(String, String)]) -> CogOptions {
         let mut metadata = metadata.to_vec();
-        if precision == Precision::Byte {
+        if format == ScoreFormat::Byte {
             metadata.push(("SWATH_ENCODING".into(), "0 to 254 stand for 0 to 1; 255 is no data".into()));
         }
-        let (dtype, nodata) = match precision {
-            Precision::Byte => (DType::U8, 255.0),
-            Precision::Float => (DType::F32, f64::NAN),
+        let (dtype, nodata) = match format {
+            ScoreFormat::Byte => (DType::U8, 255.0),
+            ScoreFormat::Float => (DType::F32, f64::NAN),
         };
         CogOptions {
             compression: self.compression,
@@ -146,7 +146,7 @@ pub(crate) enum Content {
     /// Class ids in one byte, or two when `wide`.
     Labels { wide: bool },
     /// The scores of some classes.
-    Scores { classes: Vec<usize>, precision: Precision },
+    Scores { classes: Vec<usize>, format: ScoreFormat },
     /// The score of the chosen class.
-    Confidence { precision: Precision },
+    Confidence { format: ScoreFormat },
 }

@@ -6,6 +6,7 @@ use std::time::UNIX_EPOCH;
 
 use serde_json::{Value, json};
 use swath_geo::{ClassEntry, Scene};
+use swath_nn::Precision;
 
 use super::engine::{Progress, predict_rows, predict_units};
 use super::file_sink::FileSink;
@@ -27,6 +28,8 @@ pub struct Model {
     pub digest: String,
     /// The device that computes; its bits are not those of another.
     pub device: String,
+    /// What convolutions multiply.
+    pub precision: Precision,
     /// The bands that the network takes.
     pub bands: Vec<String>,
     /// Mean of each band, for normalization.
@@ -131,6 +134,7 @@ fn metadata(model: &Model, options: &Options) -> Vec<(String, String)> {
         ("SWATH_BUNDLE".into(), model.name.clone()),
         ("SWATH_BUNDLE_DIGEST".into(), model.digest.clone()),
         ("SWATH_PREDICT".into(), how),
+        ("SWATH_PRECISION".into(), model.precision.to_string()),
         ("SWATH_VERSION".into(), env!("CARGO_PKG_VERSION").into()),
     ]
 }
@@ -146,6 +150,7 @@ fn work(model: &Model, scene: &Scene, options: &Options, contents: &[String]) ->
         "version": env!("CARGO_PKG_VERSION"),
         "bundle": model.digest,
         "device": model.device,
+        "precision": model.precision.to_string(),
         "scene": scene.spec(),
         "scene files": files,
         "scene size": [grid.width, grid.height],

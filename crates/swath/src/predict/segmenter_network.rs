@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use swath_nn::Segmenter;
 #[cfg(feature = "cpu")]
 use swath_nn::cpu::Executor;
+use swath_nn::{Precision, Segmenter};
 
 use super::network::{ChipBatch, Network};
 use crate::error::{Error, Result};
@@ -40,6 +40,23 @@ impl SegmenterNetwork {
             return SegmenterNetwork { means, bands, classes };
         }
         SegmenterNetwork { means: Means::Burn(Box::new(segmenter), device.clone()), bands, classes }
+    }
+
+    /// With convolutions in another precision.
+    ///
+    /// # Errors
+    ///
+    /// When the device has no other than fp32.
+    pub fn with_precision(self, precision: Precision) -> Result<SegmenterNetwork> {
+        let means = match self.means {
+            #[cfg(feature = "cpu")]
+            Means::Kernels(executor) => Means::Kernels(Box::new(executor.with_precision(precision))),
+            means if precision == Precision::Fp32 => means,
+            Means::Burn(..) => {
+                return Err(failed(format!("{precision} is for the device cpu; others compute in fp32")));
+            }
+        };
+        Ok(SegmenterNetwork { means, ..self })
     }
 
     /// The operations that so far had no form of their own on the CPU, where Burn's slower ones stand in.
