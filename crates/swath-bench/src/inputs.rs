@@ -27,7 +27,7 @@ pub(crate) fn write(settings: &Settings) -> Result<u64> {
     write_weights(settings.weights.as_deref().context("the network needs a file for its weights")?, settings)
 }
 
-/// Reads the weights that [`write`] has written.
+/// Reads the weights that [`write`](write()) has written.
 pub(crate) fn load_weights(path: &Path) -> Result<Vec<NamedTensor>> {
     let file = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
     let tensors = SafeTensors::deserialize(&file)?;

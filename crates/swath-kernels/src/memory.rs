@@ -3,7 +3,7 @@
 //! Writing to pages that the system has just handed out is ten times slower than writing to pages that are there already:
 //! each page has to be cleared first. A freed buffer is therefore kept for the next one of its size.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
@@ -48,11 +48,16 @@ impl Block {
     fn new(bytes: usize) -> Block {
         let layout = Block::layout(bytes);
         // SAFETY: the size is not zero.
-        let start = unsafe { alloc_zeroed(layout) };
-        match NonNull::new(start.cast()) {
-            Some(start) => Block { start, bytes },
-            None => handle_alloc_error(layout),
+        let Some(start) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
+        // Before the first touch, which decides what kind of page it gets.
+        #[cfg(target_os = "linux")]
+        if bytes >= HUGE {
+            // SAFETY: the range is the block's own, and the advice changes no value. Where huge pages cannot be had, nothing is lost.
+            unsafe { libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_HUGEPAGE) };
         }
+        // SAFETY: the block has so many bytes.
+        unsafe { start.write_bytes(0, bytes) };
+        Block { start: start.cast(), bytes }
     }
 
     fn free(self) {
