@@ -24,7 +24,7 @@ use crate::{demo_data, device};
 
 /// Stack, rasterize, train, predict, evaluate and vectorize a Sentinel-2 scene that the program carries
 ///
-/// The left part of the scene trains a small U-Net for two to three minutes, and a strip beside it chooses the best of its
+/// The left part of the scene trains a small U-Net for some twenty seconds, and a strip beside it chooses the best of its
 /// states; the right part, which takes no part in that, says how good the map is.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
