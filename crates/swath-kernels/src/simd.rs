@@ -3,6 +3,18 @@
 //! A kernel is one generic function over [`Simd`], which [`Simd::call`] compiles once for each instruction set. All methods are
 //! inlined into that one function, which is the only one that has the instruction set's features.
 
+/// Methods that are one intrinsic each, whose safety is the trait's.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! methods {
+    ($($name:ident($($arg:ident: $type:ty),*) $(-> $out:ty)? = $body:expr;)*) => {
+        $(#[inline(always)]
+        unsafe fn $name($($arg: $type),*) $(-> $out)? {
+            // SAFETY: the caller promises the instruction set and valid pointers.
+            unsafe { $body }
+        })*
+    };
+}
+
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod scalar;

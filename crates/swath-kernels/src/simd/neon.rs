@@ -8,17 +8,6 @@ use super::{Kernel, Simd};
 #[derive(Clone, Copy)]
 pub(crate) struct Neon;
 
-/// Methods that are one intrinsic each, whose safety is the trait's.
-macro_rules! methods {
-    ($($name:ident($($arg:ident: $type:ty),*) $(-> $out:ty)? = $body:expr;)*) => {
-        $(#[inline(always)]
-        unsafe fn $name($($arg: $type),*) $(-> $out)? {
-            // SAFETY: the caller promises the instruction set and valid pointers.
-            unsafe { $body }
-        })*
-    };
-}
-
 // SAFETY: every method consists of instructions of the named set.
 unsafe impl Simd for Neon {
     type V = float32x4_t;

@@ -17,17 +17,6 @@ pub(crate) struct Avx512Bf16;
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2;
 
-/// Methods that are one intrinsic each, whose safety is the trait's.
-macro_rules! methods {
-    ($($name:ident($($arg:ident: $type:ty),*) $(-> $out:ty)? = $body:expr;)*) => {
-        $(#[inline(always)]
-        unsafe fn $name($($arg: $type),*) $(-> $out)? {
-            // SAFETY: the caller promises the instruction set and valid pointers.
-            unsafe { $body }
-        })*
-    };
-}
-
 /// Vectors of 16 floats: both types differ in how they work with bfloat16.
 macro_rules! avx512 {
     ($type:ident, $features:literal, { $($pairs:tt)* }) => {
