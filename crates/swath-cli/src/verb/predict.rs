@@ -109,13 +109,23 @@ enum PrecisionArg {
 fn precision(wanted: PrecisionArg, console: &Console) -> Precision {
     match wanted {
         PrecisionArg::Fp32 => Precision::Fp32,
-        #[cfg(feature = "cpu")]
-        PrecisionArg::Bf16 if !swath_nn::cpu::Executor::has(Precision::Bf16) => {
+        PrecisionArg::Bf16 if processor_has_bf16() => Precision::Bf16,
+        PrecisionArg::Bf16 => {
             console.warn("this processor has no instructions for bf16, with which it would be slower; using fp32");
             Precision::Fp32
         }
-        PrecisionArg::Bf16 => Precision::Bf16,
     }
+}
+
+#[cfg(feature = "cpu")]
+fn processor_has_bf16() -> bool {
+    swath_nn::cpu::Executor::has(Precision::Bf16)
+}
+
+/// Without the device cpu it is the other device that refuses.
+#[cfg(not(feature = "cpu"))]
+fn processor_has_bf16() -> bool {
+    true
 }
 
 pub(crate) fn run(args: &PredictArgs, console: &Console) -> Result<()> {
