@@ -47,9 +47,8 @@ impl BatchNorm<'_> {
         same_size(layout, out_layout);
         let source = Source::new("the image", layout, x);
         let statistics = statistics(layout, source);
-        let (scale, shift) = self.scale_and_shift(layout, &statistics);
-        let kernel =
-            Normalize { x: source, y: Target::new("the output", out_layout, y), scale, shift, relu: self.relu };
+        let affine = self.affine(layout, &statistics);
+        let kernel = Normalize { x: source, y: Target::new("the output", out_layout, y), affine, relu: self.relu };
         // SAFETY: the slices hold their layouts, which have the same pixels and channels.
         unsafe { each_pixel(layout, &kernel) };
         statistics
@@ -71,17 +70,14 @@ impl BatchNorm<'_> {
         self.check(layout);
         same_size(layout, dy_layout);
         same_size(layout, dx_layout);
-        let (scale, shift) = self.scale_and_shift(layout, statistics);
+        let affine = self.affine(layout, statistics);
         let source = Source::new("the image", layout, x);
         let gradient = Source::new("the gradient", dy_layout, dy);
         let width = layout.padded_channels();
-        let center = padded_values(&statistics.mean, width);
         let of_chunk = |pixels: std::ops::Range<usize>, out: *mut f32| GradientSums {
             x: source,
             dy: gradient,
-            scale: &scale,
-            shift: &shift,
-            center: &center,
+            affine: &affine,
             relu: self.relu,
             pixels,
             out,
@@ -106,9 +102,7 @@ impl BatchNorm<'_> {
             x: source,
             dy: gradient,
             dx: Target::new("the result", dx_layout, dx),
-            scale,
-            shift,
-            center,
+            affine,
             by_x,
             constant,
             relu: self.relu,
@@ -125,16 +119,13 @@ impl BatchNorm<'_> {
     }
 
     /// `y = scale x + shift` for each channel, padded with zeros.
-    fn scale_and_shift(&self, layout: &Layout, statistics: &Statistics) -> (Vec<f32>, Vec<f32>) {
-        let mut scale = vec![0.0; layout.padded_channels()];
-        let mut shift = scale.clone();
-        for channel in 0..layout.channels {
-            let inverse = 1.0 / (f64::from(statistics.variance[channel]) + self.epsilon).sqrt();
-            let factor = f64::from(self.gamma[channel]) * inverse;
-            scale[channel] = factor as f32;
-            shift[channel] = (f64::from(self.beta[channel]) - f64::from(statistics.mean[channel]) * factor) as f32;
-        }
-        (scale, shift)
+    fn affine(&self, layout: &Layout, statistics: &Statistics) -> Affine {
+        let factor =
+            |(gamma, variance): (&f32, &f32)| (f64::from(*gamma) / (f64::from(*variance) + self.epsilon).sqrt()) as f32;
+        let scale: Vec<f32> = self.gamma.iter().zip(&statistics.variance).map(factor).collect();
+        let width = layout.padded_channels();
+        let [scale, center, shift] = [&scale, &statistics.mean, self.beta].map(|values| padded_values(values, width));
+        Affine { scale, center, shift }
     }
 }
 
@@ -231,12 +222,31 @@ impl Kernel for Moments<'_> {
     }
 }
 
-/// `y = scale x + shift`, and ReLU.
+/// `y = scale (x - center) + shift` in each channel. The mean is taken off first, so that a large one costs no digits.
+struct Affine {
+    scale: Vec<f32>,
+    center: Vec<f32>,
+    shift: Vec<f32>,
+}
+
+impl Affine {
+    /// `x - center` and `y`.
+    #[inline(always)]
+    unsafe fn apply<S: Simd>(&self, x: S::V, channel: usize) -> (S::V, S::V) {
+        // SAFETY: there are as many parameters as padded channels.
+        unsafe {
+            let offset = S::sub(x, S::load(self.center.as_ptr().add(channel)));
+            let shift = S::load(self.shift.as_ptr().add(channel));
+            (offset, S::mul_add(offset, S::load(self.scale.as_ptr().add(channel)), shift))
+        }
+    }
+}
+
+/// The affine function, and ReLU.
 struct Normalize {
     x: Source,
     y: Target,
-    scale: Vec<f32>,
-    shift: Vec<f32>,
+    affine: Affine,
     relu: bool,
 }
 
@@ -245,16 +255,10 @@ impl PixelKernel for Normalize {
     unsafe fn vector<S: Simd>(&self, Place { pixel, .. }: Place, channel: usize) {
         // SAFETY: the caller's promise.
         unsafe {
-            let y = affine::<S>(&self.scale, &self.shift, self.x.load::<S>(pixel, channel), channel);
+            let (_, y) = self.affine.apply::<S>(self.x.load::<S>(pixel, channel), channel);
             self.y.store::<S>(pixel, channel, if self.relu { S::relu(y) } else { y });
         }
     }
-}
-
-#[inline(always)]
-unsafe fn affine<S: Simd>(scale: &[f32], shift: &[f32], x: S::V, channel: usize) -> S::V {
-    // SAFETY: there are as many scales and shifts as padded channels.
-    unsafe { S::mul_add(x, S::load(scale.as_ptr().add(channel)), S::load(shift.as_ptr().add(channel))) }
 }
 
 /// The gradient of the output where ReLU let the output pass, else 0.
@@ -268,9 +272,7 @@ unsafe fn passed<S: Simd>(relu: bool, y: S::V, dy: S::V) -> S::V {
 struct GradientSums<'a> {
     x: Source,
     dy: Source,
-    scale: &'a [f32],
-    shift: &'a [f32],
-    center: &'a [f32],
+    affine: &'a Affine,
     relu: bool,
     pixels: std::ops::Range<usize>,
     out: *mut f32,
@@ -279,18 +281,16 @@ struct GradientSums<'a> {
 impl Kernel for GradientSums<'_> {
     #[inline(always)]
     unsafe fn compute<S: Simd>(self) {
-        let width = self.scale.len();
+        let width = self.affine.scale.len();
         for channel in (0..width).step_by(S::LANES) {
             // SAFETY: the caller's promise; `out` has two rows of `width` floats.
             unsafe {
-                let center = S::load(self.center.as_ptr().add(channel));
                 let (mut sum, mut centered) = (S::zero(), S::zero());
                 for pixel in self.pixels.start..self.pixels.end {
-                    let x = self.x.load::<S>(pixel, channel);
-                    let y = affine::<S>(self.scale, self.shift, x, channel);
+                    let (offset, y) = self.affine.apply::<S>(self.x.load::<S>(pixel, channel), channel);
                     let dy = passed::<S>(self.relu, y, self.dy.load::<S>(pixel, channel));
                     sum = S::add(sum, dy);
-                    centered = S::mul_add(dy, S::sub(x, center), centered);
+                    centered = S::mul_add(dy, offset, centered);
                 }
                 S::store(self.out.add(channel), sum);
                 S::store(self.out.add(width + channel), centered);
@@ -304,9 +304,7 @@ struct Gradient {
     x: Source,
     dy: Source,
     dx: Target,
-    scale: Vec<f32>,
-    shift: Vec<f32>,
-    center: Vec<f32>,
+    affine: Affine,
     by_x: Vec<f32>,
     constant: Vec<f32>,
     relu: bool,
@@ -317,13 +315,12 @@ impl PixelKernel for Gradient {
     unsafe fn vector<S: Simd>(&self, Place { pixel, .. }: Place, channel: usize) {
         // SAFETY: the caller's promise; there are as many parameters as padded channels.
         unsafe {
-            let x = self.x.load::<S>(pixel, channel);
-            let y = affine::<S>(&self.scale, &self.shift, x, channel);
+            let (offset, y) = self.affine.apply::<S>(self.x.load::<S>(pixel, channel), channel);
             let dy = passed::<S>(self.relu, y, self.dy.load::<S>(pixel, channel));
-            let parameter = |values: &[f32]| values.as_ptr().add(channel);
-            let offset = S::sub(x, S::load(parameter(&self.center)));
-            let rest = S::mul_add(S::load(parameter(&self.by_x)), offset, S::load(parameter(&self.constant)));
-            self.dx.store::<S>(pixel, channel, S::mul_add(S::load(parameter(&self.scale)), dy, rest));
+            let constant = S::load(self.constant.as_ptr().add(channel));
+            let rest = S::mul_add(S::load(self.by_x.as_ptr().add(channel)), offset, constant);
+            let scale = S::load(self.affine.scale.as_ptr().add(channel));
+            self.dx.store::<S>(pixel, channel, S::mul_add(scale, dy, rest));
         }
     }
 }

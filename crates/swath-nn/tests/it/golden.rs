@@ -28,7 +28,6 @@ struct Case {
     logits: Option<Sampled>,
     #[serde(default)]
     gradients: Vec<Sampled>,
-    tolerance: Option<f64>,
     gradient_tolerance: Option<f64>,
     #[serde(default)]
     statistics: Vec<Sampled>,
@@ -69,8 +68,7 @@ fn check(case: &Case) {
     }
     let Some(expected) = &case.logits else { return };
     let logits = network.forward(images);
-    let usual = case.tolerance.unwrap_or(TOLERANCE);
-    compare(&case.name, logits.dims().to_vec(), &values(logits.clone()), expected, usual);
+    compare(&case.name, logits.dims().to_vec(), &values(logits.clone()), expected, TOLERANCE);
 
     if case.train {
         let factor: Vec<f32> = uniform("loss", logits.shape().num_elements()).map(|u| u as f32).collect();
@@ -79,7 +77,7 @@ fn check(case: &Case) {
         let mut found = CollectGradients { gradients: &gradients, found: BTreeMap::new() };
         network.visit(&mut found);
         assert_eq!(found.found.len(), case.gradients.len(), "{}", case.name);
-        let tolerance = case.gradient_tolerance.unwrap_or(usual);
+        let tolerance = case.gradient_tolerance.unwrap_or(TOLERANCE);
         for expected in &case.gradients {
             let (shape, values) = &found.found[&weights::parameter_id(&expected.name)];
             compare(&case.name, shape.clone(), values, expected, tolerance);
@@ -88,7 +86,7 @@ fn check(case: &Case) {
             weights::read(&network).into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
         for expected in &case.statistics {
             let tensor = &after[&expected.name];
-            compare(&case.name, tensor.shape.clone(), &tensor.data, expected, usual);
+            compare(&case.name, tensor.shape.clone(), &tensor.data, expected, TOLERANCE);
         }
     }
 }
