@@ -145,8 +145,12 @@ fn apply_cache(mb: usize) {
 mod tests {
     use super::*;
 
+    /// Messages of foreign threads reach every thread that asks, so that these tests take turns.
+    static TURN: Mutex<()> = Mutex::new(());
+
     #[test]
     fn messages_are_collected_once_and_forgotten() {
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         init();
         clear_messages();
         let flags = gdal::GdalOpenFlags::GDAL_OF_RASTER | gdal::GdalOpenFlags::GDAL_OF_VERBOSE_ERROR;
@@ -159,6 +163,7 @@ mod tests {
 
     #[test]
     fn messages_of_foreign_threads_are_found() {
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         init();
         clear_messages();
         std::thread::spawn(|| {
