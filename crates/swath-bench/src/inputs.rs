@@ -53,7 +53,7 @@ fn write_weights(path: &Path, settings: &Settings) -> Result<u64> {
     Ok(trained.map(|tensor| tensor.data.len() as u64).sum())
 }
 
-/// Numbers from -1 to 1 that depend on a name alone: FNV-1a, then SplitMix64, as in `fixtures/nn/make_goldens.py`.
+/// Numbers from -1 to 1 that depend on a name alone: FNV-1a, then SplitMix64, as in `fixtures/nn/hashed.py`.
 fn uniform(name: &str, count: usize) -> impl Iterator<Item = f64> {
     let hash = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     let state = name.bytes().fold(0xcbf2_9ce4_8422_2325, hash);

@@ -2,6 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 
+use crate::encoder::Features;
 use crate::family::{FamilyError, Level, family};
 
 pub mod fcn;
@@ -33,6 +34,9 @@ family! {
         /// The coarsest stride that the decoder wants from its encoder; `None` takes the encoder's own.
         fn output_stride() -> Option<usize>;
 
+        /// Whether the decoder needs the indices of max-pooling.
+        fn needs_indices() -> bool;
+
         /// What the decoder hands on for these levels.
         ///
         /// # Errors
@@ -45,9 +49,9 @@ family! {
         /// One feature map from many.
         ///
         /// # Shapes
-        /// - `features`: `[batch, channels, H / stride, W / stride]` for each of the levels given to `init`
+        /// - `features`: those of the levels given to `init`
         /// - output: `[batch, channels, H / stride, W / stride]` with the level of [`DecoderConfig::out`]
-        fn forward(features: Vec<Tensor<4>>) -> Tensor<4>;
+        fn forward(features: Features) -> Tensor<4>;
     }
 
     members {

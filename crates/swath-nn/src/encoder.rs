@@ -1,16 +1,51 @@
 //! Encoders: images to feature maps of falling resolution.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 
 use crate::family::{FamilyError, Level, family};
 
 pub mod plain;
 pub mod resnet;
 
+/// What a network asks of its encoder.
+#[derive(Clone, Copy, Debug)]
+pub struct Demand {
+    /// Bands of the images.
+    pub bands: usize,
+    /// The coarsest stride, where it is not the encoder's own; dilation keeps it up.
+    pub output_stride: Option<usize>,
+    /// Whether the decoder needs the indices of max-pooling.
+    pub indices: bool,
+}
+
+impl Demand {
+    /// Nothing but features, at the encoder's own strides.
+    pub fn new(bands: usize) -> Self {
+        Self { bands, output_stride: None, indices: false }
+    }
+}
+
+/// What an encoder hands on.
+#[derive(Clone, Debug)]
+pub struct Features {
+    /// One feature map for each of [`EncoderConfig::levels`] and in its order: `[batch, channels, H / stride, W / stride]`.
+    pub maps: Vec<Tensor<4>>,
+    /// For each level that is [`pooled`](Level::pooled), when asked for: where the maxima of each 2x2 window stood, as
+    /// `row * width + column` of the level's map, `[batch, channels, H / (2 stride), W / (2 stride)]`.
+    pub indices: Vec<Option<Tensor<4, Int>>>,
+}
+
+impl Features {
+    /// Features without indices.
+    pub fn new(maps: Vec<Tensor<4>>) -> Self {
+        Self { indices: vec![None; maps.len()], maps }
+    }
+}
+
 family! {
     /// The choice of an encoder, as recipes write it: `[model.encoder.resnet]`.
     config EncoderConfig {
-        init(bands: usize, device: &Device);
+        init(demand: Demand, device: &Device);
 
         /// The feature maps that the encoder makes, finest first, known without a device.
         ///
@@ -23,12 +58,12 @@ family! {
 
     /// An encoder with its weights.
     module Encoder {
-        /// Feature maps, one for each of [`EncoderConfig::levels`] and in its order.
+        /// Feature maps of every level.
         ///
         /// # Shapes
         /// - `images`: `[batch, band, H, W]`, with H and W multiples of the coarsest stride
-        /// - output: `[batch, channels, H / stride, W / stride]` for each level
-        fn forward(images: Tensor<4>) -> Vec<Tensor<4>>;
+        /// - output: see [`Features`]
+        fn forward(images: Tensor<4>) -> Features;
     }
 
     members {

@@ -13,16 +13,28 @@ pub struct Level {
     pub channels: usize,
     /// Input pixels per feature pixel, along each side.
     pub stride: usize,
+    /// Whether 2x2 max-pooling of this map leads to the next level, so that the encoder can hand on where its maxima stood.
+    pub pooled: bool,
 }
 
 impl Level {
+    /// A level that no max-pooling of 2x2 follows.
+    pub const fn new(channels: usize, stride: usize) -> Self {
+        Self { channels, stride, pooled: false }
+    }
+
+    /// The level with max-pooling of 2x2 behind it.
+    pub const fn pooled(self) -> Self {
+        Self { pooled: true, ..self }
+    }
+
     /// The index of the deepest level of a stride.
     ///
     /// Decoders find their inputs with this and never by position, so that they work with every encoder.
     ///
     /// ```
     /// use swath_nn::Level;
-    /// let levels = [Level { channels: 8, stride: 4 }, Level { channels: 16, stride: 8 }, Level { channels: 32, stride: 8 }];
+    /// let levels = [Level::new(8, 4), Level::new(16, 8), Level::new(32, 8)];
     /// assert_eq!(Level::find(&levels, 8), Some(2));
     /// assert_eq!(Level::find(&levels, 2), None);
     /// ```

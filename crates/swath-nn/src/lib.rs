@@ -40,7 +40,7 @@
 //! Nothing else has to know: the recipe key `[model.decoder.linknet]`, the error messages that list the members,
 //! `swath models`, the weight names and the test that runs every encoder with every decoder follow from that line.
 //! A member is complete when a golden value from someone else's implementation holds it in place:
-//! see `fixtures/nn/make_goldens.py`.
+//! see `fixtures/nn/make_goldens.py` and the files under `fixtures/nn/members`.
 
 pub mod block;
 #[cfg(feature = "cpu")]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::block::{crop, pad_mirror, resize};
 use crate::decoder::{Decoder, DecoderConfig, Output};
-use crate::encoder::{Encoder, EncoderConfig};
+use crate::encoder::{Demand, Encoder, EncoderConfig};
 use crate::family::{FamilyError, Level};
 use crate::head::{Head, HeadConfig};
 use crate::ops;
@@ -66,8 +66,13 @@ impl SegmenterConfig {
             Output::Features(level) => Some(self.head.init(level.channels, self.classes, device)),
             Output::Scores(_) => None,
         };
+        let demand = Demand {
+            bands: self.bands,
+            output_stride: self.decoder.output_stride(),
+            indices: self.decoder.needs_indices(),
+        };
         let segmenter = Segmenter {
-            encoder: self.encoder.init(self.bands, device),
+            encoder: self.encoder.init(demand, device),
             decoder: self.decoder.init(&levels, self.classes, device),
             head,
             stride: Level::coarsest(&levels),

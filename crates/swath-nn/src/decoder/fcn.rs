@@ -18,6 +18,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::Output;
+use crate::encoder::Features;
 use crate::family::{FamilyError, Level};
 use crate::head::{Head, HeadConfig};
 use crate::ops;
@@ -42,6 +43,11 @@ impl FcnConfig {
         None
     }
 
+    /// See [`DecoderConfig::needs_indices`](super::DecoderConfig::needs_indices): no.
+    pub fn needs_indices(&self) -> bool {
+        false
+    }
+
     /// See [`DecoderConfig::out`](super::DecoderConfig::out).
     ///
     /// # Errors
@@ -49,7 +55,7 @@ impl FcnConfig {
     pub fn out(&self, levels: &[Level], classes: usize) -> Result<Output, FamilyError> {
         let strides = fusable(levels);
         if strides.contains(&self.stride) {
-            return Ok(Output::Scores(Level { channels: classes, stride: self.stride }));
+            return Ok(Output::Scores(Level::new(classes, self.stride)));
         }
         let distance = |stride: &&usize| stride.abs_diff(self.stride);
         let nearest = strides.iter().min_by_key(distance).copied().unwrap_or(1);
@@ -103,10 +109,11 @@ impl Fcn {
     /// See [`Decoder::forward`](super::Decoder::forward).
     ///
     /// # Shapes
-    /// - `features`: `[batch, channels, H / stride, W / stride]` for each level
+    /// - `features`: those of the levels given to `init`
     /// - output: `[batch, class, H / stride, W / stride]`
-    pub fn forward(&self, features: Vec<Tensor<4>>) -> Tensor<4> {
-        let mut scores = self.sources.iter().zip(&self.scores).map(|(&i, score)| score.forward(features[i].clone()));
+    pub fn forward(&self, features: Features) -> Tensor<4> {
+        let mut scores =
+            self.sources.iter().zip(&self.scores).map(|(&i, score)| score.forward(features.maps[i].clone()));
         let coarsest = scores.next().expect("an FCN scores at least the coarsest level");
         scores.zip(&self.ups).fold(coarsest, |fused, (finer, up)| ops::add(ops::conv_transpose(&up.conv, fused), finer))
     }

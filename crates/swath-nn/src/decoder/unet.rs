@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Output;
 use crate::block::{DoubleConv, DoubleConvConfig, Upsampling, upsample};
+use crate::encoder::Features;
 use crate::family::{FamilyError, Level};
 use crate::ops;
 
@@ -45,6 +46,11 @@ impl UnetConfig {
         None
     }
 
+    /// See [`DecoderConfig::needs_indices`](super::DecoderConfig::needs_indices): no.
+    pub fn needs_indices(&self) -> bool {
+        false
+    }
+
     /// See [`DecoderConfig::out`](super::DecoderConfig::out).
     ///
     /// # Errors
@@ -70,7 +76,7 @@ impl UnetConfig {
         }
         let stride = coarsest >> channels.len();
         let last = channels.last().copied().unwrap_or_else(|| deepest(levels));
-        Ok(Output::Features(Level { channels: last, stride }))
+        Ok(Output::Features(Level::new(last, stride)))
     }
 
     /// Makes the decoder for an encoder's levels, which [`out`](Self::out) has accepted.
@@ -144,11 +150,11 @@ impl Unet {
     /// See [`Decoder::forward`](super::Decoder::forward).
     ///
     /// # Shapes
-    /// - `features`: `[batch, channels, H / stride, W / stride]` for each level
+    /// - `features`: those of the levels given to `init`
     /// - output: `[batch, channels, H / stride, W / stride]` of the last step
-    pub fn forward(&self, features: Vec<Tensor<4>>) -> Tensor<4> {
+    pub fn forward(&self, features: Features) -> Tensor<4> {
         // Each feature map is dropped as soon as it is used: they are most of the memory of a prediction.
-        let mut features: Vec<Option<Tensor<4>>> = features.into_iter().map(Some).collect();
+        let mut features: Vec<Option<Tensor<4>>> = features.maps.into_iter().map(Some).collect();
         let start = features[self.start].take().expect("one feature map for each level");
         self.steps.iter().fold(start, |x, step| {
             let skip = step.skip.and_then(|skip| features[skip].take());

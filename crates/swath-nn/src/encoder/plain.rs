@@ -11,6 +11,7 @@ use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use super::{Demand, Features};
 use crate::block::{DoubleConv, DoubleConvConfig};
 use crate::family::{FamilyError, Level};
 use crate::ops;
@@ -59,14 +60,15 @@ impl PlainConfig {
             let depth = (stride.max(1).ilog2() as usize + 1).clamp(1, 8);
             return Err(refuse("depth", self.depth, &format!("the decoder needs output stride {stride}"), depth));
         }
-        Ok((0..self.depth).map(|i| Level { channels: self.width << i, stride: 1 << i }).collect())
+        let level = |i: usize| Level { channels: self.width << i, stride: 1 << i, pooled: i + 1 < self.depth };
+        Ok((0..self.depth).map(level).collect())
     }
 
-    /// Makes the encoder for images of `bands` bands.
-    pub fn init(&self, bands: usize, device: &Device) -> Plain {
+    /// Makes the encoder for a demand that [`levels`](Self::levels) has accepted.
+    pub fn init(&self, demand: Demand, device: &Device) -> Plain {
         let width = |i: usize| self.width << i;
         let block = |i: usize| DoubleConvConfig {
-            channels_in: if i == 0 { bands } else { width(i - 1) },
+            channels_in: if i == 0 { demand.bands } else { width(i - 1) },
             channels_out: width(i),
             batch_norm: self.batch_norm,
         };
@@ -86,19 +88,19 @@ impl Plain {
     /// # Shapes
     /// - `images`: `[batch, band, H, W]`
     /// - output: `[batch, width 2^i, H / 2^i, W / 2^i]` for level i
-    pub fn forward(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
-        let mut features: Vec<Tensor<4>> = Vec::with_capacity(self.levels.len());
+    pub fn forward(&self, images: Tensor<4>) -> Features {
+        let mut maps: Vec<Tensor<4>> = Vec::with_capacity(self.levels.len());
         for level in &self.levels {
-            let input = match features.pop() {
+            let input = match maps.pop() {
                 Some(finer) => {
                     let [feature, finer] = ops::fork(finer);
-                    features.push(feature);
+                    maps.push(feature);
                     ops::max_pool(finer, MaxPoolOptions::new([2, 2]))
                 }
                 None => images.clone(),
             };
-            features.push(level.forward(input));
+            maps.push(level.forward(input));
         }
-        features
+        Features::new(maps)
     }
 }

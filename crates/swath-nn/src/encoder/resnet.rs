@@ -12,6 +12,7 @@ use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use super::{Demand, Features};
 use crate::block::conv2d_for_norm;
 use crate::family::{FamilyError, Level};
 use crate::ops;
@@ -75,13 +76,13 @@ impl ResnetConfig {
             return Err(refuse("output_stride", stride, reason, 32));
         }
         let expansion = if variant.bottleneck { EXPANSION } else { 1 };
-        let stem = Level { channels: self.width, stride: 2 };
-        let stage = |i: usize| Level { channels: (self.width << i) * expansion, stride: 4 << i };
+        let stem = Level::new(self.width, 2);
+        let stage = |i: usize| Level::new((self.width << i) * expansion, 4 << i);
         Ok([stem].into_iter().chain((0..4).map(stage)).collect())
     }
 
-    /// Makes the encoder for images of `bands` bands.
-    pub fn init(&self, bands: usize, device: &Device) -> Resnet {
+    /// Makes the encoder for a demand that [`levels`](Self::levels) has accepted.
+    pub fn init(&self, demand: Demand, device: &Device) -> Resnet {
         let variant = self.variant();
         let mut channels = self.width;
         let mut stage = |i: usize| -> Vec<Block> {
@@ -99,7 +100,7 @@ impl ResnetConfig {
                 .collect()
         };
         Resnet {
-            conv1: conv2d_for_norm(bands, self.width, 7, 2, device),
+            conv1: conv2d_for_norm(demand.bands, self.width, 7, 2, device),
             bn1: BatchNormConfig::new(self.width).init(device),
             layer1: stage(0),
             layer2: stage(1),
@@ -132,17 +133,17 @@ impl Resnet {
     /// # Shapes
     /// - `images`: `[batch, band, H, W]`
     /// - output: the stem `[batch, width, H / 2, W / 2]`, then the four stages at strides 4, 8, 16 and 32
-    pub fn forward(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
+    pub fn forward(&self, images: Tensor<4>) -> Features {
         let [stem, x] = ops::fork(ops::conv_norm_relu(&self.conv1, &self.bn1, images));
         let pool = MaxPoolOptions::new([3, 3]).with_stride([2, 2]).with_padding([1, 1]);
         let mut x = ops::max_pool(x, pool);
-        let mut features = vec![stem];
+        let mut maps = vec![stem];
         for stage in [&self.layer1, &self.layer2, &self.layer3, &self.layer4] {
             let [feature, next] = ops::fork(stage.iter().fold(x, |x, block| block.forward(x)));
-            features.push(feature);
+            maps.push(feature);
             x = next;
         }
-        features
+        Features::new(maps)
     }
 }
 

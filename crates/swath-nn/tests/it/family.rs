@@ -8,9 +8,9 @@ use swath_nn::block::Upsampling;
 use swath_nn::decoder::DecoderConfig;
 use swath_nn::decoder::fcn::FcnConfig;
 use swath_nn::decoder::unet::UnetConfig;
-use swath_nn::encoder::EncoderConfig;
 use swath_nn::encoder::plain::PlainConfig;
 use swath_nn::encoder::resnet::ResnetConfig;
+use swath_nn::encoder::{Demand, EncoderConfig};
 use swath_nn::preset::PRESETS;
 use swath_nn::{HeadConfig, Level, Segmenter, SegmenterConfig, weights};
 
@@ -165,7 +165,7 @@ fn features_are_what_levels_say() {
     for config in small_encoders() {
         let levels = config.levels(None).unwrap();
         let (images, _) = batch([1, BANDS, 64, 96], &device);
-        let features = config.init(BANDS, &device).forward(images);
+        let features = config.init(Demand::new(BANDS), &device).forward(images).maps;
         let found: Vec<[usize; 4]> = features.iter().map(|feature| feature.dims()).collect();
         let said: Vec<[usize; 4]> =
             levels.iter().map(|level| [1, level.channels, 64 / level.stride, 96 / level.stride]).collect();
@@ -221,10 +221,9 @@ fn what_does_not_fit_is_refused_with_the_nearest_choice() {
 
 #[test]
 fn decoders_find_features_by_stride() {
-    let level = |channels, stride| Level { channels, stride };
-    let gap = [level(4, 2), level(8, 8)];
+    let gap = [Level::new(4, 2), Level::new(8, 8)];
     let out = UnetConfig::default().out(&gap, 2).unwrap();
-    assert_eq!(out.level(), level(4, 2));
+    assert_eq!(out.level(), Level::new(4, 2));
     assert!(FcnConfig { stride: 2 }.out(&gap, 2).is_err());
 }
 
