@@ -7,10 +7,10 @@
 
 use burn::nn::BatchNorm;
 use burn::nn::conv::{Conv2d, ConvTranspose2d};
-use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
-use burn::tensor::module::{interpolate, max_pool2d};
+use burn::tensor::module::{interpolate, max_pool2d, max_pool2d_with_indices};
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions, MaxPoolOptions};
+use burn::tensor::{IndexingUpdateOp, Int, Tensor};
 
 #[cfg(feature = "cpu")]
 mod kernels;
@@ -89,6 +89,29 @@ pub fn max_pool(x: Tensor<4>, options: MaxPoolOptions<2>) -> Tensor<4> {
         return kernels::max_pool(x, &options);
     }
     max_pool2d(x, options)
+}
+
+/// The greatest value of each window, and where it stood: `row * w + column` within its channel of `x`, the first of several.
+///
+/// # Shapes
+/// - `x`: `[batch, channels, h, w]`
+/// - output: both `[batch, channels, h', w']`
+pub fn max_pool_with_indices(x: Tensor<4>, options: MaxPoolOptions<2>) -> (Tensor<4>, Tensor<4, Int>) {
+    max_pool2d_with_indices(x, options)
+}
+
+/// Puts each value to the pixel that its index names, and zero to all others: the partial inverse of
+/// [`max_pool_with_indices`], `max_unpool2d` in PyTorch. Where windows overlapped, one of the values that name a pixel stays.
+///
+/// # Shapes
+/// - `x`, `indices`: `[batch, channels, h, w]`, indices below `size[0] * size[1]`
+/// - output: `[batch, channels, size[0], size[1]]`
+pub fn unpool(x: Tensor<4>, indices: Tensor<4, Int>, size: [usize; 2]) -> Tensor<4> {
+    let [batch, channels, height, width] = x.dims();
+    let flat = [batch, channels, height * width];
+    let zeros = Tensor::<3>::zeros([batch, channels, size[0] * size[1]], (&x.device(), x.dtype()));
+    let pixels = zeros.scatter(2, indices.reshape(flat), x.reshape(flat), IndexingUpdateOp::Assign);
+    pixels.reshape([batch, channels, size[0], size[1]])
 }
 
 /// Interpolation to a size in pixels, with half-pixel centres (`align_corners = false` in PyTorch).

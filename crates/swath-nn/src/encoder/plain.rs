@@ -72,7 +72,7 @@ impl PlainConfig {
             channels_out: width(i),
             batch_norm: self.batch_norm,
         };
-        Plain { levels: (0..self.depth).map(|i| block(i).init(device)).collect() }
+        Plain { levels: (0..self.depth).map(|i| block(i).init(device)).collect(), indices: demand.indices }
     }
 }
 
@@ -80,6 +80,8 @@ impl PlainConfig {
 #[derive(Module, Debug)]
 pub struct Plain {
     levels: Vec<DoubleConv>,
+    /// Whether the decoder asks where the maxima stood.
+    indices: bool,
 }
 
 impl Plain {
@@ -89,18 +91,28 @@ impl Plain {
     /// - `images`: `[batch, band, H, W]`
     /// - output: `[batch, width 2^i, H / 2^i, W / 2^i]` for level i
     pub fn forward(&self, images: Tensor<4>) -> Features {
-        let mut maps: Vec<Tensor<4>> = Vec::with_capacity(self.levels.len());
-        for level in &self.levels {
-            let input = match maps.pop() {
-                Some(finer) => {
-                    let [feature, finer] = ops::fork(finer);
-                    maps.push(feature);
-                    ops::max_pool(finer, MaxPoolOptions::new([2, 2]))
+        let pool = || MaxPoolOptions::new([2, 2]);
+        let (mut maps, mut indices) = (Vec::with_capacity(self.levels.len()), Vec::new());
+        let mut x = images;
+        for (i, level) in self.levels.iter().enumerate() {
+            x = level.forward(x);
+            if i + 1 == self.levels.len() {
+                break;
+            }
+            let [feature, finer] = ops::fork(x);
+            maps.push(feature);
+            let index;
+            (x, index) = match self.indices {
+                true => {
+                    let (x, index) = ops::max_pool_with_indices(finer, pool());
+                    (x, Some(index))
                 }
-                None => images.clone(),
+                false => (ops::max_pool(finer, pool()), None),
             };
-            maps.push(level.forward(input));
+            indices.push(index);
         }
-        Features::new(maps)
+        maps.push(x);
+        indices.push(None);
+        Features { maps, indices }
     }
 }

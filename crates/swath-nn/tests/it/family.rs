@@ -3,6 +3,8 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::activation::log_softmax;
+use burn::tensor::module::max_pool2d;
+use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
 use swath_nn::block::Upsampling;
 use swath_nn::decoder::DecoderConfig;
@@ -170,6 +172,31 @@ fn features_are_what_levels_say() {
         let said: Vec<[usize; 4]> =
             levels.iter().map(|level| [1, level.channels, 64 / level.stride, 96 / level.stride]).collect();
         assert_eq!(found, said, "{config:?}");
+    }
+}
+
+/// Maxima that are put back where they stood are the feature maps' own values.
+#[test]
+fn indices_name_where_maxima_stood() {
+    let device = Device::flex();
+    for config in small_encoders() {
+        let levels = config.levels(None).unwrap();
+        let (images, _) = batch([2, BANDS, 64, 96], &device);
+        let features = config.init(Demand { indices: true, ..Demand::new(BANDS) }, &device).forward(images);
+        assert_eq!(features.indices.len(), levels.len(), "{config:?}");
+        for ((level, map), indices) in levels.iter().zip(features.maps).zip(features.indices) {
+            assert_eq!(level.pooled, indices.is_some(), "{config:?} at stride {}", level.stride);
+            let Some(indices) = indices else { continue };
+            let [batch, channels, height, width] = map.dims();
+            assert_eq!(indices.dims(), [batch, channels, height / 2, width / 2], "{config:?}");
+            let flat = map.clone().reshape([batch, channels, height * width]);
+            let named = flat.gather(2, indices.reshape([batch, channels, height * width / 4]));
+            let maxima = max_pool2d(map, MaxPoolOptions::new([2, 2]));
+            assert_eq!(
+                named.into_data().iter::<f32>().collect::<Vec<_>>(),
+                maxima.into_data().iter::<f32>().collect::<Vec<_>>()
+            );
+        }
     }
 }
 

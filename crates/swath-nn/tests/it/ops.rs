@@ -4,9 +4,9 @@ use burn::module::Param;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
-use burn::tensor::module::{interpolate, max_pool2d};
+use burn::tensor::module::{interpolate, max_pool2d, max_pool2d_with_indices};
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions, MaxPoolOptions};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
 use swath_nn::ops;
 
 /// Largest difference, relative to the value or to the tensor's root mean square, whichever is larger.
@@ -171,6 +171,70 @@ fn joins_equal_burn() {
     compare("planes", &[image(20)], &[], &[], &|x| ops::planes(ops::add(x[0].clone(), x[0].clone())), &|x| {
         x[0].clone() + x[0].clone()
     });
+}
+
+/// What `max_pool2d(return_indices=True)` and `max_unpool2d` of PyTorch give for these grids, in single precision and in
+/// double, which the kernels do not serve.
+#[test]
+fn indices_count_pixels_of_each_channel_row_by_row() {
+    let image = [3., 1., 5., 5., 0., 7., 2., 4., -1., -2., 8., 6., -3., -4., 6., 9.];
+    let other = image.map(|value| -value);
+    for dtype in [DType::F32, DType::F64] {
+        let x = [image, other].concat();
+        let x = Tensor::<4>::from_data(TensorData::new(x, [1, 2, 4, 4]), (&Device::flex(), dtype));
+        let (y, indices) = ops::max_pool_with_indices(x, MaxPoolOptions::new([2, 2]));
+        let floats = |x: Tensor<4>| x.to_data().iter::<f32>().collect::<Vec<_>>();
+        assert_eq!(indices.to_data().iter::<i64>().collect::<Vec<_>>(), [5, 2, 8, 15, 4, 6, 13, 11]);
+        assert_eq!(floats(y.clone()), [7., 5., -1., 9., 0., -2., 4., -6.]);
+        let up = floats(ops::unpool(y, indices, [4, 4]));
+        assert_eq!(up[..16], [0., 0., 5., 0., 0., 7., 0., 0., -1., 0., 0., 0., 0., 0., 0., 9.]);
+        assert_eq!(up[16..], [0., 0., 0., 0., 0., 0., -2., 0., 0., 0., 0., -6., 0., 4., 0., 0.]);
+    }
+}
+
+#[test]
+fn unpooling_equals_burn() {
+    let pools = [
+        (MaxPoolOptions::new([2, 2]), [2, 20, 8, 12]),
+        (MaxPoolOptions::new([2, 2]), [1, 5, 9, 13]),
+        (MaxPoolOptions::new([3, 2]).with_stride([3, 2]).with_padding([1, 1]), [2, 16, 7, 10]),
+    ];
+    for (options, shape) in pools {
+        let size = [shape[2], shape[3]];
+        compare(
+            &format!("unpooled {options:?}"),
+            &[shape],
+            &[],
+            &[],
+            &|x| {
+                let (y, indices) = ops::max_pool_with_indices(x[0].clone(), options.clone());
+                ops::unpool(y.clone() * y, indices, size)
+            },
+            &|x| {
+                let (y, indices) = max_pool2d_with_indices(x[0].clone(), options.clone());
+                let [batch, channels, height, width] = y.dims();
+                let flat = [batch, channels, height * width];
+                let zeros = Tensor::<3>::zeros([batch, channels, size[0] * size[1]], &training());
+                let y = (y.clone() * y).reshape(flat);
+                zeros.scatter(2, indices.reshape(flat), y, IndexingUpdateOp::Assign).reshape(shape)
+            },
+        );
+    }
+}
+
+/// Indices that come from elsewhere, in Burn's own form; two of them name the same pixel, and either may win.
+#[test]
+fn indices_may_come_from_elsewhere() {
+    let indices = Tensor::<4, Int>::from_data(TensorData::new(vec![3i64, 0, 1, 1], [1, 2, 1, 2]), &training());
+    let x = uniform("x", [1, 2, 1, 2], &training()).require_grad();
+    let up = ops::unpool(x.clone(), indices, [2, 2]);
+    let [a, b, c, d] = values(x.clone()).try_into().unwrap();
+    let found = values(up.clone());
+    assert_eq!(found[..4], [b, 0., 0., a]);
+    assert!([[0., c, 0., 0.], [0., d, 0., 0.]].contains(&found[4..].try_into().unwrap()), "{found:?}");
+    let factor = Tensor::from_data(TensorData::from([[[[1., 2.], [3., 4.]], [[5., 6.], [7., 8.]]]]), &training());
+    let gradient = x.grad(&(up * factor).sum().backward()).unwrap();
+    assert_eq!(values(gradient), [4., 1., 6., 6.]);
 }
 
 /// Both branches, one branch, forks of forks, and of something that is no leaf.
