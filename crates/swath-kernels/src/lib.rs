@@ -37,7 +37,7 @@ pub use epilogue::{Activation, Bias, Epilogue};
 pub use error::PlanError;
 pub use image::Layout;
 pub use isa::Isa;
-pub use memory::{Buffer, release_memory};
+pub use memory::{Buffer, bits, bits_mut, release_memory};
 pub use norm::{BatchNorm, Statistics};
 pub use operands::Precision;
 pub use pooling::{

@@ -137,6 +137,18 @@ impl DerefMut for Buffer {
     }
 }
 
+/// The same memory as indices, which lie in buffers like everything else.
+pub fn bits(values: &[f32]) -> &[u32] {
+    // SAFETY: floats and indices have the same size and alignment, and all bits are allowed in both.
+    unsafe { slice::from_raw_parts(values.as_ptr().cast(), values.len()) }
+}
+
+/// The same memory as indices to write.
+pub fn bits_mut(values: &mut [f32]) -> &mut [u32] {
+    // SAFETY: as in `bits`, and the values are borrowed mutably.
+    unsafe { slice::from_raw_parts_mut(values.as_mut_ptr().cast(), values.len()) }
+}
+
 /// Gives all memory that is kept for later back to the system.
 pub fn release_memory() {
     let mut free = FREE.lock().unwrap_or_else(|poison| poison.into_inner());
@@ -181,6 +193,14 @@ mod tests {
             assert_eq!(buffer.as_ptr() as usize % ALIGN, 0);
             assert!(buffer.iter().all(|&value| value == 0.0));
         }
+    }
+
+    #[test]
+    fn bits_are_those_of_the_floats() {
+        let mut values = [1.0, -0.0];
+        assert_eq!(bits(&values), [0x3f80_0000, 0x8000_0000]);
+        bits_mut(&mut values)[1] = 0x4000_0000;
+        assert_eq!(values, [1.0, 2.0]);
     }
 
     #[test]

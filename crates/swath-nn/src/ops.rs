@@ -97,6 +97,10 @@ pub fn max_pool(x: Tensor<4>, options: MaxPoolOptions<2>) -> Tensor<4> {
 /// - `x`: `[batch, channels, h, w]`
 /// - output: both `[batch, channels, h', w']`
 pub fn max_pool_with_indices(x: Tensor<4>, options: MaxPoolOptions<2>) -> (Tensor<4>, Tensor<4, Int>) {
+    #[cfg(feature = "cpu")]
+    if kernels::serve(&x) {
+        return kernels::max_pool_with_indices(x, &options);
+    }
     max_pool2d_with_indices(x, options)
 }
 
@@ -107,6 +111,10 @@ pub fn max_pool_with_indices(x: Tensor<4>, options: MaxPoolOptions<2>) -> (Tenso
 /// - `x`, `indices`: `[batch, channels, h, w]`, indices below `size[0] * size[1]`
 /// - output: `[batch, channels, size[0], size[1]]`
 pub fn unpool(x: Tensor<4>, indices: Tensor<4, Int>, size: [usize; 2]) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if kernels::serve(&x) {
+        return kernels::unpool(x, indices, size);
+    }
     let [batch, channels, height, width] = x.dims();
     let flat = [batch, channels, height * width];
     let zeros = Tensor::<3>::zeros([batch, channels, size[0] * size[1]], (&x.device(), x.dtype()));

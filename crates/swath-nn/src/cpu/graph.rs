@@ -13,6 +13,8 @@ pub(super) struct Value(pub(super) usize);
 pub(super) enum Kind {
     /// One image of floats.
     Image(Size),
+    /// For each value of a pooled image of this size, the pixel that it came from.
+    Indices(Size),
     /// A tensor of another form.
     Tensor,
 }
@@ -46,6 +48,10 @@ pub(super) enum Op {
     Add(Activation),
     /// The greatest value of each window.
     MaxPool(Pooling),
+    /// The greatest value of each window, and the index of its pixel as a second output.
+    MaxPoolWithIndices(Pooling),
+    /// The first input's values at the pixels that the second names, and zeros elsewhere.
+    Unpool,
     /// The mean of each window.
     AveragePool(Pooling, Divisor),
     /// Means over windows that divide the image into the output's rows and columns.
@@ -95,19 +101,32 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    /// The size of an image.
+    /// The size of an image, or of indices.
     ///
     /// # Panics
-    /// When the value is none.
+    /// When the value is a tensor of another form.
     pub(super) fn size(&self, value: Value) -> Size {
         match self.kinds[value.0] {
-            Kind::Image(size) => size,
+            Kind::Image(size) | Kind::Indices(size) => size,
             Kind::Tensor => panic!("value {} is no image", value.0),
         }
     }
 
     pub(super) fn is_image(&self, value: Value) -> bool {
         matches!(self.kinds[value.0], Kind::Image(_))
+    }
+
+    pub(super) fn is_indices(&self, value: Value) -> bool {
+        matches!(self.kinds[value.0], Kind::Indices(_))
+    }
+
+    /// Leaves out nodes whose outputs nothing reads.
+    pub(super) fn remove_unused(&mut self) {
+        for position in (0..self.nodes.len()).rev() {
+            if self.nodes[position].outputs.iter().all(|output| self.uses(*output) == 0) {
+                self.nodes.remove(position);
+            }
+        }
     }
 
     /// How often a value is read, the caller of the graph included.

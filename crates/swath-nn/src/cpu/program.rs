@@ -8,8 +8,8 @@ use std::sync::Arc;
 use burn::tensor::TensorData;
 use swath_kernels::{
     Activation, Alignment, Bias, Convolution, Divisor, Epilogue, Filter, Interpolation, Layout, Method, Plan,
-    PlanError, Pooling, activate, adaptive_average_pool, add, average_pool, copy, max_pool, pack, parallel_chunks,
-    resize, unpack,
+    PlanError, Pooling, activate, adaptive_average_pool, add, average_pool, bits, bits_mut, copy, max_pool,
+    max_pool_with_indices, pack, parallel_chunks, resize, unpack, unpool,
 };
 
 use super::arena::{Tenant, arrange, split};
@@ -29,7 +29,7 @@ pub(super) struct Program {
     tensors: usize,
 }
 
-/// An image in the arena.
+/// An image in the arena, or indices in their own layout.
 #[derive(Clone, Copy, Debug)]
 struct Image {
     start: usize,
@@ -45,6 +45,8 @@ impl Image {
 enum Step {
     /// From images to an image.
     Images { op: ImageOp, inputs: Vec<Image>, output: Image },
+    /// From an image to an image and indices.
+    MaxPoolWithIndices { pooling: Pooling, input: Image, output: Image, indices: Image },
     /// On Burn's own backend.
     Burn { op: Box<BurnOp>, inputs: Vec<Slot>, outputs: Vec<Slot> },
 }
@@ -54,6 +56,7 @@ enum ImageOp {
     Activate(Activation),
     Add(Activation),
     MaxPool(Pooling),
+    Unpool,
     AveragePool(Pooling, Divisor),
     AdaptiveAveragePool,
     Resize(Interpolation, Alignment),
@@ -65,6 +68,7 @@ enum ImageOp {
 #[derive(Clone, Copy, Debug)]
 enum Slot {
     Image(Image),
+    Indices(Image),
     Tensor(usize),
 }
 
@@ -121,7 +125,7 @@ impl Program {
     pub(super) fn fallbacks(&self) -> impl Iterator<Item = String> {
         self.steps.iter().filter_map(|step| match step {
             Step::Burn { op, .. } => Some(name(&op.operation)),
-            Step::Images { .. } => None,
+            Step::Images { .. } | Step::MaxPoolWithIndices { .. } => None,
         })
     }
 
@@ -139,6 +143,12 @@ impl Program {
         for step in &self.steps {
             match step {
                 Step::Images { op, inputs, output } => op.run(inputs, output, arena),
+                Step::MaxPoolWithIndices { pooling, input, output, indices } => {
+                    let ranges = [input, output, indices].map(Image::range);
+                    let slices = arena.get_disjoint_mut(ranges);
+                    let [x, y, places] = slices.expect("an operation does not write what it reads");
+                    max_pool_with_indices(pooling, &input.layout, x, &output.layout, y, bits_mut(places));
+                }
                 Step::Burn { op, inputs, outputs } => run_on_burn(op, inputs, outputs, arena, &mut tensors),
             }
         }
@@ -166,6 +176,7 @@ impl ImageOp {
             ImageOp::Activate(activation) => activate((from, a), *activation, to, out),
             ImageOp::Add(activation) => add((from, a), (&second.layout, b), *activation, to, out),
             ImageOp::MaxPool(pooling) => max_pool(pooling, from, a, to, out),
+            ImageOp::Unpool => unpool((from, a), bits(b), to, out),
             ImageOp::AveragePool(pooling, divisor) => average_pool(pooling, *divisor, from, a, to, out),
             ImageOp::AdaptiveAveragePool => adaptive_average_pool(from, a, to, out),
             ImageOp::Resize(interpolation, alignment) => resize(*interpolation, *alignment, from, a, to, out),
@@ -193,6 +204,13 @@ fn run_on_burn(op: &BurnOp, inputs: &[Slot], outputs: &[Slot], arena: &mut [f32]
             unpack(&image.layout, &arena[image.range()], &mut planes);
             TensorData::new(planes, [1, channels, height, width])
         }
+        Slot::Indices(image) => {
+            let Layout { height, width, channels, pixel, .. } = image.layout;
+            let indices = bits(&arena[image.range()]);
+            let plane = |channel: usize| (0..height * width).map(move |at| i64::from(indices[at * pixel + channel]));
+            let planes: Vec<i64> = (0..channels).flat_map(plane).collect();
+            TensorData::new(planes, [1, channels, height, width])
+        }
         Slot::Tensor(index) => tensors[*index].clone().expect("values are made before they are read"),
     };
     let given = op.inputs.iter().copied().zip(inputs.iter().map(read)).chain(op.constants.iter().cloned());
@@ -203,6 +221,7 @@ fn run_on_burn(op: &BurnOp, inputs: &[Slot], outputs: &[Slot], arena: &mut [f32]
                 let planes = data.as_slice::<f32>().expect("images are floats");
                 pack(planes, &image.layout, &mut arena[image.range()]);
             }
+            Slot::Indices(_) => unreachable!("only pooling makes indices"),
             Slot::Tensor(index) => tensors[*index] = Some(data),
         }
     }
@@ -220,7 +239,8 @@ struct Memory {
 impl Memory {
     fn new(graph: &Graph, precision: Precision) -> Memory {
         let placement = Placement::new(graph);
-        let images: Vec<Value> = (0..graph.kinds.len()).map(Value).filter(|value| graph.is_image(*value)).collect();
+        let in_arena = |value: &Value| graph.is_image(*value) || graph.is_indices(*value);
+        let images: Vec<Value> = (0..graph.kinds.len()).map(Value).filter(in_arena).collect();
         let mut roots: Vec<Value> = images.iter().map(|value| placement.place(*value).root).collect();
         roots.sort();
         roots.dedup();
@@ -228,7 +248,7 @@ impl Memory {
         let mut tenants: Vec<Tenant> =
             roots.iter().map(|root| Tenant { len: layout(graph.size(*root)).len(), alive: [usize::MAX, 0] }).collect();
         let mut meet = |value: Value, time: usize| {
-            if graph.is_image(value) {
+            if in_arena(&value) {
                 let alive = &mut tenants[number(value)].alive;
                 *alive = [alive[0].min(time), alive[1].max(time)];
             }
@@ -259,6 +279,7 @@ impl Memory {
         };
         let slot = |(index, kind): (usize, &Kind)| match kind {
             Kind::Image(_) => Slot::Image(image(Value(index))),
+            Kind::Indices(_) => Slot::Indices(image(Value(index))),
             Kind::Tensor => Slot::Tensor(index),
         };
         let mut copies: HashMap<Value, Vec<(Image, Image)>> = HashMap::new();
@@ -274,10 +295,10 @@ impl Memory {
     }
 
     /// # Panics
-    /// When the value is no image.
+    /// When the value is neither an image nor indices.
     fn image(&self, value: Value) -> Image {
         match self.slots[value.0] {
-            Slot::Image(image) => image,
+            Slot::Image(image) | Slot::Indices(image) => image,
             Slot::Tensor(index) => panic!("value {index} is no image"),
         }
     }
@@ -296,10 +317,16 @@ impl Memory {
                 steps.extend(copies.map(step));
                 return Ok(());
             }
+            Op::MaxPoolWithIndices(pooling) => {
+                let [input, output, indices] = [inputs[0], outputs[0], outputs[1]].map(|value| self.image(value));
+                steps.push(Step::MaxPoolWithIndices { pooling, input, output, indices });
+                return Ok(());
+            }
             Op::Convolution(op) => self.convolution(&op, inputs[0], outputs[0], filters)?,
             Op::Activate(activation) => ImageOp::Activate(activation),
             Op::Add(activation) => ImageOp::Add(activation),
             Op::MaxPool(pooling) => ImageOp::MaxPool(pooling),
+            Op::Unpool => ImageOp::Unpool,
             Op::AveragePool(pooling, divisor) => ImageOp::AveragePool(pooling, divisor),
             Op::AdaptiveAveragePool => ImageOp::AdaptiveAveragePool,
             Op::Resize(interpolation, alignment) => ImageOp::Resize(interpolation, alignment),

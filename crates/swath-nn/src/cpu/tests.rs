@@ -17,6 +17,7 @@ use super::fuse::{fuse_activations, fuse_sums};
 use super::graph::{Graph, Op, Size};
 use super::program::{Filters, Program};
 use super::translate::translate;
+use crate::ops;
 use crate::precision::Precision;
 
 /// Reproducible values between -1 and 1.
@@ -91,13 +92,15 @@ fn norm(x: Tensor<4>, seed: u64, device: &Device) -> Tensor<4> {
     batch_norm(x, part(0), part(1), part(2), part(3).abs(), 1e-5)
 }
 
-fn ops(graph: &Graph) -> Vec<&'static str> {
+fn names(graph: &Graph) -> Vec<&'static str> {
     let name = |op: &Op| match op {
         Op::Convolution(_) => "convolution",
         Op::Scale { .. } => "scale",
         Op::Activate(_) => "activate",
         Op::Add(_) => "add",
         Op::MaxPool(_) => "max pool",
+        Op::MaxPoolWithIndices(_) => "max pool with indices",
+        Op::Unpool => "unpool",
         Op::AveragePool(..) => "average pool",
         Op::AdaptiveAveragePool => "adaptive average pool",
         Op::Resize(..) => "resize",
@@ -106,6 +109,32 @@ fn ops(graph: &Graph) -> Vec<&'static str> {
         Op::Burn(_) => "burn",
     };
     graph.nodes.iter().map(|node| name(&node.op)).collect()
+}
+
+#[test]
+fn maxima_return_to_where_they_stood() {
+    let forward = |device: &Device, x: Tensor<4>| {
+        let x = conv3(x, 20, 1, device);
+        let (y, outer) = ops::max_pool_with_indices(x, MaxPoolOptions::new([2, 2]));
+        let (y, inner) = ops::max_pool_with_indices(y, MaxPoolOptions::new([2, 3]).with_stride([2, 3]));
+        let y = ops::unpool(conv3(y, 20, 3, device), inner, [7, 11]);
+        ops::unpool(y, outer, [14, 22])
+    };
+    assert_eq!(check([1, 6, 14, 22], forward).fallbacks().count(), 0);
+    let graph = graph([1, 6, 14, 22], forward);
+    let expected = ["convolution", "max pool with indices", "max pool with indices", "convolution", "unpool", "unpool"];
+    assert_eq!(names(&graph), expected);
+}
+
+/// Burn reads the indices where what is done with them is no unpooling.
+#[test]
+fn indices_may_be_read_by_other_operations() {
+    let program = check([1, 5, 8, 6], |_, x| {
+        let (y, indices) = ops::max_pool_with_indices(x.clone(), MaxPoolOptions::new([2, 2]));
+        let named = x.reshape([1, 5, 48]).gather(2, indices.reshape([1, 5, 12]));
+        y + named.reshape([1, 5, 4, 3])
+    });
+    assert!(program.fallbacks().any(|name| name == "Gather"), "{:?}", program.fallbacks().collect::<Vec<_>>());
 }
 
 #[test]
@@ -166,7 +195,7 @@ fn what_depends_on_constants_alone_is_computed_once() {
         let weight = tensor([4, 3, 1, 1], 1, device) * tensor([4, 1, 1, 1], 2, device).exp();
         conv2d(x, weight, None, ConvOptions::new([1, 1], [0, 0], [1, 1], 1))
     });
-    assert_eq!(ops(&graph), ["convolution"]);
+    assert_eq!(names(&graph), ["convolution"]);
 }
 
 #[test]
@@ -177,7 +206,7 @@ fn batch_norm_becomes_part_of_convolutions() {
         norm(conv_transpose2d(x, tensor([6, 2, 2, 2], 8, device), None, up), 9, device)
     };
     check([1, 3, 9, 7], forward);
-    assert_eq!(ops(&graph([1, 3, 9, 7], forward)), ["convolution", "convolution"]);
+    assert_eq!(names(&graph([1, 3, 9, 7], forward)), ["convolution", "convolution"]);
 }
 
 #[test]
@@ -188,7 +217,7 @@ fn batch_norm_elsewhere_is_a_convolution_by_itself() {
         x.clone() + relu(norm(x, 3, device))
     };
     check([1, 3, 9, 7], forward);
-    assert_eq!(ops(&graph([1, 3, 9, 7], forward)), ["convolution", "convolution", "convolution", "add"]);
+    assert_eq!(names(&graph([1, 3, 9, 7], forward)), ["convolution", "convolution", "convolution", "add"]);
 }
 
 #[test]
@@ -201,7 +230,7 @@ fn sums_and_activations_become_part_of_convolutions() {
         y.clamp(0.0, 6.0)
     };
     check([1, 3, 9, 7], residual);
-    assert_eq!(ops(&graph([1, 3, 9, 7], residual)), ["convolution"; 4]);
+    assert_eq!(names(&graph([1, 3, 9, 7], residual)), ["convolution"; 4]);
 }
 
 #[test]
@@ -211,7 +240,7 @@ fn what_others_read_stays_as_it_is() {
         relu(x.clone()) + x
     };
     check([1, 3, 9, 7], forward);
-    assert_eq!(ops(&graph([1, 3, 9, 7], forward)), ["convolution", "activate", "add"]);
+    assert_eq!(names(&graph([1, 3, 9, 7], forward)), ["convolution", "activate", "add"]);
 }
 
 #[test]

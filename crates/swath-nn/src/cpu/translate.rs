@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use burn::backend::ir::{
     ActivationOperationIr, AdaptiveAvgPool2dOpIr, AvgPool2dOpIr, BaseOperationIr, BatchNormOpIr, BinaryOpIr, CatOpIr,
-    ClampOpIr, Conv2dOpIr, ConvTranspose2dOpIr, InterpolateModeIr, InterpolateOpIr, MaxPool2dOpIr, ModuleOperationIr,
-    NumericOperationIr, OperationIr, SelectOpIr, SliceOpIr, TensorIr,
+    ClampOpIr, Conv2dOpIr, ConvTranspose2dOpIr, InterpolateModeIr, InterpolateOpIr, MaxPool2dOpIr,
+    MaxPool2dWithIndicesOpIr, ModuleOperationIr, NumericOperationIr, OperationIr, ScatterOpIr, SelectOpIr, SliceOpIr,
+    TensorIr,
 };
-use burn::tensor::{DType, TensorData, TensorId};
+use burn::tensor::{DType, IndexingUpdateOp, TensorData, TensorId};
 use swath_kernels::{Activation, Alignment, Convolution, Divisor, Interpolation, Pooling};
 
 use super::ExecutorError;
@@ -26,7 +27,8 @@ pub(super) fn translate(captured: Captured, input: Size) -> Result<Graph, Execut
         *uses.entry(tensor.id).or_default() += 1;
     }
     let graph = Graph { nodes: Vec::new(), kinds: vec![Kind::Image(input)], input: Value(0), output: Value(0) };
-    let mut translator = Translator { constants, uses, values: HashMap::from([(images, Value(0))]), graph };
+    let values = HashMap::from([(images, Value(0))]);
+    let mut translator = Translator { constants, uses, values, flat: HashMap::new(), unpooled: HashMap::new(), graph };
     for operation in operations {
         translator.translate(operation);
     }
@@ -37,6 +39,8 @@ pub(super) fn translate(captured: Captured, input: Size) -> Result<Graph, Execut
             return Err(ExecutorError::Capture { problem: "its output is no image that depends on its input".into() });
         }
     }
+    // Steps of what has a form here as a whole.
+    graph.remove_unused();
     Ok(graph)
 }
 
@@ -46,6 +50,10 @@ struct Translator {
     uses: HashMap<TensorId, usize>,
     /// The value of each tensor that depends on the graph's input.
     values: HashMap<TensorId, Value>,
+    /// The image, or the indices, that a tensor `[1, channels, pixels]` has the values of.
+    flat: HashMap<TensorId, Value>,
+    /// The image and the indices whose unpooling a tensor `[1, channels, pixels]` is.
+    unpooled: HashMap<TensorId, [Value; 2]>,
     graph: Graph,
 }
 
@@ -58,7 +66,7 @@ impl Translator {
             return;
         }
         let (op, inputs) = self.own(&operation).unwrap_or_else(|| self.foreign(&operation));
-        let outputs = operation.outputs().map(|tensor| self.define(tensor)).collect();
+        let outputs = operation.outputs().map(|tensor| self.define(&op, tensor)).collect();
         self.graph.nodes.push(Node { op, inputs, outputs });
     }
 
@@ -70,6 +78,7 @@ impl Translator {
                 ModuleOperationIr::ConvTranspose2d(conv) => self.transposed(conv),
                 ModuleOperationIr::BatchNorm(norm) => self.batch_norm(norm),
                 ModuleOperationIr::MaxPool2d(pool) => self.max_pool(pool),
+                ModuleOperationIr::MaxPool2dWithIndices(pool) => self.max_pool_with_indices(pool),
                 ModuleOperationIr::AvgPool2d(pool) => self.average_pool(pool),
                 ModuleOperationIr::AdaptiveAvgPool2d(pool) => self.adaptive_average_pool(pool),
                 ModuleOperationIr::Interpolate(resize) => self.resize(resize),
@@ -83,6 +92,9 @@ impl Translator {
             OperationIr::BaseFloat(BaseOperationIr::Cat(cat)) => self.concatenate(cat),
             OperationIr::BaseFloat(BaseOperationIr::Slice(slice)) => self.slice(slice),
             OperationIr::BaseFloat(BaseOperationIr::Select(select)) => self.select(select),
+            OperationIr::BaseFloat(BaseOperationIr::Scatter(scatter)) => self.scatter(scatter),
+            OperationIr::BaseFloat(BaseOperationIr::Reshape(reshape))
+            | OperationIr::BaseInt(BaseOperationIr::Reshape(reshape)) => self.reshape(&reshape.input, &reshape.out),
             _ => None,
         }
     }
@@ -188,6 +200,47 @@ impl Translator {
         Some((Op::MaxPool(pooling), vec![self.pooled(&pool.x, &pooling, &pool.out)?]))
     }
 
+    fn max_pool_with_indices(&mut self, pool: &MaxPool2dWithIndicesOpIr) -> Option<(Op, Vec<Value>)> {
+        let pooling = Pooling {
+            kernel: pool.kernel_size,
+            stride: pool.stride,
+            padding: pool.padding.map(|padding| [padding, padding]),
+            dilation: pool.dilation,
+            ceil: pool.ceil_mode,
+        };
+        Some((Op::MaxPoolWithIndices(pooling), vec![self.pooled(&pool.x, &pooling, &pool.out)?]))
+    }
+
+    /// Recognizes the end of an unpooling, and remembers flattened images for its beginning.
+    fn reshape(&mut self, input: &TensorIr, out: &TensorIr) -> Option<(Op, Vec<Value>)> {
+        if let Some(unpooled) = self.unpooled.get(&input.id) {
+            let channels = self.graph.size(unpooled[0]).channels;
+            let image = matches!(out.shape.to_vec().as_slice(), &[1, found, _, _] if found == channels);
+            return image.then(|| (Op::Unpool, unpooled.to_vec()));
+        }
+        let value = *self.values.get(&input.id)?;
+        if self.graph.is_image(value) || self.graph.is_indices(value) {
+            let Size { channels, height, width } = self.graph.size(value);
+            if out.shape.to_vec() == [1, channels, height * width] {
+                self.flat.insert(out.id, value);
+            }
+        }
+        None
+    }
+
+    /// Recognizes an unpooling: a flattened image that is put into zeros by flattened indices.
+    fn scatter(&mut self, scatter: &ScatterOpIr) -> Option<(Op, Vec<Value>)> {
+        let zeros = self.constants.get(&scatter.tensor.id)?.iter::<f32>().all(|value| value == 0.0);
+        let (image, indices) = (*self.flat.get(&scatter.value.id)?, *self.flat.get(&scatter.indices.id)?);
+        let fits = self.graph.is_image(image)
+            && self.graph.is_indices(indices)
+            && self.graph.size(image) == self.graph.size(indices);
+        if zeros && fits && scatter.dim == 2 && scatter.update == IndexingUpdateOp::Assign {
+            self.unpooled.insert(scatter.out.id, [image, indices]);
+        }
+        None
+    }
+
     fn average_pool(&mut self, pool: &AvgPool2dOpIr) -> Option<(Op, Vec<Value>)> {
         let pooling = Pooling {
             kernel: pool.kernel_size,
@@ -283,11 +336,15 @@ impl Translator {
         self.constant(tensor).try_into_vec_as().expect("parameters are numbers")
     }
 
-    fn define(&mut self, tensor: &TensorIr) -> Value {
+    /// The value that a node makes.
+    fn define(&mut self, op: &Op, tensor: &TensorIr) -> Value {
         let value = Value(self.graph.kinds.len());
         self.graph.kinds.push(match tensor.shape.to_vec().as_slice() {
             &[1, channels, height, width] if tensor.dtype == DType::F32 => {
                 Kind::Image(Size { channels, height, width })
+            }
+            &[1, channels, height, width] if matches!(op, Op::MaxPoolWithIndices(_)) => {
+                Kind::Indices(Size { channels, height, width })
             }
             _ => Kind::Tensor,
         });

@@ -9,16 +9,18 @@ use burn::nn::conv::{Conv2d, ConvTranspose2d};
 use burn::nn::{BatchNorm, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::ops::{InterpolateMode, MaxPoolOptions};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Int, Tensor};
 use swath_kernels::{Convolution, Interpolation, Pooling};
 
 use convolution::{ConvolutionOps, Convolve, Maybe};
+use indices::IndexOps;
 use join::JoinOps;
 use norm::{NormOps, Normalize};
 use resolution::ResolutionOps;
 
 mod convolution;
 mod image;
+mod indices;
 mod join;
 mod norm;
 mod resolution;
@@ -99,14 +101,26 @@ pub(super) fn convolve_normalize(
 }
 
 pub(super) fn max_pool(x: Tensor<4>, options: &MaxPoolOptions<2>) -> Tensor<4> {
-    let pooling = Pooling {
+    Tensor::from_dispatch(<Dispatch as ResolutionOps>::max_pool(x.into_dispatch(), pooling(options)))
+}
+
+pub(super) fn max_pool_with_indices(x: Tensor<4>, options: &MaxPoolOptions<2>) -> (Tensor<4>, Tensor<4, Int>) {
+    let maxima = <Dispatch as IndexOps>::max_pool_with_indices(x.into_dispatch(), pooling(options));
+    (Tensor::from_dispatch(maxima.values), Tensor::from_dispatch(maxima.indices))
+}
+
+pub(super) fn unpool(x: Tensor<4>, indices: Tensor<4, Int>, size: [usize; 2]) -> Tensor<4> {
+    Tensor::from_dispatch(<Dispatch as IndexOps>::unpool(x.into_dispatch(), indices.into_dispatch(), size))
+}
+
+fn pooling(options: &MaxPoolOptions<2>) -> Pooling {
+    Pooling {
         kernel: options.kernel_size,
         stride: options.stride,
         padding: options.padding.map(|(before, after)| [before, after]),
         dilation: options.dilation,
         ceil: options.ceil_mode,
-    };
-    Tensor::from_dispatch(<Dispatch as ResolutionOps>::max_pool(x.into_dispatch(), pooling))
+    }
 }
 
 /// The kernels' name of an interpolation; none where they cannot serve it.

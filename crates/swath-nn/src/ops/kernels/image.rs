@@ -16,7 +16,7 @@ pub(super) struct Image {
 impl Image {
     /// The tensor itself where its memory has channels last, else a copy.
     pub(super) fn of(tensor: FlexTensor) -> Image {
-        if let Some(layout) = layout(&tensor) {
+        if let Some(layout) = layout(&tensor, tensor.storage::<f32>().len()) {
             return Image { tensor, layout };
         }
         let [batch, channels, height, width] = dims(&tensor);
@@ -30,10 +30,7 @@ impl Image {
     pub(super) fn new(layout: Layout, fill: impl FnOnce(&mut [f32])) -> Image {
         let mut values = Buffer::new(layout.len());
         fill(&mut values);
-        let Layout { batch, height, width, channels, pixel } = layout;
-        let strides = [height * width * pixel, 1, width * pixel, pixel].map(usize::cast_signed);
-        let shape = flex::Layout::new(Shape::new([batch, channels, height, width]), strides.to_vec(), 0);
-        Image { tensor: FlexTensor::new(bytes(values), shape, DType::F32), layout }
+        Image { tensor: FlexTensor::new(bytes(values), shape(&layout), DType::F32), layout }
     }
 
     /// Where values lie, and the values.
@@ -97,8 +94,15 @@ pub(super) fn vector(values: Vec<f32>) -> FlexTensor {
     FlexTensor::new(Bytes::from_elems(values), shape, DType::F32)
 }
 
-/// The layout of a tensor whose memory has channels last in whole vectors.
-fn layout(tensor: &FlexTensor) -> Option<Layout> {
+/// Shape and strides of a tensor with channels last.
+pub(super) fn shape(layout: &Layout) -> flex::Layout {
+    let Layout { batch, height, width, channels, pixel } = *layout;
+    let strides = [height * width * pixel, 1, width * pixel, pixel].map(usize::cast_signed);
+    flex::Layout::new(Shape::new([batch, channels, height, width]), strides.to_vec(), 0)
+}
+
+/// The layout of a tensor whose memory of `stored` values has channels last in whole vectors.
+pub(super) fn layout(tensor: &FlexTensor, stored: usize) -> Option<Layout> {
     let [batch, channels, height, width] = dims(tensor);
     let strides: [isize; 4] = tensor.layout().strides().try_into().ok()?;
     let strides = strides.map(isize::cast_unsigned);
@@ -116,10 +120,9 @@ fn layout(tensor: &FlexTensor) -> Option<Layout> {
         && follows(height, strides[2], width.checked_mul(pixel)?)
         && follows(batch, strides[0], (height * width).checked_mul(pixel)?);
     let whole = pixel >= own.pixel && pixel.is_multiple_of(Layout::new(1, 1, 1, 1).pixel);
-    let stored = tensor.storage::<f32>().len() - tensor.layout().start_offset();
-    (regular && whole && stored >= layout.len()).then_some(layout)
+    (regular && whole && stored - tensor.layout().start_offset() >= layout.len()).then_some(layout)
 }
 
-fn dims(tensor: &FlexTensor) -> [usize; 4] {
+pub(super) fn dims(tensor: &FlexTensor) -> [usize; 4] {
     tensor.layout().shape().dims()
 }
