@@ -8,7 +8,7 @@
 use burn::nn::BatchNorm;
 use burn::nn::conv::{Conv2d, ConvTranspose2d};
 use burn::tensor::activation::relu;
-use burn::tensor::module::{interpolate, max_pool2d, max_pool2d_with_indices};
+use burn::tensor::module::{adaptive_avg_pool2d, interpolate, max_pool2d, max_pool2d_with_indices};
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions, MaxPoolOptions};
 use burn::tensor::{IndexingUpdateOp, Int, Tensor};
 
@@ -122,17 +122,43 @@ pub fn unpool(x: Tensor<4>, indices: Tensor<4, Int>, size: [usize; 2]) -> Tensor
     pixels.reshape([batch, channels, size[0], size[1]])
 }
 
+/// Means over windows that divide the image into as many rows and columns as the output has; one mean a channel for size
+/// `[1, 1]`.
+///
+/// # Shapes
+/// - `x`: `[batch, channels, h, w]`
+/// - output: `[batch, channels, size[0], size[1]]`
+pub fn adaptive_average_pool(x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if kernels::serve(&x) {
+        return kernels::adaptive_average_pool(x, size);
+    }
+    adaptive_avg_pool2d(x, size)
+}
+
 /// Interpolation to a size in pixels, with half-pixel centres (`align_corners = false` in PyTorch).
 ///
 /// # Shapes
 /// - `x`: `[batch, channels, h, w]`
 /// - output: `[batch, channels, size[0], size[1]]`
 pub fn resample(x: Tensor<4>, mode: InterpolateMode, size: [usize; 2]) -> Tensor<4> {
+    interpolated(x, mode, size, false)
+}
+
+/// Interpolation to a size in pixels, with the centres of the corner pixels kept in place (`align_corners = true` in PyTorch).
+///
+/// # Shapes
+/// As [`resample`].
+pub fn resample_corners(x: Tensor<4>, mode: InterpolateMode, size: [usize; 2]) -> Tensor<4> {
+    interpolated(x, mode, size, true)
+}
+
+fn interpolated(x: Tensor<4>, mode: InterpolateMode, size: [usize; 2], corners: bool) -> Tensor<4> {
     #[cfg(feature = "cpu")]
     if let Some(interpolation) = kernels::interpolation(&mode, &x) {
-        return kernels::resample(x, interpolation, size);
+        return kernels::resample(x, interpolation, corners, size);
     }
-    interpolate(x, InterpolateOptions::new(mode).with_align_corners(false).with_output_size(size))
+    interpolate(x, InterpolateOptions::new(mode).with_align_corners(corners).with_output_size(size))
 }
 
 /// The channels of both, one after the other.
@@ -147,6 +173,19 @@ pub fn concat(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
         return kernels::concat(a, b);
     }
     Tensor::cat(vec![a, b], 1)
+}
+
+/// The channels of all, one after the other.
+///
+/// # Shapes
+/// - `parts`: at least one, `[batch, channels_i, h, w]`
+/// - output: `[batch, sum of channels_i, h, w]`
+pub fn concat_all(parts: Vec<Tensor<4>>) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if kernels::may_concatenate_all(&parts) {
+        return parts.into_iter().reduce(kernels::concat).expect("at least one part");
+    }
+    Tensor::cat(parts, 1)
 }
 
 /// `a + b`
@@ -184,6 +223,22 @@ pub fn fork(x: Tensor<4>) -> [Tensor<4>; 2] {
         return kernels::fork(x);
     }
     [x.clone(), x]
+}
+
+/// As many of one as asked for, see [`fork`].
+///
+/// # Shapes
+/// All `[batch, channels, h, w]`.
+pub fn fork_many(x: Tensor<4>, count: usize) -> Vec<Tensor<4>> {
+    let mut branches = Vec::with_capacity(count);
+    let mut rest = x;
+    while branches.len() + 1 < count {
+        let [branch, next] = fork(rest);
+        branches.push(branch);
+        rest = next;
+    }
+    branches.push(rest);
+    branches
 }
 
 /// The same values plane by plane in memory, for what follows the network: Burn's operations are slow with channels last.

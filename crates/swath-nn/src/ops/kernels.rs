@@ -10,13 +10,13 @@ use burn::nn::{BatchNorm, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::ops::{InterpolateMode, MaxPoolOptions};
 use burn::tensor::{DType, Int, Tensor};
-use swath_kernels::{Convolution, Interpolation, Pooling};
+use swath_kernels::{Alignment, Convolution, Interpolation, Pooling};
 
 use convolution::{ConvolutionOps, Convolve, Maybe};
 use indices::IndexOps;
 use join::JoinOps;
 use norm::{NormOps, Normalize};
-use resolution::ResolutionOps;
+use resolution::{Resize, ResolutionOps};
 
 mod convolution;
 mod image;
@@ -134,13 +134,30 @@ pub(super) fn interpolation(mode: &InterpolateMode, x: &Tensor<4>) -> Option<Int
     serve(x).then_some(interpolation)
 }
 
-pub(super) fn resample(x: Tensor<4>, interpolation: Interpolation, size: [usize; 2]) -> Tensor<4> {
-    Tensor::from_dispatch(<Dispatch as ResolutionOps>::resample(x.into_dispatch(), interpolation, size))
+/// With the centres of the corner pixels kept in place where `corners` says so, else with the edges.
+pub(super) fn resample(x: Tensor<4>, interpolation: Interpolation, corners: bool, size: [usize; 2]) -> Tensor<4> {
+    let alignment = if corners { Alignment::Centers } else { Alignment::Edges };
+    let resize = Resize { interpolation, alignment };
+    Tensor::from_dispatch(<Dispatch as ResolutionOps>::resample(x.into_dispatch(), resize, size))
+}
+
+pub(super) fn adaptive_average_pool(x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
+    Tensor::from_dispatch(<Dispatch as ResolutionOps>::adaptive_average_pool(x.into_dispatch(), size))
 }
 
 /// Whether the second image's channels would lie on a boundary that kernels can write at.
 pub(super) fn may_concatenate(a: &Tensor<4>, b: &Tensor<4>) -> bool {
     serve(a) && serve(b) && image::may_begin_at(a.dims()[1])
+}
+
+/// As [`may_concatenate`] for each image but the first, behind those before it.
+pub(super) fn may_concatenate_all(parts: &[Tensor<4>]) -> bool {
+    let mut channels = 0;
+    parts.iter().all(|part| {
+        let possible = serve(part) && image::may_begin_at(channels);
+        channels += part.dims()[1];
+        possible
+    })
 }
 
 pub(super) fn concat(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {

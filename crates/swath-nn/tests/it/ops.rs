@@ -4,7 +4,7 @@ use burn::module::Param;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
-use burn::tensor::module::{interpolate, max_pool2d, max_pool2d_with_indices};
+use burn::tensor::module::{adaptive_avg_pool2d, interpolate, max_pool2d, max_pool2d_with_indices};
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions, MaxPoolOptions};
 use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
 use swath_nn::ops;
@@ -135,6 +135,24 @@ fn changes_of_resolution_equal_burn() {
             max_pool2d(x[0].clone(), options.clone())
         });
     }
+    for size in [[1, 1], [2, 3], [6, 6], [9, 14]] {
+        let name = format!("adaptive average pooling {size:?}");
+        compare(&name, &[[2, 20, 7, 9]], &[], &[], &|x| ops::adaptive_average_pool(x[0].clone(), size), &|x| {
+            adaptive_avg_pool2d(x[0].clone(), size)
+        });
+    }
+    for size in [[14, 18], [5, 9], [1, 4]] {
+        let options =
+            InterpolateOptions::new(InterpolateMode::Bilinear).with_align_corners(true).with_output_size(size);
+        compare(
+            &format!("corners {size:?}"),
+            &[[2, 16, 7, 9]],
+            &[],
+            &[],
+            &|x| ops::resample_corners(x[0].clone(), InterpolateMode::Bilinear, size),
+            &|x| interpolate(x[0].clone(), options.clone()),
+        );
+    }
     for mode in [InterpolateMode::Nearest, InterpolateMode::Bilinear, InterpolateMode::Bicubic] {
         for size in [[14, 18], [10, 5], [7, 9], [1, 1]] {
             let options = InterpolateOptions::new(mode.clone()).with_align_corners(false).with_output_size(size);
@@ -160,6 +178,16 @@ fn joins_equal_burn() {
             &[],
             &[],
             &|x| ops::concat(x[0].clone(), x[1].clone()),
+            &|x| Tensor::cat(x.to_vec(), 1),
+        );
+    }
+    for channels in [[16, 32, 20], [16, 20, 4], [3, 16, 16]] {
+        compare(
+            &format!("concat_all {channels:?}"),
+            &channels.map(image),
+            &[],
+            &[],
+            &|x| ops::concat_all(x.to_vec()),
             &|x| Tensor::cat(x.to_vec(), 1),
         );
     }
@@ -258,6 +286,25 @@ fn forks_add_their_gradients() {
             Tensor::cat(vec![sum.clone() * 4.0 + x[0].clone(), sum * 2.0 + x[0].clone() * 3.0], 1)
         },
     );
+}
+
+#[test]
+fn many_branches_add_their_gradients() {
+    for count in [1, 2, 5] {
+        let weigh = |branches: Vec<Tensor<4>>| {
+            let weighted = branches.into_iter().enumerate().map(|(i, branch)| branch * (i + 1) as f32);
+            weighted.reduce(|a, b| a + b).unwrap()
+        };
+        let name = format!("{count} branches");
+        compare(
+            &name,
+            &[[2, 16, 5, 6]],
+            &[],
+            &[],
+            &|x| weigh(ops::fork_many(ops::add(x[0].clone(), x[0].clone()), count)),
+            &|x| weigh(vec![x[0].clone() * 2.0; count]),
+        );
+    }
 }
 
 /// What Burn does with tensors whose memory has channels last, padded or a part of wider ones.

@@ -6,7 +6,10 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Flex, backend_extension};
-use swath_kernels::{Alignment, Interpolation, Layout, Pooling, max_pool, max_pool_gradient, resize, resize_gradient};
+use swath_kernels::{
+    Alignment, Interpolation, Layout, Pooling, adaptive_average_pool, adaptive_average_pool_gradient, max_pool,
+    max_pool_gradient, resize, resize_gradient,
+};
 
 use super::image::Image;
 
@@ -15,8 +18,18 @@ pub(super) trait ResolutionOps: Backend {
     /// The greatest value of each window.
     fn max_pool(x: FloatTensor<Self>, pooling: Pooling) -> FloatTensor<Self>;
 
-    /// Interpolation to rows and columns, with half-pixel centres.
-    fn resample(x: FloatTensor<Self>, interpolation: Interpolation, size: [usize; 2]) -> FloatTensor<Self>;
+    /// Means over windows that divide the image into rows and columns.
+    fn adaptive_average_pool(x: FloatTensor<Self>, size: [usize; 2]) -> FloatTensor<Self>;
+
+    /// Interpolation to rows and columns.
+    fn resample(x: FloatTensor<Self>, resize: Resize, size: [usize; 2]) -> FloatTensor<Self>;
+}
+
+/// How pixels between pixels are made up, and where they lie.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Resize {
+    pub(super) interpolation: Interpolation,
+    pub(super) alignment: Alignment,
 }
 
 impl ResolutionOps for Flex {
@@ -24,11 +37,16 @@ impl ResolutionOps for Flex {
         pooled(&pooling, &Image::of(x)).into_tensor()
     }
 
-    fn resample(x: FlexTensor, interpolation: Interpolation, size: [usize; 2]) -> FlexTensor {
+    fn adaptive_average_pool(x: FlexTensor, size: [usize; 2]) -> FlexTensor {
         let x = Image::of(x);
         let layout = sized(x.layout(), size);
-        Image::new(layout, |y| resize(interpolation, Alignment::Edges, &x.layout(), x.values(), &layout, y))
-            .into_tensor()
+        Image::new(layout, |y| adaptive_average_pool(&x.layout(), x.values(), &layout, y)).into_tensor()
+    }
+
+    fn resample(x: FlexTensor, Resize { interpolation, alignment }: Resize, size: [usize; 2]) -> FlexTensor {
+        let x = Image::of(x);
+        let layout = sized(x.layout(), size);
+        Image::new(layout, |y| resize(interpolation, alignment, &x.layout(), x.values(), &layout, y)).into_tensor()
     }
 }
 
@@ -43,13 +61,24 @@ impl<C: CheckpointStrategy> ResolutionOps for Autodiff<Flex, C> {
         }
     }
 
-    fn resample(x: FloatTensor<Self>, interpolation: Interpolation, size: [usize; 2]) -> FloatTensor<Self> {
+    fn adaptive_average_pool(x: FloatTensor<Self>, size: [usize; 2]) -> FloatTensor<Self> {
         let (x, node) = x.into_parts();
         let x = Image::of(x);
         let layout = x.layout();
-        let y = Flex::resample(x.into_tensor(), interpolation, size);
+        let y = Flex::adaptive_average_pool(x.into_tensor(), size);
+        match AdaptiveAveragePoolBackward.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish(layout, y),
+            OpsKind::UnTracked(prepared) => prepared.finish(y),
+        }
+    }
+
+    fn resample(x: FloatTensor<Self>, resize: Resize, size: [usize; 2]) -> FloatTensor<Self> {
+        let (x, node) = x.into_parts();
+        let x = Image::of(x);
+        let layout = x.layout();
+        let y = Flex::resample(x.into_tensor(), resize, size);
         match ResampleBackward.prepare::<C>([node]).compute_bound().stateful() {
-            OpsKind::Tracked(prepared) => prepared.finish((interpolation, layout), y),
+            OpsKind::Tracked(prepared) => prepared.finish((resize, layout), y),
             OpsKind::UnTracked(prepared) => prepared.finish(y),
         }
     }
@@ -72,17 +101,33 @@ impl Backward<Flex, 1> for MaxPoolBackward {
 }
 
 #[derive(Debug)]
+struct AdaptiveAveragePoolBackward;
+
+impl Backward<Flex, 1> for AdaptiveAveragePoolBackward {
+    /// The layout of the input.
+    type State = Layout;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let layout = ops.state;
+        let dy = Image::of(grads.consume::<Flex>(&ops.node));
+        let [Some(node)] = ops.parents else { return };
+        let dx = Image::new(layout, |dx| adaptive_average_pool_gradient(dy.view(), &layout, dx));
+        grads.register::<Flex>(node.id, dx.into_tensor());
+    }
+}
+
+#[derive(Debug)]
 struct ResampleBackward;
 
 impl Backward<Flex, 1> for ResampleBackward {
     /// With the layout of the input.
-    type State = (Interpolation, Layout);
+    type State = (Resize, Layout);
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let (interpolation, layout) = ops.state;
+        let (Resize { interpolation, alignment }, layout) = ops.state;
         let dy = Image::of(grads.consume::<Flex>(&ops.node));
         let [Some(node)] = ops.parents else { return };
-        let dx = Image::new(layout, |dx| resize_gradient(interpolation, Alignment::Edges, dy.view(), &layout, dx));
+        let dx = Image::new(layout, |dx| resize_gradient(interpolation, alignment, dy.view(), &layout, dx));
         grads.register::<Flex>(node.id, dx.into_tensor());
     }
 }
