@@ -7,12 +7,18 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Initializer, PaddingConfig2d};
 use burn::tensor::Device;
 
+mod aspp;
+mod conv_norm;
 mod double_conv;
 mod resample;
+mod separable;
 
+pub use aspp::{Aspp, AsppConfig};
+pub use conv_norm::ConvNorm;
 pub use double_conv::{DoubleConv, DoubleConvConfig};
-pub use resample::{Upsampling, resize, upsample};
+pub use resample::{Upsampling, resize, resize_corners, upsample};
 pub(crate) use resample::{crop, pad_mirror};
+pub use separable::{Conv3x3, Conv3x3Config};
 
 /// A convolution with bias that keeps the size of its input (odd `kernel`).
 pub fn conv2d(channels_in: usize, channels_out: usize, kernel: usize, device: &Device) -> Conv2d {

@@ -5,7 +5,11 @@ use burn::tensor::{Device, Tensor};
 use crate::encoder::Features;
 use crate::family::{FamilyError, Level, family};
 
+pub mod deeplab_v3;
+pub mod deeplab_v3_plus;
 pub mod fcn;
+pub mod pspnet;
+pub mod segformer;
 pub mod unet;
 
 /// What a decoder hands on.
@@ -24,6 +28,57 @@ impl Output {
             Self::Features(level) | Self::Scores(level) => level,
         }
     }
+}
+
+/// Refuses options that are 0.
+fn at_least_one(member: &'static str, options: &[(&'static str, usize)]) -> Result<(), FamilyError> {
+    let zero = options.iter().find(|(_, value)| *value == 0);
+    zero.map_or(Ok(()), |(option, _)| {
+        Err(FamilyError::Option {
+            member,
+            option,
+            value: "0".into(),
+            reason: "it has to be at least 1".into(),
+            nearest: format!("{option} = 1"),
+        })
+    })
+}
+
+/// Refuses strides that encoders are not dilated for.
+fn check_output_stride(member: &'static str, stride: usize) -> Result<(), FamilyError> {
+    let nearest = [8, 16, 32].into_iter().min_by_key(|possible| stride.abs_diff(*possible));
+    match nearest {
+        Some(nearest) if nearest != stride => Err(FamilyError::Option {
+            member,
+            option: "output_stride",
+            value: stride.to_string(),
+            reason: "encoders end at stride 8, 16 or 32".into(),
+            nearest: format!("output_stride = {nearest}"),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The deepest level of each stride from 4 on, finest first: what pyramids are built from.
+fn pyramid(levels: &[Level]) -> Vec<usize> {
+    let mut strides: Vec<usize> = levels.iter().map(|level| level.stride).filter(|stride| *stride >= 4).collect();
+    strides.sort();
+    strides.dedup();
+    strides.into_iter().filter_map(|stride| Level::find(levels, stride)).collect()
+}
+
+/// The deepest level of a stride.
+fn required(decoder: &'static str, levels: &[Level], stride: usize) -> Result<usize, FamilyError> {
+    Level::find(levels, stride).ok_or_else(|| FamilyError::Pair {
+        decoder,
+        reason: format!("it needs features of stride {stride}, but the encoder has strides {}", Level::strides(levels)),
+        nearest: format!("an encoder with features of stride {stride}, such as `resnet`"),
+    })
+}
+
+/// The deepest level of the coarsest stride.
+fn coarsest(levels: &[Level]) -> usize {
+    Level::find(levels, Level::coarsest(levels)).unwrap_or_default()
 }
 
 family! {
@@ -59,5 +114,13 @@ family! {
         "unet" => Unet(unet::UnetConfig, unet::Unet),
         /// Fully convolutional network 32s, 16s or 8s: class scores of several strides, upsampled and added (2015)
         "fcn" => Fcn(fcn::FcnConfig, fcn::Fcn),
+        /// Pyramid scene parsing: means over 1, 2, 3 and 6 parts of the map (2017)
+        "pspnet" => Pspnet(pspnet::PspnetConfig, pspnet::Pspnet),
+        /// DeepLabV3: atrous spatial pyramid pooling with image pooling (2017)
+        "deeplab_v3" => DeeplabV3(deeplab_v3::DeeplabV3Config, deeplab_v3::DeeplabV3),
+        /// DeepLabV3+: separable atrous pyramid, sharpened by features of stride 4 (2018)
+        "deeplab_v3_plus" => DeeplabV3Plus(deeplab_v3_plus::DeeplabV3PlusConfig, deeplab_v3_plus::DeeplabV3Plus),
+        /// SegFormer's decoder: each level through one linear layer, upsampled and fused (2021)
+        "segformer" => Segformer(segformer::SegformerConfig, segformer::Segformer),
     }
 }

@@ -40,6 +40,11 @@ impl Features {
     pub fn new(maps: Vec<Tensor<4>>) -> Self {
         Self { indices: vec![None; maps.len()], maps }
     }
+
+    /// The maps of some levels, in the order of `levels`; the others are dropped.
+    pub fn take(self, levels: &[usize]) -> Vec<Tensor<4>> {
+        levels.iter().map(|&level| self.maps[level].clone()).collect()
+    }
 }
 
 family! {

@@ -29,6 +29,16 @@ pub fn resize(x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     if [height, width] == size { x } else { ops::resample(x, InterpolateMode::Bilinear, size) }
 }
 
+/// Bilinear resizing to a size in pixels, with the centres of the corner pixels kept in place (`align_corners = true` in
+/// PyTorch).
+///
+/// # Shapes
+/// As [`resize`].
+pub fn resize_corners(x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
+    let [_, _, height, width] = x.dims();
+    if [height, width] == size { x } else { ops::resample_corners(x, InterpolateMode::Bilinear, size) }
+}
+
 /// Doubles height and width without parameters: `bilinear` or by repetition.
 ///
 /// # Shapes
