@@ -38,7 +38,7 @@ pub use error::PlanError;
 pub use image::Layout;
 pub use isa::Isa;
 pub use memory::{Buffer, bits, bits_mut, release_memory};
-pub use norm::{BatchNorm, Statistics};
+pub use norm::{BatchNorm, GroupNorm, Statistics};
 pub use operands::Precision;
 pub use pooling::{
     Divisor, Pooling, adaptive_average_pool, adaptive_average_pool_gradient, average_pool, average_pool_gradient,

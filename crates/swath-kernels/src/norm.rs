@@ -12,6 +12,10 @@ use crate::shared::SharedMut;
 use crate::simd::{Kernel, Simd};
 use crate::threads::parallel;
 
+mod group;
+
+pub use group::GroupNorm;
+
 /// Pixels whose sums are taken in single precision before they are added in double.
 const CHUNK: usize = 1024;
 

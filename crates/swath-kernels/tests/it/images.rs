@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use swath_kernels::{
-    Activation, Alignment, BatchNorm, Divisor, Interpolation, Layout, Pooling, adaptive_average_pool,
+    Activation, Alignment, BatchNorm, Divisor, GroupNorm, Interpolation, Layout, Pooling, adaptive_average_pool,
     adaptive_average_pool_gradient, add, average_pool, average_pool_gradient, copy, max_pool, max_pool_gradient, pack,
     relu_gradient, resize, resize_gradient, unpack,
 };
@@ -114,6 +114,55 @@ fn batch_norm_by_its_definition() {
         let (y, dx) = (planes(&layout, &y), planes(&layout, &dx));
         assert!(error(&y, &expected_y) < 3e-5, "{}", error(&y, &expected_y));
         assert!(error(&dx, &expected_dx) < 1e-3, "{}", error(&dx, &expected_dx));
+    }
+}
+
+#[test]
+fn group_norm_by_its_definition() {
+    let layout = Layout::new(2, 11, 13, 20);
+    let wide = layout.within(48);
+    let mut random = Random::new(15);
+    // Means far from 0 must not cost digits.
+    let x: Vec<f32> = random.image(&layout).iter().map(|value| value + 50.0).collect();
+    let (gamma, beta, dy) = (random.values(20), random.values(20), random.image(&wide));
+    for (groups, relu) in [(1, false), (5, false), (5, true), (20, true)] {
+        let norm = GroupNorm { groups, gamma: &gamma, beta: &beta, epsilon: 1e-5, relu };
+        let (mut y, mut dx) = (zeros(&wide), zeros(&layout));
+        norm.forward((&layout, &x), &wide, &mut y);
+        let (dgamma, dbeta) = norm.backward((&layout, &x), (&wide, &dy), &layout, &mut dx);
+
+        let (wide_x, wide_dy) = (planes(&layout, &x), planes(&wide, &dy));
+        let (area, size) = (11 * 13, 11 * 13 * 20 / groups);
+        let (mut expected_y, mut expected_dx) = (vec![0.0; wide_x.len()], vec![0.0; wide_x.len()]);
+        let (mut by_gamma, mut by_beta) = (vec![0.0; 20], vec![0.0; 20]);
+        for start in (0..wide_x.len()).step_by(size) {
+            let (indices, count) = (start..start + size, size as f64);
+            let mean = indices.clone().map(|i| wide_x[i]).sum::<f64>() / count;
+            let variance = indices.clone().map(|i| (wide_x[i] - mean).powi(2)).sum::<f64>() / count;
+            let inverse = 1.0 / (variance + 1e-5).sqrt();
+            let channel = |i: usize| i / area % 20;
+            let normal = |i: usize| (wide_x[i] - mean) * inverse;
+            let value = |i: usize| f64::from(gamma[channel(i)]) * normal(i) + f64::from(beta[channel(i)]);
+            let passed = |i: usize| if relu && value(i) <= 0.0 { 0.0 } else { wide_dy[i] };
+            let scaled = |i: usize| f64::from(gamma[channel(i)]) * passed(i);
+            let total = indices.clone().map(scaled).sum::<f64>() / count;
+            let product = indices.clone().map(|i| scaled(i) * normal(i)).sum::<f64>() / count;
+            for i in indices {
+                expected_y[i] = if relu { value(i).max(0.0) } else { value(i) };
+                expected_dx[i] = inverse * (scaled(i) - total - normal(i) * product);
+                by_gamma[channel(i)] += passed(i) * normal(i);
+                by_beta[channel(i)] += passed(i);
+            }
+        }
+        let close = |found: &[f64], expected: &[f64], most: f64| {
+            let error = error(found, expected);
+            assert!(error < most, "{groups} groups: an error of {error}");
+        };
+        close(&planes(&wide, &y), &expected_y, 3e-5);
+        close(&planes(&layout, &dx), &expected_dx, 1e-3);
+        let double = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<f64>>();
+        close(&double(dgamma), &by_gamma, 1e-4);
+        close(&double(dbeta), &by_beta, 1e-4);
     }
 }
 
