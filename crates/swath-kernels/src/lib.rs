@@ -11,16 +11,19 @@ mod depthwise;
 mod elementwise;
 mod epilogue;
 mod error;
+mod functions;
 mod gather;
 mod gemm;
 mod image;
 mod isa;
+mod layer_norm;
 mod memory;
 mod norm;
 mod operands;
 mod panels;
 mod pixels;
 mod pooling;
+mod product;
 mod resize;
 mod shared;
 mod simd;
@@ -35,8 +38,10 @@ pub use convolution::{Convolution, Filter, Method, Plan, WeightGradient, bias_gr
 pub use elementwise::{activate, add, relu_gradient};
 pub use epilogue::{Activation, Bias, Epilogue};
 pub use error::PlanError;
+pub use functions::{Function, map, map_gradient};
 pub use image::Layout;
 pub use isa::Isa;
+pub use layer_norm::LayerNorm;
 pub use memory::{Buffer, bits, bits_mut, release_memory};
 pub use norm::{BatchNorm, GroupNorm, Statistics};
 pub use operands::Precision;
@@ -44,6 +49,7 @@ pub use pooling::{
     Divisor, Pooling, adaptive_average_pool, adaptive_average_pool_gradient, average_pool, average_pool_gradient,
     max_pool, max_pool_gradient, max_pool_gradient_by_indices, max_pool_with_indices, unpool, unpool_gradient,
 };
+pub use product::multiply;
 pub use resize::{Alignment, Interpolation, resize, resize_gradient};
 pub use threads::{parallel, parallel_chunks, set_threads, threads};
 pub use transfer::{copy, pack, unpack};

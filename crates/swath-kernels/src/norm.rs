@@ -159,7 +159,7 @@ fn statistics(layout: &Layout, x: Source) -> Statistics {
 
 /// Two sums for each channel over all pixels: chunks in single precision by kernels that write `[2][width]` floats, then
 /// in order in double. Chunks do not depend on the number of threads.
-fn channel_sums<K: Kernel>(
+pub(crate) fn channel_sums<K: Kernel>(
     layout: &Layout,
     of_chunk: impl Fn(std::ops::Range<usize>, *mut f32) -> K + Sync,
 ) -> [Vec<f64>; 2] {

@@ -67,6 +67,7 @@ pub(crate) unsafe trait Simd: Copy + 'static {
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
     /// `a b + c`
     unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `c - a b`
@@ -77,6 +78,8 @@ pub(crate) unsafe trait Simd: Copy + 'static {
     unsafe fn select_nan(a: Self::V, yes: Self::V, no: Self::V) -> Self::V;
     /// `max(a, 0)`; NaN stays NaN.
     unsafe fn relu(a: Self::V) -> Self::V;
+    /// `2^n` for whole numbers from -126 to 127.
+    unsafe fn power_of_two(n: Self::V) -> Self::V;
     /// Whether a float is NaN.
     unsafe fn any_nan(a: Self::V) -> bool;
 

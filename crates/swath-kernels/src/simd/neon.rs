@@ -28,6 +28,7 @@ unsafe impl Simd for Neon {
         add(a: float32x4_t, b: float32x4_t) -> float32x4_t = vaddq_f32(a, b);
         sub(a: float32x4_t, b: float32x4_t) -> float32x4_t = vsubq_f32(a, b);
         mul(a: float32x4_t, b: float32x4_t) -> float32x4_t = vmulq_f32(a, b);
+        div(a: float32x4_t, b: float32x4_t) -> float32x4_t = vdivq_f32(a, b);
         mul_add(a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t = vfmaq_f32(c, a, b);
         neg_mul_add(a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t = vfmsq_f32(c, a, b);
         select_greater(a: float32x4_t, b: float32x4_t, yes: float32x4_t, no: float32x4_t) -> float32x4_t =
@@ -36,6 +37,10 @@ unsafe impl Simd for Neon {
             vbslq_f32(vceqq_f32(a, a), no, yes);
         // Gives NaN where one operand is NaN.
         relu(a: float32x4_t) -> float32x4_t = vmaxq_f32(a, vdupq_n_f32(0.0));
+        power_of_two(n: float32x4_t) -> float32x4_t = {
+            let exponent = vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127));
+            vreinterpretq_f32_s32(vshlq_n_s32::<23>(exponent))
+        };
         any_nan(a: float32x4_t) -> bool = vminvq_u32(vceqq_f32(a, a)) == 0;
         first(pairs: float32x4_t) -> float32x4_t =
             vreinterpretq_f32_u32(vshlq_n_u32::<16>(vreinterpretq_u32_f32(pairs)));

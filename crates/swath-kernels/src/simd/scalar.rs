@@ -46,6 +46,10 @@ unsafe impl Simd for Scalar {
         a * b
     }
     #[inline(always)]
+    unsafe fn div(a: f32, b: f32) -> f32 {
+        a / b
+    }
+    #[inline(always)]
     unsafe fn mul_add(a: f32, b: f32, c: f32) -> f32 {
         a * b + c
     }
@@ -64,6 +68,10 @@ unsafe impl Simd for Scalar {
     #[inline(always)]
     unsafe fn relu(a: f32) -> f32 {
         if a < 0.0 { 0.0 } else { a }
+    }
+    #[inline(always)]
+    unsafe fn power_of_two(n: f32) -> f32 {
+        f32::from_bits(((n as i32 + 127) as u32) << 23)
     }
     #[inline(always)]
     unsafe fn any_nan(a: f32) -> bool {

@@ -46,6 +46,7 @@ macro_rules! avx512 {
                 add(a: __m512, b: __m512) -> __m512 = _mm512_add_ps(a, b);
                 sub(a: __m512, b: __m512) -> __m512 = _mm512_sub_ps(a, b);
                 mul(a: __m512, b: __m512) -> __m512 = _mm512_mul_ps(a, b);
+                div(a: __m512, b: __m512) -> __m512 = _mm512_div_ps(a, b);
                 mul_add(a: __m512, b: __m512, c: __m512) -> __m512 = _mm512_fmadd_ps(a, b, c);
                 neg_mul_add(a: __m512, b: __m512, c: __m512) -> __m512 = _mm512_fnmadd_ps(a, b, c);
                 select_greater(a: __m512, b: __m512, yes: __m512, no: __m512) -> __m512 =
@@ -54,6 +55,7 @@ macro_rules! avx512 {
                     _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a), no, yes);
                 // The second operand is the result where one is NaN.
                 relu(a: __m512) -> __m512 = _mm512_max_ps(_mm512_setzero_ps(), a);
+                power_of_two(n: __m512) -> __m512 = _mm512_scalef_ps(_mm512_set1_ps(1.0), n);
                 any_nan(a: __m512) -> bool = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a) != 0;
                 first(pairs: __m512) -> __m512 = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_castps_si512(pairs)));
                 second(pairs: __m512) -> __m512 =
@@ -120,6 +122,7 @@ unsafe impl Simd for Avx2 {
         add(a: __m256, b: __m256) -> __m256 = _mm256_add_ps(a, b);
         sub(a: __m256, b: __m256) -> __m256 = _mm256_sub_ps(a, b);
         mul(a: __m256, b: __m256) -> __m256 = _mm256_mul_ps(a, b);
+        div(a: __m256, b: __m256) -> __m256 = _mm256_div_ps(a, b);
         mul_add(a: __m256, b: __m256, c: __m256) -> __m256 = _mm256_fmadd_ps(a, b, c);
         neg_mul_add(a: __m256, b: __m256, c: __m256) -> __m256 = _mm256_fnmadd_ps(a, b, c);
         select_greater(a: __m256, b: __m256, yes: __m256, no: __m256) -> __m256 =
@@ -128,6 +131,10 @@ unsafe impl Simd for Avx2 {
             _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a));
         // The second operand is the result where one is NaN.
         relu(a: __m256) -> __m256 = _mm256_max_ps(_mm256_setzero_ps(), a);
+        power_of_two(n: __m256) -> __m256 = {
+            let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
+        };
         any_nan(a: __m256) -> bool = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_UNORD_Q>(a, a)) != 0;
         first(pairs: __m256) -> __m256 = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_castps_si256(pairs)));
         second(pairs: __m256) -> __m256 =

@@ -4,5 +4,6 @@ mod convolution;
 mod gradient;
 mod images;
 mod indices;
+mod pointwise;
 mod support;
 mod threads;
