@@ -4,7 +4,7 @@
 //! as come. Members of the family need nothing for it: what they compute is seen operation by operation.
 //!
 //! ```text
-//! Segmenter -> capture -> translate -> fold, fuse -> place -> arena -> program
+//! Segmenter -> capture -> translate -> recognize -> fold, fuse -> place -> arena -> program
 //! ```
 //!
 //! | file | what |
@@ -12,6 +12,7 @@
 //! | `capture` | the operations of a forward pass, without those that nothing needs |
 //! | `translate` | from Burn's operations to those that have a form here |
 //! | `graph` | the operations, and the values between them |
+//! | `recognize` | several operations that have one form together |
 //! | `fold`, `fuse` | batch normalization into weights; sums and activations into convolutions |
 //! | `place` | which values lie within wider ones, so that concatenations move nothing |
 //! | `arena` | where values lie in one block of memory |
@@ -28,6 +29,7 @@ mod graph;
 mod interpret;
 mod place;
 mod program;
+mod recognize;
 mod translate;
 
 #[cfg(test)]

@@ -7,13 +7,32 @@
 
 use burn::nn::BatchNorm;
 use burn::nn::conv::{Conv2d, ConvTranspose2d};
-use burn::tensor::activation::relu;
-use burn::tensor::module::{adaptive_avg_pool2d, interpolate, max_pool2d, max_pool2d_with_indices};
-use burn::tensor::ops::{InterpolateMode, InterpolateOptions, MaxPoolOptions};
-use burn::tensor::{IndexingUpdateOp, Int, Tensor};
+use burn::tensor::activation::{gelu, relu, sigmoid, silu};
+use burn::tensor::module::{
+    adaptive_avg_pool2d, attention as burn_attention, interpolate, max_pool2d, max_pool2d_with_indices,
+};
+use burn::tensor::ops::{AttentionModuleOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions};
+use burn::tensor::{IndexingUpdateOp, Int, Tensor, TensorData};
 
 #[cfg(feature = "cpu")]
 mod kernels;
+
+/// A function of single values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// `x`
+    Identity,
+    /// `max(x, 0)`
+    Relu,
+    /// `min(max(x, 0), 6)`
+    Relu6,
+    /// `1 / (1 + exp(-x))`
+    Sigmoid,
+    /// `x sigmoid(x)`
+    Silu,
+    /// `x (1 + erf(x / sqrt(2))) / 2`
+    Gelu,
+}
 
 /// A convolution with its bias, if it has one.
 ///
@@ -63,6 +82,90 @@ pub fn conv_norm_relu(conv: &Conv2d, norm: &BatchNorm, x: Tensor<4>) -> Tensor<4
         return kernels::convolve_normalize(conv, shape, norm, true, x);
     }
     relu(norm.forward(conv.forward(x)))
+}
+
+/// `activation(norm(conv(x)))`, see [`conv_norm`].
+///
+/// # Shapes
+/// As [`conv`].
+pub fn conv_norm_activate(conv: &Conv2d, norm: &BatchNorm, activation: Activation, x: Tensor<4>) -> Tensor<4> {
+    match activation {
+        Activation::Relu => conv_norm_relu(conv, norm, x),
+        activation => activate(activation, conv_norm(conv, norm, x)),
+    }
+}
+
+/// An activation by itself.
+///
+/// # Shapes
+/// All `[batch, channels, h, w]`.
+pub fn activate(activation: Activation, x: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if let Some(function) = kernels::function(activation, &x) {
+        return kernels::map(x, function);
+    }
+    match activation {
+        Activation::Identity => x,
+        Activation::Relu => relu(x),
+        Activation::Relu6 => x.clamp(0.0, 6.0),
+        Activation::Sigmoid => sigmoid(x),
+        Activation::Silu => silu(x),
+        Activation::Gelu => gelu(x),
+    }
+}
+
+/// `(x - mean) / sqrt(variance + epsilon) gamma + beta`, with mean and variance of each pixel over its channels.
+///
+/// # Shapes
+/// - `gamma`, `beta`: `[channels]`
+/// - `x` and output: `[batch, channels, h, w]`
+pub fn layer_norm(gamma: Tensor<1>, beta: Tensor<1>, epsilon: f64, x: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if kernels::serve(&x) {
+        return kernels::layer_norm(x, gamma, beta, epsilon);
+    }
+    let channels = [1, gamma.dims()[0], 1, 1];
+    let x = x.clone() - x.mean_dim(1);
+    let variance = (x.clone() * x.clone()).mean_dim(1);
+    x / variance.add_scalar(epsilon).sqrt() * gamma.reshape(channels) + beta.reshape(channels)
+}
+
+/// Each channel times its own number.
+///
+/// # Shapes
+/// - `scale`: `[channels]`
+/// - `x` and output: `[batch, channels, h, w]`
+pub fn scale_channels(scale: Tensor<1>, x: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if kernels::serve(&x) {
+        return kernels::scale_channels(x, scale);
+    }
+    let channels = scale.dims()[0];
+    x * scale.reshape([1, channels, 1, 1])
+}
+
+/// `a b`, where `b` may have one pixel that all pixels of `a` share.
+///
+/// # Shapes
+/// - `a` and output: `[batch, channels, h, w]`
+/// - `b`: the same, or `[batch, channels, 1, 1]`
+pub fn multiply(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if kernels::serve(&a) && kernels::serve(&b) {
+        return kernels::multiply(a, b);
+    }
+    a * b
+}
+
+/// `softmax(query keyᵗ / sqrt(size) + bias) value` in each head.
+///
+/// # Shapes
+/// - `query`: `[batch, heads, queries, size]`
+/// - `key`, `value`: `[batch, heads, keys, size]`
+/// - `bias`: `[batch or 1, heads, queries, keys]`
+/// - output: `[batch, heads, queries, size]`
+pub fn attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>, bias: Option<Tensor<4>>) -> Tensor<4> {
+    burn_attention(query, key, value, None, bias, AttentionModuleOptions::default())
 }
 
 /// A transposed convolution with its bias, if it has one.
@@ -134,6 +237,24 @@ pub fn adaptive_average_pool(x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
         return kernels::adaptive_average_pool(x, size);
     }
     adaptive_avg_pool2d(x, size)
+}
+
+/// Pixel `[row, col]` of the output is pixel `[rows[row], cols[col]]` of `x`.
+///
+/// # Shapes
+/// - `x`: `[batch, channels, h, w]`
+/// - output: `[batch, channels, rows.len(), cols.len()]`
+pub fn take(x: Tensor<4>, rows: &[usize], cols: &[usize]) -> Tensor<4> {
+    let [_, _, height, width] = x.dims();
+    let along = |x: Tensor<4>, axis: usize, size: usize, places: &[usize]| {
+        if places.iter().copied().eq(0..size) {
+            return x;
+        }
+        let index: Vec<i64> = places.iter().map(|&place| place as i64).collect();
+        let index = Tensor::<1, Int>::from_data(TensorData::new(index, [places.len()]), &x.device());
+        x.select(axis, index)
+    };
+    along(along(x, 2, height, rows), 3, width, cols)
 }
 
 /// Interpolation to a size in pixels, with half-pixel centres (`align_corners = false` in PyTorch).

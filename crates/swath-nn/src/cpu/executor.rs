@@ -11,6 +11,7 @@ use super::fold::fold_scales;
 use super::fuse::{fuse_activations, fuse_sums};
 use super::graph::Size;
 use super::program::{Filters, Program};
+use super::recognize::recognize;
 use super::translate::translate;
 use crate::precision::Precision;
 use crate::segmenter::Segmenter;
@@ -101,6 +102,7 @@ pub(super) fn compile(
     filters: &mut Filters,
 ) -> Result<Program, ExecutorError> {
     let mut graph = translate(captured, input)?;
+    recognize(&mut graph);
     fold_scales(&mut graph);
     fuse_sums(&mut graph);
     fuse_activations(&mut graph);

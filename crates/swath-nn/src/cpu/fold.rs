@@ -7,7 +7,7 @@ use swath_kernels::{Activation, Convolution};
 
 use super::graph::{ConvolutionOp, Graph, Op};
 
-/// Folds every scaling into the convolution before it. Where there is none, or others read its result too, the scaling itself
+/// Folds every scaling into the convolution or layer normalization before it. Where there is none, or others read its result too, the scaling itself
 /// becomes a convolution, with one weight for each channel.
 pub(super) fn fold_scales(graph: &mut Graph) {
     let mut position = 0;
@@ -17,6 +17,17 @@ pub(super) fn fold_scales(graph: &mut Graph) {
             continue;
         };
         let (scale, shift) = (std::mem::take(scale), std::mem::take(shift));
+        if let Some(norm) = norm_before(graph, position) {
+            let outputs = graph.nodes.remove(position).outputs;
+            let node = &mut graph.nodes[norm];
+            if let Op::LayerNorm(op) = &mut node.op {
+                op.gamma.iter_mut().zip(&scale).for_each(|(gamma, scale)| *gamma *= scale);
+                let parameters = scale.iter().zip(&shift);
+                op.beta.iter_mut().zip(parameters).for_each(|(beta, (scale, shift))| *beta = *beta * scale + shift);
+            }
+            node.outputs = outputs;
+            continue;
+        }
         let open = graph.open_convolution(graph.nodes[position].inputs[0]);
         // One with an addend would have to scale that too.
         match open.filter(|&convolution| graph.nodes[convolution].inputs.len() == 1) {
@@ -34,6 +45,13 @@ pub(super) fn fold_scales(graph: &mut Graph) {
             }
         }
     }
+}
+
+/// The layer normalization that a scaling follows, when nothing else reads its result.
+fn norm_before(graph: &Graph, scaling: usize) -> Option<usize> {
+    let input = graph.nodes[scaling].inputs[0];
+    let norm = graph.producer(input).filter(|_| graph.uses(input) == 1)?;
+    matches!(graph.nodes[norm].op, Op::LayerNorm(_)).then_some(norm)
 }
 
 fn fold(op: &mut ConvolutionOp, scale: &[f64], shift: &[f64]) {

@@ -2,7 +2,7 @@
 
 use burn::backend::ir::OperationIr;
 use burn::tensor::{TensorData, TensorId};
-use swath_kernels::{Activation, Alignment, Convolution, Divisor, Interpolation, Pooling};
+use swath_kernels::{Activation, Alignment, Convolution, Divisor, Function, Interpolation, Pooling};
 
 /// A value: an image, or something else that only Burn's own operations know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,6 +44,12 @@ pub(super) enum Op {
     Scale { scale: Vec<f64>, shift: Vec<f64> },
     /// An elementwise function.
     Activate(Activation),
+    /// An elementwise function that convolutions do not compute on the way.
+    Map(Function),
+    /// The product of two images, or of an image and one pixel.
+    Multiply,
+    /// Each pixel normalized over its channels, then scaled and shifted.
+    LayerNorm(Box<LayerNormOp>),
     /// The sum of two images, and a function of it.
     Add(Activation),
     /// The greatest value of each window.
@@ -87,6 +93,15 @@ pub(super) struct ConvolutionOp {
     /// One value for each output channel.
     pub(super) bias: Vec<f64>,
     pub(super) activation: Activation,
+}
+
+/// A layer normalization with its parameters.
+#[derive(Debug)]
+pub(super) struct LayerNormOp {
+    /// One value for each channel.
+    pub(super) gamma: Vec<f64>,
+    pub(super) beta: Vec<f64>,
+    pub(super) epsilon: f64,
 }
 
 /// A computation from one image to one value.

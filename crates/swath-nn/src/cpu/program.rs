@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use burn::tensor::TensorData;
 use swath_kernels::{
-    Activation, Alignment, Bias, Convolution, Divisor, Epilogue, Filter, Interpolation, Layout, Method, Plan,
-    PlanError, Pooling, activate, adaptive_average_pool, add, average_pool, bits, bits_mut, copy, max_pool,
-    max_pool_with_indices, pack, parallel_chunks, resize, unpack, unpool,
+    Activation, Alignment, Bias, Convolution, Divisor, Epilogue, Filter, Function, Interpolation, LayerNorm, Layout,
+    Method, Plan, PlanError, Pooling, activate, adaptive_average_pool, add, average_pool, bits, bits_mut, copy, map,
+    max_pool, max_pool_with_indices, multiply, pack, parallel_chunks, resize, unpack, unpool,
 };
 
 use super::arena::{Tenant, arrange, split};
@@ -54,6 +54,9 @@ enum Step {
 enum ImageOp {
     Convolution { plan: Box<Plan>, filter: Arc<Filter>, bias: Bias, activation: Activation },
     Activate(Activation),
+    Map(Function),
+    Multiply,
+    LayerNorm { gamma: Vec<f32>, beta: Vec<f32>, epsilon: f64 },
     Add(Activation),
     MaxPool(Pooling),
     Unpool,
@@ -174,6 +177,11 @@ impl ImageOp {
                 plan.run(a, filter, &Epilogue { bias: Some(bias), add, activation: *activation }, out);
             }
             ImageOp::Activate(activation) => activate((from, a), *activation, to, out),
+            ImageOp::Map(function) => map(*function, (from, a), to, out),
+            ImageOp::Multiply => multiply((from, a), (&second.layout, b), to, out),
+            ImageOp::LayerNorm { gamma, beta, epsilon } => {
+                LayerNorm { gamma, beta, epsilon: *epsilon }.forward((from, a), to, out);
+            }
             ImageOp::Add(activation) => add((from, a), (&second.layout, b), *activation, to, out),
             ImageOp::MaxPool(pooling) => max_pool(pooling, from, a, to, out),
             ImageOp::Unpool => unpool((from, a), bits(b), to, out),
@@ -324,6 +332,12 @@ impl Memory {
             }
             Op::Convolution(op) => self.convolution(&op, inputs[0], outputs[0], filters)?,
             Op::Activate(activation) => ImageOp::Activate(activation),
+            Op::Map(function) => ImageOp::Map(function),
+            Op::Multiply => ImageOp::Multiply,
+            Op::LayerNorm(op) => {
+                let single = |values: &[f64]| values.iter().map(|value| *value as f32).collect();
+                ImageOp::LayerNorm { gamma: single(&op.gamma), beta: single(&op.beta), epsilon: op.epsilon }
+            }
             Op::Add(activation) => ImageOp::Add(activation),
             Op::MaxPool(pooling) => ImageOp::MaxPool(pooling),
             Op::Unpool => ImageOp::Unpool,

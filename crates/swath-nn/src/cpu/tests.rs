@@ -1,6 +1,6 @@
 //! Programs against Burn's own forward pass.
 
-use burn::tensor::activation::{relu, sigmoid};
+use burn::tensor::activation::relu;
 use burn::tensor::module::{
     adaptive_avg_pool2d, avg_pool2d, batch_norm, conv_transpose2d, conv2d, interpolate, max_pool2d,
 };
@@ -16,6 +16,7 @@ use super::fold::fold_scales;
 use super::fuse::{fuse_activations, fuse_sums};
 use super::graph::{Graph, Op, Size};
 use super::program::{Filters, Program};
+use super::recognize::recognize;
 use super::translate::translate;
 use crate::ops;
 use crate::precision::Precision;
@@ -79,6 +80,7 @@ fn error(found: &[f32], expected: &[f32]) -> f64 {
 /// The graph of `forward` after all passes.
 fn graph(shape: [usize; 4], forward: impl Fn(&Device, Tensor<4>) -> Tensor<4>) -> Graph {
     let mut graph = translate(capture(shape, forward).unwrap(), size(shape)).unwrap();
+    recognize(&mut graph);
     fold_scales(&mut graph);
     fuse_sums(&mut graph);
     fuse_activations(&mut graph);
@@ -97,6 +99,9 @@ fn names(graph: &Graph) -> Vec<&'static str> {
         Op::Convolution(_) => "convolution",
         Op::Scale { .. } => "scale",
         Op::Activate(_) => "activate",
+        Op::Map(_) => "map",
+        Op::Multiply => "multiply",
+        Op::LayerNorm(_) => "layer norm",
         Op::Add(_) => "add",
         Op::MaxPool(_) => "max pool",
         Op::MaxPoolWithIndices(_) => "max pool with indices",
@@ -181,12 +186,41 @@ fn crops_and_mirrored_edges() {
 fn what_has_no_form_runs_on_burn_and_is_named() {
     let program = check([1, 3, 10, 12], |device, x| {
         let x = conv3(x, 20, 1, device);
-        let weights = sigmoid(x.clone().mean_dim(2).mean_dim(3));
+        let weights = x.clone().mean_dim(2).mean_dim(3).tanh();
         let scaled = x.clone() * weights.reshape([20, 1, 1]).unsqueeze();
         conv3(Tensor::cat(vec![x, scaled], 1), 5, 3, device)
     });
     let names: Vec<String> = program.fallbacks().collect();
-    assert!(names.iter().any(|name| name == "Sigmoid") && names.iter().any(|name| name == "Mul"), "{names:?}");
+    assert!(names.iter().any(|name| name == "MeanDim") && names.iter().any(|name| name == "Tanh"), "{names:?}");
+}
+
+#[test]
+fn activations_products_and_layer_norms_have_forms() {
+    let forward = |device: &Device, x: Tensor<4>| {
+        let vector = |seed| tensor([20], seed, device);
+        let x = ops::activate(ops::Activation::Silu, conv3(x, 20, 1, device));
+        let x = ops::scale_channels(vector(3), ops::layer_norm(vector(4), vector(5), 1e-6, x));
+        let weights = ops::activate(ops::Activation::Sigmoid, ops::adaptive_average_pool(x.clone(), [1, 1]));
+        ops::activate(ops::Activation::Gelu, ops::multiply(x.clone(), weights) * x)
+    };
+    assert_eq!(check([1, 3, 9, 7], forward).fallbacks().count(), 0);
+    let expected = ["convolution", "map", "layer norm", "adaptive average pool", "map", "multiply", "multiply", "map"];
+    assert_eq!(names(&graph([1, 3, 9, 7], forward)), expected);
+}
+
+/// What only looks like a layer normalization, or is read elsewhere too.
+#[test]
+fn other_quotients_stay() {
+    let centered = |x: Tensor<4>, axis: usize| x.clone() - x.mean_dim(axis);
+    let norm = |x: Tensor<4>| x.clone() / ((x.clone() * x).mean_dim(1) + 0.1).sqrt();
+    let program = check([1, 6, 5, 7], |_, x| norm(centered(x, 2)));
+    assert!(program.fallbacks().any(|name| name == "Div"));
+    let program = check([1, 6, 5, 7], |_, x| {
+        let x = centered(x, 1);
+        norm(x.clone()) + x
+    });
+    let names: Vec<String> = program.fallbacks().collect();
+    assert!(!names.iter().any(|name| name == "Div") && names.iter().any(|name| name == "Sub"), "{names:?}");
 }
 
 #[test]

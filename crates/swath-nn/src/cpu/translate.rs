@@ -9,7 +9,7 @@ use burn::backend::ir::{
     TensorIr,
 };
 use burn::tensor::{DType, IndexingUpdateOp, TensorData, TensorId};
-use swath_kernels::{Activation, Alignment, Convolution, Divisor, Interpolation, Pooling};
+use swath_kernels::{Activation, Alignment, Convolution, Divisor, Function, Interpolation, Pooling};
 
 use super::ExecutorError;
 use super::capture::Captured;
@@ -87,6 +87,13 @@ impl Translator {
             OperationIr::Activation(ActivationOperationIr::Relu(relu)) => {
                 Some((Op::Activate(Activation::Relu), vec![self.image(&relu.input)?]))
             }
+            OperationIr::Activation(ActivationOperationIr::Sigmoid(sigmoid)) => {
+                Some((Op::Map(Function::Sigmoid), vec![self.image(&sigmoid.input)?]))
+            }
+            OperationIr::Activation(ActivationOperationIr::Gelu(gelu)) => {
+                Some((Op::Map(Function::Gelu), vec![self.image(&gelu.input)?]))
+            }
+            OperationIr::NumericFloat(_, NumericOperationIr::Mul(mul)) => self.multiply(mul),
             OperationIr::NumericFloat(_, NumericOperationIr::Clamp(clamp)) => self.clamp(clamp),
             OperationIr::NumericFloat(_, NumericOperationIr::Add(add)) => self.add(add),
             OperationIr::BaseFloat(BaseOperationIr::Cat(cat)) => self.concatenate(cat),
@@ -281,7 +288,30 @@ impl Translator {
         Some((Op::Activate(Activation::Relu6), vec![self.image(&clamp.tensor)?]))
     }
 
+    fn multiply(&mut self, mul: &BinaryOpIr) -> Option<(Op, Vec<Value>)> {
+        let a = self.image(&mul.lhs)?;
+        if let Some(scale) = self.channel_constants(&mul.rhs, &mul.lhs) {
+            let shift = vec![0.0; scale.len()];
+            return Some((Op::Scale { scale, shift }, vec![a]));
+        }
+        let b = self.image(&mul.rhs)?;
+        let (size, other) = (self.graph.size(a), self.graph.size(b));
+        let one = Size { height: 1, width: 1, ..size };
+        (other == size || other == one).then_some((Op::Multiply, vec![a, b]))
+    }
+
+    /// The values of a constant `[1, channels, 1, 1]`, one for each channel of an image.
+    fn channel_constants(&mut self, constant: &TensorIr, image: &TensorIr) -> Option<Vec<f64>> {
+        let fits = constant.shape.to_vec() == [1, *image.shape.to_vec().get(1)?, 1, 1];
+        (fits && self.constants.contains_key(&constant.id)).then(|| self.doubles(constant))
+    }
+
     fn add(&mut self, add: &BinaryOpIr) -> Option<(Op, Vec<Value>)> {
+        let a = self.image(&add.lhs)?;
+        if let Some(shift) = self.channel_constants(&add.rhs, &add.lhs) {
+            let scale = vec![1.0; shift.len()];
+            return Some((Op::Scale { scale, shift }, vec![a]));
+        }
         let inputs = vec![self.image(&add.lhs)?, self.image(&add.rhs)?];
         (add.lhs.shape == add.rhs.shape).then_some((Op::Add(Activation::Identity), inputs))
     }

@@ -10,19 +10,23 @@ use burn::nn::{BatchNorm, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::ops::{InterpolateMode, MaxPoolOptions};
 use burn::tensor::{DType, Int, Tensor};
-use swath_kernels::{Alignment, Convolution, Interpolation, Pooling};
+use swath_kernels::{Alignment, Convolution, Function, Interpolation, Pooling};
 
 use convolution::{ConvolutionOps, Convolve, Maybe};
 use indices::IndexOps;
 use join::JoinOps;
 use norm::{NormOps, Normalize};
+use pointwise::PointwiseOps;
 use resolution::{Resize, ResolutionOps};
+
+use super::Activation;
 
 mod convolution;
 mod image;
 mod indices;
 mod join;
 mod norm;
+mod pointwise;
 mod resolution;
 
 /// Whether the kernels can work on this tensor: float32 of Burn's CPU backend.
@@ -121,6 +125,39 @@ fn pooling(options: &MaxPoolOptions<2>) -> Pooling {
         dilation: options.dilation,
         ceil: options.ceil_mode,
     }
+}
+
+/// The kernels' name of an activation; none where they cannot serve it by itself.
+pub(super) fn function(activation: Activation, x: &Tensor<4>) -> Option<Function> {
+    let function = match activation {
+        Activation::Identity | Activation::Relu => return None,
+        Activation::Relu6 => Function::Relu6,
+        Activation::Sigmoid => Function::Sigmoid,
+        Activation::Silu => Function::Silu,
+        Activation::Gelu => Function::Gelu,
+    };
+    serve(x).then_some(function)
+}
+
+pub(super) fn map(x: Tensor<4>, function: Function) -> Tensor<4> {
+    Tensor::from_dispatch(<Dispatch as PointwiseOps>::map(x.into_dispatch(), function))
+}
+
+pub(super) fn multiply(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
+    Tensor::from_dispatch(<Dispatch as PointwiseOps>::multiply(a.into_dispatch(), b.into_dispatch()))
+}
+
+pub(super) fn layer_norm(x: Tensor<4>, gamma: Tensor<1>, beta: Tensor<1>, epsilon: f64) -> Tensor<4> {
+    let (x, gamma, beta) = (x.into_dispatch(), gamma.into_dispatch(), beta.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as PointwiseOps>::normalize_pixels(x, gamma, beta, epsilon))
+}
+
+/// A convolution of each channel by itself with one weight.
+pub(super) fn scale_channels(x: Tensor<4>, scale: Tensor<1>) -> Tensor<4> {
+    let channels = scale.dims()[0];
+    let convolution = Convolution::new(channels, channels).groups(channels);
+    let options = Convolve { convolution, transposed: None, relu: false };
+    apply(x, scale.reshape([channels, 1, 1, 1]), None, options)
 }
 
 /// The kernels' name of an interpolation; none where they cannot serve it.

@@ -3,11 +3,11 @@
 use burn::module::Param;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
-use burn::tensor::activation::relu;
-use burn::tensor::module::{adaptive_avg_pool2d, interpolate, max_pool2d, max_pool2d_with_indices};
+use burn::tensor::activation::{gelu, relu, sigmoid, silu};
+use burn::tensor::module::{adaptive_avg_pool2d, interpolate, layer_norm, max_pool2d, max_pool2d_with_indices};
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions, MaxPoolOptions};
 use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
-use swath_nn::ops;
+use swath_nn::ops::{self, Activation};
 
 /// Largest difference, relative to the value or to the tensor's root mean square, whichever is larger.
 const TOLERANCE: f32 = 1e-4;
@@ -199,6 +199,71 @@ fn joins_equal_burn() {
     compare("planes", &[image(20)], &[], &[], &|x| ops::planes(ops::add(x[0].clone(), x[0].clone())), &|x| {
         x[0].clone() + x[0].clone()
     });
+}
+
+#[test]
+fn activations_equal_burn() {
+    let cases: [(&str, Activation, Layer); 4] = [
+        ("relu6", Activation::Relu6, &|x| (x[0].clone() * 8.0).clamp(0.0, 6.0)),
+        ("sigmoid", Activation::Sigmoid, &|x| sigmoid(x[0].clone() * 8.0)),
+        ("silu", Activation::Silu, &|x| silu(x[0].clone() * 8.0)),
+        ("gelu", Activation::Gelu, &|x| gelu(x[0].clone() * 8.0)),
+    ];
+    for (name, activation, burn) in cases {
+        compare(name, &[[2, 20, 5, 6]], &[], &[], &|x| ops::activate(activation, x[0].clone() * 8.0), burn);
+    }
+    let conv = filled_conv(&Conv2dConfig::new([16, 20], [1, 1]).with_bias(false));
+    let device = Device::flex();
+    let x = uniform("x", [1, 16, 3, 4], &device);
+    let conv = Conv2d { weight: Param::from_tensor(conv.weight.val().inner()), ..conv };
+    let norm = filled_norm(20, &device);
+    for activation in [Activation::Identity, Activation::Relu, Activation::Relu6, Activation::Silu] {
+        let expected = ops::activate(activation, ops::conv_norm(&conv, &norm, x.clone()));
+        let found = ops::conv_norm_activate(&conv, &norm, activation, x.clone());
+        close(&format!("{activation:?}"), &values(found), &values(expected));
+    }
+}
+
+#[test]
+fn products_and_layer_norms_equal_burn() {
+    let image = [2, 20, 5, 6];
+    for other in [image, [2, 20, 1, 1]] {
+        compare(
+            &format!("multiply {other:?}"),
+            &[image, other],
+            &[],
+            &[],
+            &|x| ops::multiply(x[0].clone(), x[1].clone()),
+            &|x| x[0].clone() * x[1].clone(),
+        );
+    }
+    let vector = |name: &str| uniform(name, [1, 1, 1, 20], &training()).reshape([20]).detach().require_grad();
+    let (scale, shift) = (vector("scale"), vector("shift"));
+    compare(
+        "scale_channels",
+        &[image],
+        &[],
+        std::slice::from_ref(&scale),
+        &|x| ops::scale_channels(scale.clone(), x[0].clone()),
+        &|x| x[0].clone() * scale.clone().reshape([1, 20, 1, 1]),
+    );
+    compare(
+        "layer_norm",
+        &[image],
+        &[],
+        &[scale.clone(), shift.clone()],
+        &|x| ops::layer_norm(scale.clone(), shift.clone(), 1e-6, x[0].clone()),
+        &|x| {
+            let last = x[0].clone().permute([0, 2, 3, 1]);
+            layer_norm(last, scale.clone(), Some(shift.clone()), 1e-6).permute([0, 3, 1, 2])
+        },
+    );
+}
+
+#[test]
+fn pixels_are_taken_by_rows_and_columns() {
+    let x = Tensor::<1>::from_floats([1., 2., 3., 4., 5., 6.], &Device::flex()).reshape([1, 1, 2, 3]);
+    assert_eq!(values(ops::take(x, &[1, 0, 1], &[2, 0])), [6., 4., 3., 1., 6., 4.]);
 }
 
 /// What `max_pool2d(return_indices=True)` and `max_unpool2d` of PyTorch give for these grids, in single precision and in
