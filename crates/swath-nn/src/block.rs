@@ -10,15 +10,23 @@ use burn::tensor::Device;
 mod aspp;
 mod conv_norm;
 mod double_conv;
+mod inverted_residual;
+mod layer_norm;
+mod mlp;
 mod resample;
 mod separable;
+mod squeeze_excitation;
 
 pub use aspp::{Aspp, AsppConfig};
 pub use conv_norm::ConvNorm;
 pub use double_conv::{DoubleConv, DoubleConvConfig};
+pub use inverted_residual::{InvertedResiduals, InvertedResidualsConfig, Placement, Stage, round_channels};
+pub use layer_norm::LayerNorm;
+pub use mlp::Mlp;
 pub use resample::{Upsampling, resize, resize_corners, upsample};
 pub(crate) use resample::{crop, pad_mirror};
 pub use separable::{Conv3x3, Conv3x3Config};
+pub use squeeze_excitation::SqueezeExcitation;
 
 /// A convolution with bias that keeps the size of its input (odd `kernel`).
 pub fn conv2d(channels_in: usize, channels_out: usize, kernel: usize, device: &Device) -> Conv2d {

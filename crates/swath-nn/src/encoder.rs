@@ -2,8 +2,12 @@
 
 use burn::tensor::{Device, Int, Tensor};
 
+use crate::block::InvertedResiduals;
 use crate::family::{FamilyError, Level, family};
 
+pub mod efficientnet;
+pub mod efficientnet_lite0;
+pub mod mobilenet_v2;
 pub mod plain;
 pub mod resnet;
 
@@ -47,6 +51,29 @@ impl Features {
     }
 }
 
+/// The output stride of an encoder that has 32, or by dilation 16 or 8.
+fn dilated_stride(member: &'static str, output_stride: Option<usize>) -> Result<usize, FamilyError> {
+    match output_stride.unwrap_or(32) {
+        stride @ (8 | 16 | 32) => Ok(stride),
+        stride => {
+            let nearest = if stride < 12 {
+                8
+            } else if stride < 24 {
+                16
+            } else {
+                32
+            };
+            Err(FamilyError::Option {
+                member,
+                option: "output_stride",
+                value: stride.to_string(),
+                reason: "dilation gives 8, 16 and 32".into(),
+                nearest: format!("output_stride = {nearest}"),
+            })
+        }
+    }
+}
+
 family! {
     /// The choice of an encoder, as recipes write it: `[model.encoder.resnet]`.
     config EncoderConfig {
@@ -76,5 +103,11 @@ family! {
         "plain" => Plain(plain::PlainConfig, plain::Plain),
         /// Deep residual network of depth 18, 34 or 50 (2015)
         "resnet" => Resnet(resnet::ResnetConfig, resnet::Resnet),
+        /// MobileNetV2: inverted residuals, made for phones (2018)
+        "mobilenet_v2" => MobilenetV2(mobilenet_v2::MobilenetV2Config, InvertedResiduals),
+        /// EfficientNet b0 to b4: inverted residuals with squeeze-and-excitation (2019)
+        "efficientnet" => Efficientnet(efficientnet::EfficientnetConfig, InvertedResiduals),
+        /// EfficientNet-Lite0: without squeeze-and-excitation, fast everywhere (2020)
+        "efficientnet_lite0" => EfficientnetLite0(efficientnet_lite0::EfficientnetLite0Config, InvertedResiduals),
     }
 }
