@@ -369,11 +369,11 @@ impl Translator {
     /// The value that a node makes.
     fn define(&mut self, op: &Op, tensor: &TensorIr) -> Value {
         let value = Value(self.graph.kinds.len());
-        self.graph.kinds.push(match tensor.shape.to_vec().as_slice() {
-            &[1, channels, height, width] if tensor.dtype == DType::F32 => {
+        self.graph.kinds.push(match *tensor.shape.to_vec().as_slice() {
+            [1, channels, height, width] if tensor.dtype == DType::F32 => {
                 Kind::Image(Size { channels, height, width })
             }
-            &[1, channels, height, width] if matches!(op, Op::MaxPoolWithIndices(_)) => {
+            [1, channels, height, width] if matches!(op, Op::MaxPoolWithIndices(_)) => {
                 Kind::Indices(Size { channels, height, width })
             }
             _ => Kind::Tensor,
