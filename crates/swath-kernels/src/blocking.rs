@@ -25,16 +25,21 @@ pub(crate) fn winograd_tiles(elements: usize, channels: usize, columns: usize) -
     (most / ROWS).clamp(1, 4) * ROWS
 }
 
+/// Whether pixels of the next block of tiles are fetched while one is multiplied: of images of `floats` that L3 does not keep from one
+/// layer to the next. With few channels processors see the next lines coming by themselves, and asking for them only costs time.
+pub(crate) fn winograd_looks_ahead(floats: usize, channels: usize) -> bool {
+    floats * size_of::<f32>() >= 8 << 20 && channels >= 64
+}
+
 /// Output pixels that are gathered together for a direct convolution: `pixels * depth` floats in half of L2; the other half is for the
 /// panel of the filter.
 pub(crate) fn gathered_pixels(depth: usize) -> usize {
     (L2 / 2 / depth.max(1) / ROWS).clamp(1, 8) * ROWS
 }
 
-/// The distance between planes that are written side by side: planes a multiple of 4096 bytes apart share the same few
-/// lines of the L1 cache, and writing to 36 of them in turn evicts each line before it is full.
+/// The distance between planes that are written side by side, an odd number of cache lines as with [`row`].
 pub(crate) fn plane(floats: usize) -> usize {
-    floats.next_multiple_of(WIDEST) + if floats.next_multiple_of(WIDEST).is_multiple_of(256) { WIDEST } else { 0 }
+    row(floats.next_multiple_of(WIDEST))
 }
 
 /// Whether the sums of a gradient by weights, `elements * inputs * outputs`, fit into L2 beside the tiles that they come from: then

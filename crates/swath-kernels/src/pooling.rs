@@ -79,7 +79,7 @@ impl Pooling {
     }
 
     #[track_caller]
-    fn check(&self, from: &Layout, to: &Layout) {
+    pub(crate) fn check(&self, from: &Layout, to: &Layout) {
         let size = self.output_size([from.height, from.width]);
         assert_eq!(size, Ok([to.height, to.width]), "the output of {self:?} over {from:?}");
         assert_eq!((from.batch, from.channels), (to.batch, to.channels), "batch and channels of a pooling");
@@ -281,6 +281,16 @@ impl Places {
     }
 }
 
+/// The greater of two values, or the first where it is not a number.
+///
+/// # Safety
+/// The machine must have the instruction set.
+#[inline(always)]
+pub(crate) unsafe fn greater<S: Simd>(value: S::V, most: S::V) -> S::V {
+    // SAFETY: the caller's promise.
+    unsafe { S::select_nan(value, value, S::select_greater(value, most, value, most)) }
+}
+
 struct Max {
     x: Source,
     y: Target,
@@ -299,8 +309,7 @@ impl PixelKernel for Max {
             for row in rows.pixels() {
                 for col in cols.pixels() {
                     let value = self.x.load::<S>(Places::pixel(&self.places.from, place.image, row, col), channel);
-                    most = S::select_greater(value, most, value, most);
-                    most = S::select_nan(value, value, most);
+                    most = greater::<S>(value, most);
                 }
             }
             self.y.store::<S>(place.pixel, channel, most);

@@ -30,6 +30,24 @@ pub(crate) use x86::{Avx2, Avx512, Avx512Bf16};
 /// The widest vector of any instruction set. Channels are padded to whole multiples of it.
 pub(crate) const WIDEST: usize = 16;
 
+/// Asks for the cache line of an address, which need not be valid, without waiting for it: for L1 when it is needed `SOON`, otherwise
+/// for L2. Does nothing where the compiler has no such instruction.
+#[inline(always)]
+pub(crate) fn prefetch<const SOON: bool>(address: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch never faults, and every x86-64 processor has it.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
+        if SOON {
+            _mm_prefetch::<_MM_HINT_T0>(address.cast());
+        } else {
+            _mm_prefetch::<_MM_HINT_T1>(address.cast());
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
 /// A computation in vectors: its arguments, and one generic function.
 pub(crate) trait Kernel {
     /// Computes. Must be `#[inline(always)]`, and so must be all that it calls, other kernels by [`Simd::call`] excepted: whatever

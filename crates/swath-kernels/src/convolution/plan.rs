@@ -7,12 +7,21 @@ use crate::gather::{self, filter::Gathered};
 use crate::isa::Isa;
 use crate::operands::{Floats, Pairs, Precision};
 use crate::panels::Panels;
+use crate::pooling::{Pooling, max_pool};
 use crate::winograd;
 use crate::winograd::filter::{Kernels, Transformed};
-use crate::winograd::transform::{F2, F4};
+use crate::winograd::forward::Halved;
+use crate::winograd::transform::{F2, F4, F6};
 
 /// Channels from which F2 on pairs of bfloat16 is faster than F4 on floats.
 const PAIRS_FROM: usize = 64;
+
+/// Rows and columns of a map from which F6 may be faster than F4.
+const SIXES_FROM: usize = 18;
+
+/// Windows of 2x2.
+const HALVING: Pooling =
+    Pooling { kernel: [2, 2], stride: [2, 2], padding: [[0, 0], [0, 0]], dilation: [1, 1], ceil: false };
 
 /// How a convolution is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,6 +34,8 @@ pub enum Method {
     Winograd2,
     /// Winograd's F(4x4, 3x3): as above.
     Winograd4,
+    /// Winograd's F(6x6, 3x3): as above.
+    Winograd6,
 }
 
 /// What is computed from what, as a convolution from an input to an output.
@@ -213,11 +224,11 @@ impl Plan {
         self.method
     }
 
-    /// What is multiplied: with [`Method::Winograd4`] and [`Method::Depthwise`], and with [`Method::Winograd2`] of an odd number
-    /// of channels, always [`Precision::Fp32`].
+    /// What is multiplied: with [`Method::Winograd4`], [`Method::Winograd6`] and [`Method::Depthwise`], and with
+    /// [`Method::Winograd2`] of an odd number of channels, always [`Precision::Fp32`].
     pub fn precision(&self) -> Precision {
         match self.method {
-            Method::Winograd4 | Method::Depthwise => Precision::Fp32,
+            Method::Winograd4 | Method::Winograd6 | Method::Depthwise => Precision::Fp32,
             Method::Winograd2 if !self.input.channels.is_multiple_of(2) => Precision::Fp32,
             _ => self.precision,
         }
@@ -257,13 +268,13 @@ impl Plan {
             }
             // In both directions weights are ordered by channel, then by tap.
             Method::Depthwise => Form::Depthwise(depthwise::Kernels::new(weights, inputs)),
-            Method::Winograd2 | Method::Winograd4 => {
+            Method::Winograd2 | Method::Winograd4 | Method::Winograd6 => {
                 let turned = self.direction == Direction::Transposed;
                 let kernels = Kernels { weights, inputs, outputs, turned };
-                let filter = if self.method == Method::Winograd4 {
-                    Transformed::new::<F4>(self.isa, kernels, panels)
-                } else {
-                    Transformed::new::<F2>(self.isa, kernels, panels)
+                let filter = match self.method {
+                    Method::Winograd6 => Transformed::new::<F6>(self.isa, kernels, panels),
+                    Method::Winograd4 => Transformed::new::<F4>(self.isa, kernels, panels),
+                    _ => Transformed::new::<F2>(self.isa, kernels, panels),
                 };
                 let filter = if self.precision() == Precision::Bf16 { filter.rounded() } else { filter };
                 Form::Winograd { method: self.method, filter }
@@ -277,6 +288,34 @@ impl Plan {
     /// # Panics
     /// When a slice is too short for its layout, or the filter is for another convolution, method, precision or instruction set.
     pub fn run(&self, input: &[f32], filter: &Filter, epilogue: &Epilogue, output: &mut [f32]) {
+        self.compute(input, filter, epilogue, output, None);
+    }
+
+    /// Convolves, and also writes the greatest value of each 2x2 window of the result, as [`max_pool`](crate::max_pool) does: with
+    /// Winograd's methods while the result is at hand.
+    ///
+    /// # Panics
+    /// As [`run`](Self::run), or when the maxima's layout is not half the output's.
+    pub fn run_and_halve(
+        &self,
+        input: &[f32],
+        filter: &Filter,
+        epilogue: &Epilogue,
+        output: &mut [f32],
+        (layout, maxima): (&Layout, &mut [f32]),
+    ) {
+        if self.method.is_winograd() && self.convolution.dilation == [1, 1] {
+            HALVING.check(&self.output, layout);
+            layout.check("the maxima", maxima.len());
+            let halved = Halved { start: maxima.as_mut_ptr(), layout: *layout };
+            self.compute(input, filter, epilogue, output, Some(halved));
+        } else {
+            self.run(input, filter, epilogue, output);
+            max_pool(&HALVING, &self.output, output, layout, maxima);
+        }
+    }
+
+    fn compute(&self, input: &[f32], filter: &Filter, epilogue: &Epilogue, output: &mut [f32], halved: Option<Halved>) {
         self.input.check("the input", input.len());
         self.output.check("the output", output.len());
         let fits =
@@ -330,10 +369,12 @@ impl Plan {
                     dilation: forward.dilation,
                     filter,
                     finish,
+                    halved,
                 };
-                // SAFETY: as above.
+                // SAFETY: as above; the maxima have half the output's size.
                 unsafe {
                     match (method, filter.precision) {
+                        (Method::Winograd6, _) => winograd::forward::run::<F6, Floats>(self.isa, &job),
                         (Method::Winograd4, _) => winograd::forward::run::<F4, Floats>(self.isa, &job),
                         (_, Precision::Fp32) => winograd::forward::run::<F2, Floats>(self.isa, &job),
                         (_, Precision::Bf16) => winograd::forward::run::<F2, Pairs>(self.isa, &job),
@@ -361,29 +402,36 @@ impl Method {
         match self {
             Method::Direct => true,
             Method::Depthwise => convolution.is_depthwise(),
-            Method::Winograd2 | Method::Winograd4 => {
+            Method::Winograd2 | Method::Winograd4 | Method::Winograd6 => {
                 convolution.kernel == [3, 3] && convolution.stride == [1, 1] && convolution.groups == 1
             }
         }
     }
 
     pub(super) fn is_winograd(self) -> bool {
-        matches!(self, Method::Winograd2 | Method::Winograd4)
+        matches!(self, Method::Winograd2 | Method::Winograd4 | Method::Winograd6)
     }
 
     /// The fastest method, by shape. Transforms pay off when there are channels enough to spread their cost over, and
     /// maps are not so small that most of a tile lies beyond the edge; with a dilation, the phases of maps.
     ///
     /// Against pairs in F2, floats in F4 multiply a little more, but transform fewer and larger tiles; the more channels share a
-    /// transform, the less that counts.
+    /// transform, the less that counts. F6 pays where few of its larger tiles' pixels lie beyond the edge, and where there are so many
+    /// tiles that its larger filters are read as seldom.
     pub(super) fn choose(convolution: &Convolution, [height, width]: [usize; 2], precision: Precision) -> Method {
         let channels = convolution.inputs.min(convolution.outputs);
         let pairs = precision == Precision::Bf16 && channels >= PAIRS_FROM;
         let least = (height / convolution.dilation[0]).min(width / convolution.dilation[1]);
+        let products = |side: usize| {
+            let tiles = |size: usize, dilation: usize| dilation * size.div_ceil(dilation).div_ceil(side);
+            tiles(height, convolution.dilation[0]) * tiles(width, convolution.dilation[1]) * (side + 2).pow(2)
+        };
         if Method::Depthwise.allows(convolution) {
             Method::Depthwise
         } else if !Method::Winograd4.allows(convolution) || channels < 16 || least < 3 {
             Method::Direct
+        } else if least >= SIXES_FROM && products(6) * 10 <= products(4) * 9 {
+            Method::Winograd6
         } else if least < 6 || pairs {
             Method::Winograd2
         } else {

@@ -77,13 +77,19 @@ impl WeightGradient {
             method: Method::Direct,
             isa: Isa::best(),
         };
-        Ok(gradient.with_method(Method::choose(convolution, [grid.height, grid.width], Precision::Fp32)))
+        let method = match Method::choose(convolution, [grid.height, grid.width], Precision::Fp32) {
+            Method::Winograd6 => Method::Winograd4,
+            method => method,
+        };
+        Ok(gradient.with_method(method))
     }
 
     /// With another method than the one chosen by shape. What a convolution does not allow stays [`Method::Direct`].
     #[must_use]
     pub fn with_method(mut self, method: Method) -> WeightGradient {
-        let allowed = method.allows(&self.convolution) && !(method.is_winograd() && self.transposed);
+        let allowed = method.allows(&self.convolution)
+            && !(method.is_winograd() && self.transposed)
+            && method != Method::Winograd6;
         self.method = if allowed { method } else { Method::Direct };
         self
     }
@@ -132,7 +138,7 @@ impl WeightGradient {
                 // SAFETY: slices hold their layouts, and the pattern was made for them.
                 unsafe { depthwise::weights::run(self.isa, &job, out) };
             }
-            Method::Winograd2 | Method::Winograd4 => {
+            Method::Winograd2 | Method::Winograd4 | Method::Winograd6 => {
                 let job = winograd::weights::Job {
                     input: input.as_ptr(),
                     input_layout: &self.gathered,

@@ -1,10 +1,11 @@
 //! The convolution itself: transform tiles, multiply, transform back.
 
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 
 use super::filter::Transformed;
 use super::tiles::{Square, Tile, Tiling};
-use super::transform::{LONGEST, Transform};
+use super::transform::{LONGEST, MOST, Transform};
 use crate::blocking;
 use crate::epilogue::Finish;
 use crate::gemm::{self, Left, Rows};
@@ -12,8 +13,9 @@ use crate::image::Layout;
 use crate::isa::{self, Isa};
 use crate::memory::{Buffer, with_scratch};
 use crate::operands::{Operands, Precision};
+use crate::pooling::greater;
 use crate::shared::SharedMut;
-use crate::simd::{Kernel, Simd, WIDEST};
+use crate::simd::{Kernel, Simd, WIDEST, prefetch};
 use crate::threads::{parallel, threads};
 
 /// Everything that one convolution consists of, checked: pointers are valid for their layouts.
@@ -29,6 +31,15 @@ pub(crate) struct Job<'a> {
     pub dilation: [usize; 2],
     pub filter: &'a Transformed,
     pub finish: Finish,
+    /// Where the maxima of 2x2 windows go as well; only without dilation.
+    pub halved: Option<Halved>,
+}
+
+/// Images of half the size.
+#[derive(Clone, Copy)]
+pub(crate) struct Halved {
+    pub start: *mut f32,
+    pub layout: Layout,
 }
 
 // SAFETY: items of the job write to disjoint outputs, and read what nobody writes.
@@ -132,12 +143,19 @@ impl<T: Transform, O: Operands> Kernel for TransformInput<'_, T, O> {
         for index in 0..block.count {
             let tile = block.tiling.tile(block.first + index);
             let square = Square::new(job.input, job.input_layout, tile, job.padding, T::IN);
+            let next = block.tiling.tile((block.first + index + 1).min(block.tiling.len() - 1));
+            let next = Square::new(job.input, job.input_layout, next, job.padding, T::IN);
             for word in (self.first * WIDEST..self.last * WIDEST).step_by(S::LANES) {
                 let to = (word / WIDEST * block.stride + index) * WIDEST + word % WIDEST;
                 // SAFETY: the square lies in the image or reads zeros, and `to` lies in each plane of the block.
                 unsafe {
                     let to = block.transformed.add(to);
                     if O::STEPS == 1 {
+                        for row in 0..T::IN {
+                            for col in T::IN - T::OUT..T::IN {
+                                prefetch::<true>(next.pixel_inside(row, col, word));
+                            }
+                        }
                         transform_square::<S, T>(&square, word, to, block.plane);
                     } else {
                         let channels = job.input_layout.padded_channels();
@@ -181,22 +199,38 @@ pub(super) unsafe fn transform<S: Simd, T: Transform>(
 ) {
     // SAFETY: the caller's promise about the pixels and about `to`.
     unsafe {
-        let mut rows = [[S::zero(); LONGEST]; LONGEST];
+        let mut rows = [[MaybeUninit::<S::V>::uninit(); LONGEST]; LONGEST];
         for col in 0..T::IN {
             let mut d = [S::zero(); LONGEST];
             for (row, value) in d.iter_mut().enumerate().take(T::IN) {
                 *value = S::load(pixel(row, col));
             }
-            for (line, value) in rows.iter_mut().zip(T::input::<S>(d)) {
-                line[col] = value;
+            for (line, value) in rows.iter_mut().zip(T::input::<S>(d)).take(T::IN) {
+                line[col].write(value);
             }
         }
         for (row, line) in rows.iter().enumerate().take(T::IN) {
-            let v = T::input::<S>(*line);
+            let v = T::input::<S>(written::<S, T>(line));
             for (col, value) in v.iter().enumerate().take(T::IN) {
                 S::store(to.add((row * T::IN + col) * plane), *value);
             }
         }
+    }
+}
+
+/// The first `T::IN` vectors of a line, and zeros. Memory for the longest lines is not cleared, which would take as long as a transform.
+///
+/// # Safety
+/// These vectors must have been written.
+#[inline(always)]
+unsafe fn written<S: Simd, T: Transform>(line: &[MaybeUninit<S::V>; LONGEST]) -> [S::V; LONGEST] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut values = [S::zero(); LONGEST];
+        for (value, written) in values.iter_mut().zip(line).take(T::IN) {
+            *value = written.assume_init();
+        }
+        values
     }
 }
 
@@ -216,15 +250,39 @@ impl<'a, T, O> Multiply<'a, T, O> {
     }
 }
 
+impl<T: Transform, O: Operands> Multiply<'_, T, O> {
+    /// Asks for some of the pixels of the tiles behind this block, which this thread most likely transforms next: an element's share.
+    #[inline(always)]
+    fn prefetch_next(&self, element: usize) {
+        let (job, tiling) = (&self.job, self.block.tiling);
+        let next = self.block.first + self.block.count;
+        let tiles = self.block.count.min(tiling.len() - next);
+        let (lines, elements) = (tiles * T::IN, T::IN * T::IN);
+        for line in lines * element / elements..lines * (element + 1) / elements {
+            let tile = tiling.tile(next + line / T::IN);
+            let square = Square::new(job.input, job.input_layout, tile, job.padding, T::IN);
+            for col in T::IN - T::OUT..T::IN {
+                for channel in (0..job.input_layout.channels).step_by(WIDEST) {
+                    prefetch::<false>(square.pixel_inside(line % T::IN, col, channel));
+                }
+            }
+        }
+    }
+}
+
 impl<T: Transform, O: Operands> Kernel for Multiply<'_, T, O> {
     #[inline(always)]
     unsafe fn compute<S: Simd>(self) {
         let Multiply { job, block, products, .. } = self;
         let filter = job.filter;
+        let ahead = blocking::winograd_looks_ahead(job.input_layout.len(), job.input_layout.channels);
         for panel in self.panels.0..self.panels.1 {
             let width = filter.panels.width(panel);
             let plane = blocking::plane(block.count * width);
             for element in 0..T::IN * T::IN {
+                if panel == self.panels.0 && ahead {
+                    self.prefetch_next(element);
+                }
                 // SAFETY: the matrices of the block, the filter and the scratch have these sizes.
                 unsafe {
                     let left =
@@ -254,14 +312,14 @@ impl<T: Transform, O: Operands> Kernel for Multiply<'_, T, O> {
 unsafe fn finish<S: Simd, T: Transform>(job: &Job, tile: Tile, channel: usize, from: *const f32, plane: usize) {
     // SAFETY: the caller's promise about `from`; rows and columns are checked against the output.
     unsafe {
-        let mut rows = [[S::zero(); LONGEST]; 4];
+        let mut rows = [[MaybeUninit::<S::V>::uninit(); LONGEST]; MOST];
         for col in 0..T::IN {
             let mut m = [S::zero(); LONGEST];
             for (row, value) in m.iter_mut().enumerate().take(T::IN) {
                 *value = S::load(from.add((row * T::IN + col) * plane));
             }
-            for (line, value) in rows.iter_mut().zip(T::output::<S>(m)) {
-                line[col] = value;
+            for (line, value) in rows.iter_mut().zip(T::output::<S>(m)).take(T::OUT) {
+                line[col].write(value);
             }
         }
         let layout = job.output_layout;
@@ -272,7 +330,7 @@ unsafe fn finish<S: Simd, T: Transform>(job: &Job, tile: Tile, channel: usize, f
             if row >= height {
                 break;
             }
-            let y = T::output::<S>(*line);
+            let y = T::output::<S>(written::<S, T>(line));
             let first = tile.pixel(layout, row, 0);
             for (col, value) in y.iter().enumerate().take(T::OUT) {
                 if col < width {
@@ -285,6 +343,31 @@ unsafe fn finish<S: Simd, T: Transform>(job: &Job, tile: Tile, channel: usize, f
         }
         if S::any_nan(probe) {
             S::call(Repair::<T> { job: *job, tile, channel, height, width, transform: PhantomData });
+        }
+        if let Some(halved) = &job.halved {
+            halve::<S>(job, halved, tile, channel, (height / 2, width / 2));
+        }
+    }
+}
+
+/// The maxima of a tile's 2x2 windows, from what has just been stored: tiles begin at even rows and columns.
+#[inline(always)]
+unsafe fn halve<S: Simd>(job: &Job, halved: &Halved, tile: Tile, channel: usize, (rows, cols): (usize, usize)) {
+    let (from, to) = (job.output_layout, &halved.layout);
+    for row in 0..rows {
+        for col in 0..cols {
+            let pixel = (tile.image * to.height + tile.row / 2 + row) * to.width + tile.col / 2 + col;
+            // SAFETY: windows lie in the output, and their number is that of the halved images' pixels.
+            unsafe {
+                let mut most = S::splat(f32::NEG_INFINITY);
+                for (row, col) in
+                    [(2 * row, 2 * col), (2 * row, 2 * col + 1), (2 * row + 1, 2 * col), (2 * row + 1, 2 * col + 1)]
+                {
+                    let value = S::load(job.output.add(tile.pixel(from, row, col) * from.pixel + channel));
+                    most = greater::<S>(value, most);
+                }
+                S::store(halved.start.add(pixel * to.pixel + channel), most);
+            }
         }
     }
 }
@@ -308,7 +391,7 @@ impl<T: Transform> Kernel for Repair<'_, T> {
         // SAFETY: the square lies in the image or reads zeros; the tile lies in the output, and the filter has these
         // channels.
         unsafe {
-            let mut sums = [[S::zero(); 4]; 4];
+            let mut sums = [[S::zero(); MOST]; MOST];
             for from in 0..job.input_layout.channels {
                 let kernel = kernel::<S, T>(job.filter, channel, from);
                 for (row, sums) in sums.iter_mut().enumerate().take(height) {

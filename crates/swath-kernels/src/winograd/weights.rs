@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use super::filter::{Lanes, SIDE};
 use super::forward::transform;
 use super::tiles::{Square, Tiling};
-use super::transform::{LONGEST, Transform};
+use super::transform::{Adjoint, LONGEST, MOST};
 use crate::blocking;
 use crate::gemm::{AddTransposed, LeftTransposed, Rows};
 use crate::image::{Layout, padded};
@@ -45,7 +45,7 @@ const CHUNKS: usize = 8;
 ///
 /// # Safety
 /// The job's pointers must be valid for its layouts.
-pub(crate) unsafe fn run<T: Transform>(isa: Isa, job: &Job, visit: impl Fn(usize, usize, [f32; 9]) + Sync) {
+pub(crate) unsafe fn run<T: Adjoint>(isa: Isa, job: &Job, visit: impl Fn(usize, usize, [f32; 9]) + Sync) {
     let run = Run::<T>::new(isa, job);
     if run.chunks == 1 && run.block == run.tiling.len() {
         // SAFETY: the caller's promise.
@@ -97,7 +97,7 @@ struct Run<'a, T> {
     transform: PhantomData<T>,
 }
 
-impl<'a, T: Transform> Run<'a, T> {
+impl<'a, T: Adjoint> Run<'a, T> {
     const ELEMENTS: usize = T::IN * T::IN;
 
     fn new(isa: Isa, job: &'a Job<'a>) -> Run<'a, T> {
@@ -312,7 +312,7 @@ struct TransformBack<'a, T, F> {
     transform: PhantomData<T>,
 }
 
-impl<T: Transform, F: Fn(usize, usize, [f32; 9])> Kernel for TransformBack<'_, T, F> {
+impl<T: Adjoint, F: Fn(usize, usize, [f32; 9])> Kernel for TransformBack<'_, T, F> {
     #[inline(always)]
     unsafe fn compute<S: Simd>(self) {
         let columns = self.columns;
@@ -343,10 +343,14 @@ impl<T: Transform, F: Fn(usize, usize, [f32; 9])> Kernel for TransformBack<'_, T
 
 /// `G^T u` of several kernels.
 #[inline(always)]
-fn gradient_lanes<T: Transform>(u: [Lanes; LONGEST]) -> [Lanes; 3] {
+fn gradient_lanes<T: Adjoint>(u: [Lanes; LONGEST]) -> [Lanes; 3] {
     let mut g = [[0.0; SIDE]; 3];
     for lane in 0..SIDE {
-        let gradient = T::filter_gradient([u[0][lane], u[1][lane], u[2][lane], u[3][lane], u[4][lane], u[5][lane]]);
+        let mut lanes = [0.0; LONGEST];
+        for element in 0..LONGEST {
+            lanes[element] = u[element][lane];
+        }
+        let gradient = T::filter_gradient(lanes);
         g[0][lane] = gradient[0];
         g[1][lane] = gradient[1];
         g[2][lane] = gradient[2];
@@ -370,7 +374,7 @@ struct TransformBoth<'a, T> {
     transform: PhantomData<T>,
 }
 
-impl<T: Transform> Kernel for TransformBoth<'_, T> {
+impl<T: Adjoint> Kernel for TransformBoth<'_, T> {
     #[inline(always)]
     unsafe fn compute<S: Simd>(self) {
         let job = self.job;
@@ -403,12 +407,12 @@ impl<T: Transform> Kernel for TransformBoth<'_, T> {
 
 /// `A dy A^T` of one tile and one vector of channels; element `e` goes to `to + e plane`.
 #[inline(always)]
-unsafe fn transform_gradient<S: Simd, T: Transform>(square: &Square, channel: usize, to: *mut f32, plane: usize) {
+unsafe fn transform_gradient<S: Simd, T: Adjoint>(square: &Square, channel: usize, to: *mut f32, plane: usize) {
     // SAFETY: the caller's promise about the square and about `to`.
     unsafe {
-        let mut rows = [[S::zero(); 4]; LONGEST];
+        let mut rows = [[S::zero(); MOST]; LONGEST];
         for col in 0..T::OUT {
-            let mut y = [S::zero(); 4];
+            let mut y = [S::zero(); MOST];
             for (row, value) in y.iter_mut().enumerate().take(T::OUT) {
                 *value = S::load(square.pixel(row, col, channel));
             }

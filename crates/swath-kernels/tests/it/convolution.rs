@@ -1,7 +1,7 @@
 //! Convolutions and transposed convolutions.
 
 use proptest::prelude::*;
-use swath_kernels::{Activation, Bias, Convolution, Epilogue, Isa, Layout, Method, Plan, Precision};
+use swath_kernels::{Activation, Bias, Convolution, Epilogue, Isa, Layout, Method, Plan, Pooling, Precision, max_pool};
 
 use crate::support::{
     Random, convolutions, convolve, convolve_transposed, depthwise_convolutions, error, planes, winograd_convolutions,
@@ -11,6 +11,7 @@ use crate::support::{
 const DIRECT: f64 = 1e-6;
 const WINOGRAD2: f64 = 2e-6;
 const WINOGRAD4: f64 = 1e-5;
+const WINOGRAD6: f64 = 2.5e-5;
 const BF16: f64 = 6e-3;
 
 fn bound(plan: &Plan) -> f64 {
@@ -19,13 +20,14 @@ fn bound(plan: &Plan) -> f64 {
         (_, Method::Direct | Method::Depthwise) => DIRECT,
         (_, Method::Winograd2) => WINOGRAD2,
         (_, Method::Winograd4) => WINOGRAD4,
+        (_, Method::Winograd6) => WINOGRAD6,
     }
 }
 
 /// All ways to compute a convolution.
 fn ways(plan: &Plan) -> Vec<Plan> {
     let precisions = [Precision::Fp32, Precision::Bf16].map(|precision| plan.clone().with_precision(precision));
-    let methods = [Method::Direct, Method::Depthwise, Method::Winograd2, Method::Winograd4];
+    let methods = [Method::Direct, Method::Depthwise, Method::Winograd2, Method::Winograd4, Method::Winograd6];
     let ways = precisions.iter().flat_map(|plan| methods.map(|method| (method, plan.clone().with_method(method))));
     let mut known = Vec::new();
     ways.filter(|(method, plan)| plan.method() == *method)
@@ -201,6 +203,9 @@ fn methods_are_chosen_by_shape() {
         Convolution::new(channels, channels).kernel(3).dilation(dilation).padding(dilation)
     };
     assert_eq!(method(same(32, 1), 6), Method::Winograd4);
+    assert_eq!(method(same(32, 1), 24), Method::Winograd6);
+    // Too much of its tiles would lie beyond the edge.
+    assert_eq!(method(same(32, 1), 20), Method::Winograd4);
     assert_eq!(method(same(32, 1), 5), Method::Winograd2);
     assert_eq!(method(same(32, 1), 2), Method::Direct);
     assert_eq!(method(same(15, 1), 32), Method::Direct);
@@ -211,6 +216,36 @@ fn methods_are_chosen_by_shape() {
     assert_eq!(method(same(32, 40), 32), Method::Direct);
     assert_eq!(method(same(32, 2).groups(32), 32), Method::Depthwise);
     assert_eq!(method(same(32, 2).groups(8), 32), Method::Direct);
+}
+
+/// To the bit what pooling of the result gives.
+#[test]
+fn maxima_of_a_result_are_those_of_max_pooling() {
+    for (size, dilation, channels) in [([13, 22], 1, 20), ([8, 7], 1, 32), ([26, 25], 1, 48), ([12, 15], 2, 16)] {
+        let convolution = Convolution::new(16, channels).kernel(3).padding(dilation).dilation(dilation);
+        let layout = Layout::new(2, size[0], size[1], 16);
+        let mut random = Random::new(9);
+        let (mut image, weights) = (random.image(&layout), random.values(convolution.weights()));
+        image[(2 * size[1] + 3) * 16 + 1] = f32::NAN;
+        image[(5 * size[1] + 6) * 16 + 5] = f32::NEG_INFINITY;
+        let plan = Plan::convolution(&convolution, layout).expect("a plan");
+        for (isa, plan) in
+            Isa::available().into_iter().flat_map(|isa| ways(&plan).into_iter().map(move |plan| (isa, plan)))
+        {
+            let plan = plan.with_isa(isa).into_wider(64);
+            let filter = plan.filter(&weights).expect("a filter");
+            let epilogue = Epilogue { activation: Activation::Relu6, ..Epilogue::default() };
+            let halved = Layout::new(2, size[0] / 2, size[1] / 2, channels).within(80);
+            let (mut out, mut expected) = (vec![0.0; plan.output().len()], vec![0.0; halved.len()]);
+            plan.run(&image, &filter, &epilogue, &mut out);
+            max_pool(&Pooling::new(2, 2), plan.output(), &out, &halved, &mut expected);
+            let (mut found_out, mut found) = (vec![0.0; plan.output().len()], vec![0.0; halved.len()]);
+            plan.run_and_halve(&image, &filter, &epilogue, &mut found_out, (&halved, &mut found));
+            let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+            assert!(bits(&found_out) == bits(&out), "{} {:?}", isa.name(), plan.method());
+            assert!(bits(&found) == bits(&expected), "{} {:?} {size:?}", isa.name(), plan.method());
+        }
+    }
 }
 
 #[test]
@@ -407,7 +442,7 @@ proptest! {
     fn any_transposed_3x3_by_winograd((convolution, batch, [height, width]) in winograd_convolutions()) {
         let layout = Layout::new(batch, height, width, convolution.inputs);
         if let Ok(plan) = Plan::transposed(&convolution, layout, [0, 0]) {
-            for method in [Method::Direct, Method::Winograd2, Method::Winograd4] {
+            for method in [Method::Direct, Method::Winograd2, Method::Winograd4, Method::Winograd6] {
                 check(&plan.clone().with_method(method), &convolution, true, 6);
             }
         }

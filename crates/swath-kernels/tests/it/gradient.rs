@@ -11,7 +11,8 @@ use crate::support::{
 const INPUT: f64 = 1e-5;
 const WEIGHTS: f64 = 2e-5;
 
-const METHODS: [Method; 4] = [Method::Direct, Method::Depthwise, Method::Winograd2, Method::Winograd4];
+const METHODS: [Method; 5] =
+    [Method::Direct, Method::Depthwise, Method::Winograd2, Method::Winograd4, Method::Winograd6];
 
 fn check(convolution: Convolution, batch: usize, [height, width]: [usize; 2], transposed: bool) {
     let input = Layout::new(batch, height, width, convolution.inputs);

@@ -53,23 +53,33 @@ pub(super) fn arrange(tenants: &[Tenant]) -> (Vec<usize>, usize) {
 ///
 /// # Panics
 /// When they do.
-pub(super) fn split<const N: usize>(
+pub(super) fn split<const W: usize, const R: usize>(
     arena: &mut [f32],
-    write: Range<usize>,
-    read: [Range<usize>; N],
-) -> (&mut [f32], [&[f32]; N]) {
-    let (before, rest) = arena.split_at_mut(write.start);
-    let (out, after) = rest.split_at_mut(write.len());
-    let (before, after) = (&*before, &*after);
+    write: [Range<usize>; W],
+    read: [Range<usize>; R],
+) -> ([&mut [f32]; W], [&[f32]; R]) {
+    let mut order: [usize; W] = std::array::from_fn(|index| index);
+    order.sort_by_key(|index| write[*index].start);
+    let mut outs = [(); W].map(|()| Default::default());
+    // What lies before, between and behind the parts to write, with its place in the arena.
+    let mut others: Vec<(usize, &[f32])> = Vec::with_capacity(W + 1);
+    let (mut rest, mut start) = (arena, 0);
+    for index in order {
+        let Range { start: first, end } = write[index];
+        let gap = first.checked_sub(start).expect("an operation does not write the same twice");
+        let (before, behind) = rest.split_at_mut(gap);
+        let (out, behind) = behind.split_at_mut(end - first);
+        others.push((start, before));
+        outs[index] = out;
+        (rest, start) = (behind, end);
+    }
+    others.push((start, rest));
     let inputs = read.map(|range| {
-        if range.end <= write.start {
-            &before[range]
-        } else {
-            let first = range.start.checked_sub(write.end).expect("an operation does not write what it reads");
-            &after[first..first + range.len()]
-        }
+        let found =
+            others.iter().find_map(|(start, part)| part.get(range.start.checked_sub(*start)?..range.end - start));
+        found.expect("an operation does not write what it reads")
     });
-    (out, inputs)
+    (outs, inputs)
 }
 
 #[cfg(test)]
@@ -105,8 +115,15 @@ mod tests {
     }
 
     #[test]
+    fn parts_to_write_come_in_any_order() {
+        let mut arena: Vec<f32> = (0..10).map(|value| value as f32).collect();
+        let ([a, b], [c, d]) = split(&mut arena, [6..8, 1..3], [3..5, 4..6]);
+        assert_eq!((&*a, &*b, c, d), (&[6.0, 7.0][..], &[1.0, 2.0][..], &[3.0, 4.0][..], &[4.0, 5.0][..]));
+    }
+
+    #[test]
     #[should_panic(expected = "does not write what it reads")]
     fn what_is_written_cannot_be_read() {
-        split(&mut [0.0; 10], 2..5, [0..2, 4..6]);
+        split(&mut [0.0; 10], [2..5], [0..2, 4..6]);
     }
 }

@@ -8,7 +8,7 @@ use swath_kernels::Buffer;
 use super::ExecutorError;
 use super::capture::{Captured, capture};
 use super::fold::fold_scales;
-use super::fuse::{fuse_activations, fuse_sums};
+use super::fuse::{fuse_activations, fuse_pools, fuse_sums};
 use super::graph::Size;
 use super::program::{Filters, Program};
 use super::recognize::recognize;
@@ -106,5 +106,6 @@ pub(super) fn compile(
     fold_scales(&mut graph);
     fuse_sums(&mut graph);
     fuse_activations(&mut graph);
+    fuse_pools(&mut graph);
     Ok(Program::new(graph, precision, filters)?)
 }

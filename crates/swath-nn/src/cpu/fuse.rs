@@ -1,6 +1,6 @@
-//! Sums and activations as the last step of a convolution, before its result is stored.
+//! Sums, activations and maxima as the last steps of a convolution, while its result is at hand.
 
-use swath_kernels::Activation;
+use swath_kernels::{Activation, Pooling};
 
 use super::graph::{Graph, Op};
 
@@ -65,4 +65,22 @@ fn open(graph: &Graph, activation: usize) -> Option<usize> {
         let sum = graph.producer(input).filter(|_| graph.uses(input) == 1)?;
         matches!(graph.nodes[sum].op, Op::Add(Activation::Identity)).then_some(sum)
     })
+}
+
+/// Makes max-pooling by 2x2 part of the convolution whose result it reads, whoever else reads that.
+pub(super) fn fuse_pools(graph: &mut Graph) {
+    let mut position = 0;
+    while position < graph.nodes.len() {
+        if let Op::MaxPool(pooling) = graph.nodes[position].op
+            && pooling == Pooling::new(2, 2)
+            && let Some(before) = graph.producer(graph.nodes[position].inputs[0])
+            && matches!(graph.nodes[before].op, Op::Convolution(_))
+            && graph.nodes[before].outputs.len() == 1
+        {
+            let maxima = graph.nodes.remove(position).outputs;
+            graph.nodes[before].outputs.extend(maxima);
+        } else {
+            position += 1;
+        }
+    }
 }

@@ -38,7 +38,8 @@ pub(super) struct Node {
 /// What a node computes from its inputs.
 #[derive(Debug)]
 pub(super) enum Op {
-    /// `activation(conv(inputs[0]) + bias + inputs[1])`, the last term where there is a second input.
+    /// `activation(conv(inputs[0]) + bias + inputs[1])`, the last term where there is a second input. A second output is the greatest value
+    /// of each 2x2 window of the first.
     Convolution(Box<ConvolutionOp>),
     /// `scale x + shift` in each channel: batch normalization with given statistics.
     Scale { scale: Vec<f64>, shift: Vec<f64> },

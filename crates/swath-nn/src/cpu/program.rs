@@ -45,6 +45,8 @@ impl Image {
 enum Step {
     /// From images to an image.
     Images { op: ImageOp, inputs: Vec<Image>, output: Image },
+    /// A convolution, and the maxima of its result's 2x2 windows.
+    ConvolveAndHalve { op: Convolve, inputs: Vec<Image>, output: Image, halved: Image },
     /// From an image to an image and indices.
     MaxPoolWithIndices { pooling: Pooling, input: Image, output: Image, indices: Image },
     /// On Burn's own backend.
@@ -52,7 +54,7 @@ enum Step {
 }
 
 enum ImageOp {
-    Convolution { plan: Box<Plan>, filter: Arc<Filter>, bias: Bias, activation: Activation },
+    Convolve(Convolve),
     Activate(Activation),
     Map(Function),
     Multiply,
@@ -65,6 +67,19 @@ enum ImageOp {
     Resize(Interpolation, Alignment),
     Take { rows: Vec<usize>, cols: Vec<usize> },
     Copy,
+}
+
+struct Convolve {
+    plan: Box<Plan>,
+    filter: Arc<Filter>,
+    bias: Bias,
+    activation: Activation,
+}
+
+impl Convolve {
+    fn epilogue<'a>(&'a self, add: Option<(&'a [f32], Layout)>) -> Epilogue<'a> {
+        Epilogue { bias: Some(&self.bias), add, activation: self.activation }
+    }
 }
 
 /// Where a value is kept during a run.
@@ -128,7 +143,7 @@ impl Program {
     pub(super) fn fallbacks(&self) -> impl Iterator<Item = String> {
         self.steps.iter().filter_map(|step| match step {
             Step::Burn { op, .. } => Some(name(&op.operation)),
-            Step::Images { .. } | Step::MaxPoolWithIndices { .. } => None,
+            Step::Images { .. } | Step::ConvolveAndHalve { .. } | Step::MaxPoolWithIndices { .. } => None,
         })
     }
 
@@ -146,6 +161,13 @@ impl Program {
         for step in &self.steps {
             match step {
                 Step::Images { op, inputs, output } => op.run(inputs, output, arena),
+                Step::ConvolveAndHalve { op, inputs, output, halved } => {
+                    let addend = inputs.get(1).unwrap_or(&inputs[0]);
+                    let ranges = [inputs[0].range(), addend.range()];
+                    let ([y, maxima], [x, b]) = split(arena, [output.range(), halved.range()], ranges);
+                    let add = inputs.get(1).map(|addend| (b, addend.layout));
+                    op.plan.run_and_halve(x, &op.filter, &op.epilogue(add), y, (&halved.layout, maxima));
+                }
                 Step::MaxPoolWithIndices { pooling, input, output, indices } => {
                     let ranges = [input, output, indices].map(Image::range);
                     let slices = arena.get_disjoint_mut(ranges);
@@ -169,12 +191,12 @@ impl ImageOp {
     fn run(&self, inputs: &[Image], output: &Image, arena: &mut [f32]) {
         let first = inputs[0];
         let second = *inputs.get(1).unwrap_or(&first);
-        let (out, [a, b]) = split(arena, output.range(), [first.range(), second.range()]);
+        let ([out], [a, b]) = split(arena, [output.range()], [first.range(), second.range()]);
         let (from, to) = (&first.layout, &output.layout);
         match self {
-            ImageOp::Convolution { plan, filter, bias, activation } => {
+            ImageOp::Convolve(op) => {
                 let add = inputs.get(1).map(|addend| (b, addend.layout));
-                plan.run(a, filter, &Epilogue { bias: Some(bias), add, activation: *activation }, out);
+                op.plan.run(a, &op.filter, &op.epilogue(add), out);
             }
             ImageOp::Activate(activation) => activate((from, a), *activation, to, out),
             ImageOp::Map(function) => map(*function, (from, a), to, out),
@@ -330,7 +352,16 @@ impl Memory {
                 steps.push(Step::MaxPoolWithIndices { pooling, input, output, indices });
                 return Ok(());
             }
-            Op::Convolution(op) => self.convolution(&op, inputs[0], outputs[0], filters)?,
+            Op::Convolution(op) => {
+                let op = self.convolution(&op, inputs[0], outputs[0], filters)?;
+                if let [output, halved] = outputs[..] {
+                    let inputs = inputs.into_iter().map(|value| self.image(value)).collect();
+                    let [output, halved] = [output, halved].map(|value| self.image(value));
+                    steps.push(Step::ConvolveAndHalve { op, inputs, output, halved });
+                    return Ok(());
+                }
+                ImageOp::Convolve(op)
+            }
             Op::Activate(activation) => ImageOp::Activate(activation),
             Op::Map(function) => ImageOp::Map(function),
             Op::Multiply => ImageOp::Multiply,
@@ -358,7 +389,7 @@ impl Memory {
         input: Value,
         output: Value,
         filters: &mut Filters,
-    ) -> Result<ImageOp, PlanError> {
+    ) -> Result<Convolve, PlanError> {
         let input = self.image(input).layout;
         let plan = match op.transposed {
             None => Plan::convolution(&op.convolution, input)?,
@@ -367,6 +398,6 @@ impl Memory {
         let plan = plan.into_wider(self.image(output).layout.pixel).with_precision(self.precision);
         let bias: Vec<f32> = op.bias.iter().map(|bias| *bias as f32).collect();
         let (filter, bias) = (filters.get(&plan, op)?, Bias::new(&bias));
-        Ok(ImageOp::Convolution { plan: Box::new(plan), filter, bias, activation: op.activation })
+        Ok(Convolve { plan: Box::new(plan), filter, bias, activation: op.activation })
     }
 }

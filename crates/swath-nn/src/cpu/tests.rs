@@ -13,7 +13,7 @@ use swath_kernels::Buffer;
 use super::capture::capture;
 use super::executor::compile;
 use super::fold::fold_scales;
-use super::fuse::{fuse_activations, fuse_sums};
+use super::fuse::{fuse_activations, fuse_pools, fuse_sums};
 use super::graph::{Graph, Op, Size};
 use super::program::{Filters, Program};
 use super::recognize::recognize;
@@ -84,6 +84,7 @@ fn graph(shape: [usize; 4], forward: impl Fn(&Device, Tensor<4>) -> Tensor<4>) -
     fold_scales(&mut graph);
     fuse_sums(&mut graph);
     fuse_activations(&mut graph);
+    fuse_pools(&mut graph);
     graph
 }
 
@@ -114,6 +115,28 @@ fn names(graph: &Graph) -> Vec<&'static str> {
         Op::Burn(_) => "burn",
     };
     graph.nodes.iter().map(|node| name(&node.op)).collect()
+}
+
+#[test]
+fn maxima_become_part_of_convolutions() {
+    let forward = |device: &Device, x: Tensor<4>| {
+        let pool = |x: Tensor<4>| max_pool2d(x, MaxPoolOptions::new([2, 2]));
+        let skip = relu(conv3(x, 20, 1, device));
+        let y = pool(skip.clone());
+        let sum = pool(conv3(y.clone(), 20, 3, device) + y);
+        // Windows of another kind, and the same windows twice.
+        let y = max_pool2d(conv3(sum, 16, 5, device), MaxPoolOptions::new([2, 2]).with_stride([1, 1]));
+        let y = conv3(y, 20, 7, device);
+        let y = Tensor::cat(vec![pool(y.clone()), pool(y)], 1);
+        let y = interpolate(y, InterpolateOptions::new(InterpolateMode::Nearest).with_output_size([27, 22]));
+        Tensor::cat(vec![y, skip], 1)
+    };
+    check([1, 16, 27, 22], forward);
+    let graph = graph([1, 16, 27, 22], forward);
+    let pools = names(&graph).into_iter().filter(|name| *name == "max pool").count();
+    assert_eq!(pools, 2, "{:?}", names(&graph));
+    let halving = graph.nodes.iter().filter(|node| matches!(node.op, Op::Convolution(_)) && node.outputs.len() == 2);
+    assert_eq!(halving.count(), 3);
 }
 
 #[test]
