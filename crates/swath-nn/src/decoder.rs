@@ -5,9 +5,13 @@ use burn::tensor::{Device, Tensor};
 use crate::encoder::Features;
 use crate::family::{FamilyError, Level, family};
 
+pub mod deeplab_v1;
 pub mod deeplab_v3;
 pub mod deeplab_v3_plus;
+pub mod dilation;
 pub mod fcn;
+pub mod hypercolumn;
+pub mod mlp;
 pub mod pspnet;
 pub mod segformer;
 pub mod unet;
@@ -67,6 +71,31 @@ fn pyramid(levels: &[Level]) -> Vec<usize> {
     strides.into_iter().filter_map(|stride| Level::find(levels, stride)).collect()
 }
 
+/// The deepest level of each of `strides`, or of every stride that the encoder has; finest first.
+fn chosen(decoder: &'static str, levels: &[Level], strides: Option<&[usize]>) -> Result<Vec<usize>, FamilyError> {
+    let own = || levels.iter().map(|level| level.stride);
+    let mut wanted: Vec<usize> = strides.map_or_else(|| own().collect(), <[usize]>::to_vec);
+    wanted.sort();
+    wanted.dedup();
+    let refuse = |reason: String| {
+        let mut possible: Vec<usize> =
+            wanted.iter().copied().filter(|wanted| own().any(|own| own == *wanted)).collect();
+        if possible.is_empty() {
+            possible = own().collect();
+            possible.dedup();
+        }
+        FamilyError::Pair { decoder, reason, nearest: format!("`strides = {possible:?}`") }
+    };
+    if wanted.is_empty() {
+        return Err(refuse("`strides = []`, but it takes at least one level".into()));
+    }
+    let find = |stride: &usize| {
+        let missing = || format!("it takes stride {stride}, but the encoder has strides {}", Level::strides(levels));
+        Level::find(levels, *stride).ok_or_else(|| refuse(missing()))
+    };
+    wanted.iter().map(find).collect()
+}
+
 /// The deepest level of a stride.
 fn required(decoder: &'static str, levels: &[Level], stride: usize) -> Result<usize, FamilyError> {
     Level::find(levels, stride).ok_or_else(|| FamilyError::Pair {
@@ -114,6 +143,14 @@ family! {
         "unet" => Unet(unet::UnetConfig, unet::Unet),
         /// Fully convolutional network 32s, 16s or 8s: class scores of several strides, upsampled and added (2015)
         "fcn" => Fcn(fcn::FcnConfig, fcn::Fcn),
+        /// DeepLab with a large field of view: scores of dilated features, on `dilated_vgg` (2015)
+        "deeplab_v1" => DeeplabV1(deeplab_v1::DeeplabV1Config, deeplab_v1::DeeplabV1),
+        /// Scores refined by a context module of dilated convolutions that starts as the identity (2016)
+        "dilation" => Dilation(dilation::DilationConfig, dilation::Dilation),
+        /// Hypercolumns: each pixel's activations at several levels through a perceptron (2015)
+        "hypercolumn" => Hypercolumn(hypercolumn::HypercolumnConfig, hypercolumn::Hypercolumn),
+        /// A pool of features from several levels, combined by one hidden layer (2017)
+        "mlp" => Mlp(mlp::MlpConfig, mlp::Mlp),
         /// Pyramid scene parsing: means over 1, 2, 3 and 6 parts of the map (2017)
         "pspnet" => Pspnet(pspnet::PspnetConfig, pspnet::Pspnet),
         /// DeepLabV3: atrous spatial pyramid pooling with image pooling (2017)

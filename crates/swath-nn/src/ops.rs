@@ -9,9 +9,9 @@ use burn::nn::BatchNorm;
 use burn::nn::conv::{Conv2d, ConvTranspose2d};
 use burn::tensor::activation::{gelu, relu, sigmoid, silu};
 use burn::tensor::module::{
-    adaptive_avg_pool2d, attention as burn_attention, interpolate, max_pool2d, max_pool2d_with_indices,
+    adaptive_avg_pool2d, attention as burn_attention, conv2d, interpolate, max_pool2d, max_pool2d_with_indices,
 };
-use burn::tensor::ops::{AttentionModuleOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions};
+use burn::tensor::ops::{AttentionModuleOptions, ConvOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions};
 use burn::tensor::{IndexingUpdateOp, Int, Tensor, TensorData};
 
 #[cfg(feature = "cpu")]
@@ -166,6 +166,22 @@ pub fn multiply(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
 /// - output: `[batch, heads, queries, size]`
 pub fn attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>, bias: Option<Tensor<4>>) -> Tensor<4> {
     burn_attention(query, key, value, None, bias, AttentionModuleOptions::default())
+}
+
+/// A 1x1 convolution by given weights, with ReLU where asked for.
+///
+/// # Shapes
+/// - `weight`: `[channels_out, channels_in, 1, 1]`
+/// - `bias`: `[channels_out]`
+/// - `x`: `[batch, channels_in, h, w]`
+/// - output: `[batch, channels_out, h, w]`
+pub fn pointwise(weight: Tensor<4>, bias: Option<Tensor<1>>, rectify: bool, x: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if kernels::serve(&x) {
+        return kernels::pointwise(weight, bias, rectify, x);
+    }
+    let y = conv2d(x, weight, bias, ConvOptions::new([1, 1], [0, 0], [1, 1], 1));
+    if rectify { relu(y) } else { y }
 }
 
 /// A transposed convolution with its bias, if it has one.

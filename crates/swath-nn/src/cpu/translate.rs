@@ -370,9 +370,7 @@ impl Translator {
     fn define(&mut self, op: &Op, tensor: &TensorIr) -> Value {
         let value = Value(self.graph.kinds.len());
         self.graph.kinds.push(match *tensor.shape.to_vec().as_slice() {
-            [1, channels, height, width] if tensor.dtype == DType::F32 => {
-                Kind::Image(Size { channels, height, width })
-            }
+            [1, channels, height, width] if tensor.dtype == DType::F32 => Kind::Image(Size { channels, height, width }),
             [1, channels, height, width] if matches!(op, Op::MaxPoolWithIndices(_)) => {
                 Kind::Indices(Size { channels, height, width })
             }

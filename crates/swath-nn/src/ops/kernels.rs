@@ -67,6 +67,12 @@ pub(super) fn convolve(conv: &Conv2d, shape: Convolution, relu: bool, x: Tensor<
     apply(x, conv.weight.val(), conv.bias.as_ref().map(Param::val), options)
 }
 
+pub(super) fn pointwise(weight: Tensor<4>, bias: Option<Tensor<1>>, relu: bool, x: Tensor<4>) -> Tensor<4> {
+    let [outputs, inputs, ..] = weight.dims();
+    let options = Convolve { convolution: Convolution::new(inputs, outputs), transposed: None, relu };
+    apply(x, weight, bias, options)
+}
+
 pub(super) fn convolve_transposed(conv: &ConvTranspose2d, x: Tensor<4>) -> Tensor<4> {
     let [inputs, outputs, ..] = conv.weight.dims();
     let convolution = Convolution {

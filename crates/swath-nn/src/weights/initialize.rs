@@ -5,7 +5,7 @@
 //! Convolutions before a rectifier get variance `2 / fan_in` (the paper's equation 10, which U-Net takes too);
 //! torchvision's ResNets take `fan_out` (equation 14), which the paper calls as good. Layers without a rectifier
 //! behind them, class scores and U-Net's up-convolutions, get `1 / fan_in`. Normalization starts as the identity,
-//! biases as zero, FCN's upsampling as bilinear interpolation.
+//! biases as zero, FCN's upsampling as bilinear interpolation, a context module as the identity.
 //!
 //! Values are uniform on `[-sqrt(3 v), sqrt(3 v)]` for variance v, since that takes nothing but multiplications:
 //! every machine and device draws the same bits. They depend on the seed, the name and the shape alone, so a layer
@@ -22,12 +22,14 @@ use crate::segmenter::Segmenter;
 pub fn initialize(segmenter: Segmenter, seed: u64) -> Segmenter {
     // Settles batch statistics that would otherwise overwrite the fresh ones.
     drop(segmenter.valid());
-    segmenter.map(&mut Initializer { path: Path::default(), seed })
+    segmenter.map(&mut Initializer { path: Path::default(), seed, classes: 0 })
 }
 
 struct Initializer {
     path: Path,
     seed: u64,
+    /// Classes of the context module that the walk is in: the channels that its first layer takes.
+    classes: usize,
 }
 
 impl ModuleMapper for Initializer {
@@ -50,7 +52,7 @@ impl ModuleMapper for Initializer {
 }
 
 impl Initializer {
-    fn values(&self, name: &str, shape: &[usize]) -> Vec<f32> {
+    fn values(&mut self, name: &str, shape: &[usize]) -> Vec<f32> {
         let count = shape.iter().product();
         match parameter_kind(name) {
             Kind::Bias => vec![0.0; count],
@@ -59,6 +61,12 @@ impl Initializer {
                 _ => vec![0.0; count],
             },
             Kind::Weight if self.path.within("BilinearUp") => bilinear(shape),
+            Kind::Weight if self.path.within("Context") => {
+                if name.ends_with(".layers.0.weight") {
+                    self.classes = shape[1];
+                }
+                identity(shape, self.classes, uniform(self.seed, name))
+            }
             Kind::Weight => {
                 let bound = (3.0 * self.variance(shape)).sqrt();
                 uniform(self.seed, name).take(count).map(|u| (u * bound) as f32).collect()
@@ -86,6 +94,20 @@ fn bilinear(shape: &[usize]) -> Vec<f32> {
         data.extend(LINE.iter().flat_map(|y| LINE.map(|x| same * y * x)));
     }
     data
+}
+
+/// Kernel `[c', c, k, k]` of a context module's layer, which hands on each class (Yu and Koltun 2016, section 3): between channels
+/// of the same class the centre is `classes / c'`. Where a class has several channels, small noise tells them apart.
+fn identity(shape: &[usize], classes: usize, noise: impl Iterator<Item = f64>) -> Vec<f32> {
+    let [outputs, inputs, taps] = [shape[0], shape[1], shape[2] * shape[3]];
+    let weight = classes as f64 / outputs as f64;
+    let noise_scale = if outputs == inputs && inputs == classes { 0.0 } else { 0.01 * weight };
+    let value = |(index, noise): (usize, f64)| {
+        let (output, input, tap) = (index / taps / inputs, index / taps % inputs, index % taps);
+        let same = output * classes / outputs == input * classes / inputs && tap == taps / 2;
+        (if same { weight } else { 0.0 } + noise * noise_scale) as f32
+    };
+    (0..outputs * inputs * taps).zip(noise).map(value).collect()
 }
 
 /// Endless uniform numbers from -1 to 1, of a seed and a name (SplitMix64).
@@ -118,6 +140,20 @@ mod tests {
         assert!(numbers.iter().all(|u| (-1.0..1.0).contains(u)));
         assert_ne!(numbers[..4], draw(2, "encoder.conv.weight")[..4]);
         assert_ne!(numbers[..4], draw(1, "encoder.conv.bias")[..4]);
+    }
+
+    #[test]
+    fn context_modules_hand_classes_on() {
+        let basic = identity(&[2, 2, 3, 3], 2, uniform(1, "a"));
+        let mut expected = vec![0.0; 36];
+        (expected[4], expected[31]) = (1.0, 1.0);
+        assert_eq!(basic, expected);
+        // From 2 to 4 channels of 2 classes, and back: the middle of each kernel, without noise.
+        let silent = || std::iter::repeat(0.0);
+        assert_eq!(identity(&[4, 2, 1, 1], 2, silent()), [0.5, 0.0, 0.5, 0.0, 0.0, 0.5, 0.0, 0.5]);
+        assert_eq!(identity(&[2, 4, 1, 1], 2, silent()), [1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0]);
+        let noisy = identity(&[4, 2, 3, 3], 2, uniform(1, "a"));
+        assert!(noisy.iter().all(|&value| value != 0.0 && (value.abs() < 0.005 || (value - 0.5).abs() < 0.005)));
     }
 
     #[test]

@@ -8,9 +8,13 @@ use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
 use swath_nn::block::Upsampling;
 use swath_nn::decoder::DecoderConfig;
+use swath_nn::decoder::deeplab_v1::DeeplabV1Config;
 use swath_nn::decoder::deeplab_v3::DeeplabV3Config;
 use swath_nn::decoder::deeplab_v3_plus::DeeplabV3PlusConfig;
+use swath_nn::decoder::dilation::{ContextForm, DilationConfig};
 use swath_nn::decoder::fcn::FcnConfig;
+use swath_nn::decoder::hypercolumn::HypercolumnConfig;
+use swath_nn::decoder::mlp::MlpConfig;
 use swath_nn::decoder::pspnet::PspnetConfig;
 use swath_nn::decoder::segformer::SegformerConfig;
 use swath_nn::decoder::unet::UnetConfig;
@@ -57,6 +61,15 @@ pub(crate) fn small_decoders() -> Vec<DecoderConfig> {
         PspnetConfig { output_stride: 32, channels: 6 }.into(),
         SegformerConfig { channels: 6 }.into(),
         SegformerConfig { channels: 16 }.into(),
+        DeeplabV1Config { output_stride: 8 }.into(),
+        DeeplabV1Config { output_stride: 32 }.into(),
+        DilationConfig { output_stride: 8, form: ContextForm::Basic }.into(),
+        DilationConfig { output_stride: 8, form: ContextForm::Large }.into(),
+        DilationConfig { output_stride: 32, form: ContextForm::Basic }.into(),
+        HypercolumnConfig { strides: None, hidden: vec![12] }.into(),
+        HypercolumnConfig { strides: None, hidden: vec![16, 12] }.into(),
+        MlpConfig { strides: None, hidden: 16 }.into(),
+        MlpConfig { strides: None, hidden: 6 }.into(),
     ]
 }
 
@@ -286,6 +299,13 @@ fn what_does_not_fit_is_refused_with_the_nearest_choice() {
     let unrated = DeeplabV3Config { rates: vec![], ..DeeplabV3Config::default() };
     assert!(refusal(plain(4), unrated.into()).ends_with("nearest valid choice: `rates = [12, 24, 36]`"));
     assert!(refusal(plain(4), PspnetConfig { output_stride: 8, channels: 0 }.into()).ends_with("`channels = 1`"));
+    let hypercolumn = |strides: Vec<usize>, hidden| HypercolumnConfig { strides: Some(strides), hidden };
+    assert!(refusal(plain(3), hypercolumn(vec![2, 16], vec![4]).into()).ends_with("choice: `strides = [2]`"));
+    assert!(refusal(plain(2), hypercolumn(vec![16], vec![4]).into()).ends_with("choice: `strides = [1, 2]`"));
+    assert!(refusal(plain(2), hypercolumn(vec![], vec![4]).into()).ends_with("choice: `strides = [1, 2]`"));
+    assert!(refusal(plain(3), hypercolumn(vec![2], vec![4, 0]).into()).ends_with("choice: `hidden = [4, 1]`"));
+    assert!(refusal(plain(3), hypercolumn(vec![2], vec![]).into()).ends_with("choice: `hidden = [256, 256]`"));
+    assert!(refusal(plain(3), MlpConfig { strides: None, hidden: 0 }.into()).ends_with("choice: `hidden = 1`"));
     assert!(refusal(plain(2), SegformerConfig::default().into()).contains("features of stride 4"));
     let no_bands = SegmenterConfig::new(plain(3), UnetConfig::default(), 0, 2).validate().unwrap_err();
     assert!(no_bands.to_string().contains("bands"), "{no_bands}");
@@ -306,6 +326,10 @@ fn decoders_find_features_by_stride() {
     let out = UnetConfig::default().out(&gap, 2).unwrap();
     assert_eq!(out.level(), Level::new(4, 2));
     assert!(FcnConfig { stride: 2 }.out(&gap, 2).is_err());
+    let mlp =
+        |strides: &[usize]| MlpConfig { strides: Some(strides.to_vec()), hidden: 5 }.out(&gap, 2).unwrap().level();
+    assert_eq!(mlp(&[8, 2]), Level::new(5, 2));
+    assert_eq!(mlp(&[8]), Level::new(5, 8));
 }
 
 #[test]

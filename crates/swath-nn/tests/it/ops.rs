@@ -4,8 +4,8 @@ use burn::module::Param;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::activation::{gelu, relu, sigmoid, silu};
-use burn::tensor::module::{adaptive_avg_pool2d, interpolate, layer_norm, max_pool2d, max_pool2d_with_indices};
-use burn::tensor::ops::{InterpolateMode, InterpolateOptions, MaxPoolOptions};
+use burn::tensor::module::{adaptive_avg_pool2d, conv2d, interpolate, layer_norm, max_pool2d, max_pool2d_with_indices};
+use burn::tensor::ops::{ConvOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions};
 use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
 use swath_nn::ops::{self, Activation};
 
@@ -45,6 +45,31 @@ fn convolutions_equal_burn() {
         ] {
             compare(&format!("{name} {config}"), &inputs, &parameters, &bias, own, burn);
         }
+    }
+}
+
+/// With weights that are a part of wider ones, as levels of a pixel's perceptron have them.
+#[test]
+fn pointwise_layers_equal_burn() {
+    let conv = filled_conv(&Conv2dConfig::new([48, 20], [1, 1]));
+    let bias = || Some(conv.bias.as_ref().unwrap().val());
+    for rectify in [false, true] {
+        compare(
+            &format!("pointwise {rectify}"),
+            &[[2, 16, 5, 7]],
+            &[conv.weight.val()],
+            &[bias().unwrap()],
+            &|x| ops::pointwise(conv.weight.val().narrow(1, 16, 16), bias(), rectify, x[0].clone()),
+            &|x| {
+                let y = conv2d(
+                    x[0].clone(),
+                    conv.weight.val().narrow(1, 16, 16),
+                    bias(),
+                    ConvOptions::new([1, 1], [0, 0], [1, 1], 1),
+                );
+                if rectify { relu(y) } else { y }
+            },
+        );
     }
 }
 
