@@ -9,7 +9,11 @@ pub mod efficientnet;
 pub mod efficientnet_lite0;
 pub mod mobilenet_v2;
 pub mod plain;
+mod residual;
 pub mod resnet;
+pub mod resnext;
+
+pub use residual::Residual;
 
 /// What a network asks of its encoder.
 #[derive(Clone, Copy, Debug)]
@@ -101,8 +105,10 @@ family! {
     members {
         /// U-Net's contracting path: two 3x3 convolutions a level, max-pooling between levels (2015)
         "plain" => Plain(plain::PlainConfig, plain::Plain),
-        /// Deep residual network of depth 18, 34 or 50 (2015)
-        "resnet" => Resnet(resnet::ResnetConfig, resnet::Resnet),
+        /// Deep residual network of depth 18, 34, 50, 101 or 152 (2015)
+        "resnet" => Resnet(resnet::ResnetConfig, Residual),
+        /// Residual network with grouped convolutions, of depth 50 or 101 (2016)
+        "resnext" => Resnext(resnext::ResnextConfig, Residual),
         /// MobileNetV2: inverted residuals, made for phones (2018)
         "mobilenet_v2" => MobilenetV2(mobilenet_v2::MobilenetV2Config, InvertedResiduals),
         /// EfficientNet b0 to b4: inverted residuals with squeeze-and-excitation (2019)
@@ -110,4 +116,16 @@ family! {
         /// EfficientNet-Lite0: without squeeze-and-excitation, fast everywhere (2020)
         "efficientnet_lite0" => EfficientnetLite0(efficientnet_lite0::EfficientnetLite0Config, InvertedResiduals),
     }
+}
+
+/// The refusal of a number that an option holds.
+fn refuse(
+    member: &'static str,
+    option: &'static str,
+    value: usize,
+    reason: impl Into<String>,
+    nearest: usize,
+) -> FamilyError {
+    let nearest = format!("{option} = {nearest}");
+    FamilyError::Option { member, option, value: value.to_string(), reason: reason.into(), nearest }
 }

@@ -23,6 +23,7 @@ use swath_nn::encoder::efficientnet_lite0::EfficientnetLite0Config;
 use swath_nn::encoder::mobilenet_v2::MobilenetV2Config;
 use swath_nn::encoder::plain::PlainConfig;
 use swath_nn::encoder::resnet::ResnetConfig;
+use swath_nn::encoder::resnext::ResnextConfig;
 use swath_nn::encoder::{Demand, EncoderConfig};
 use swath_nn::preset::PRESETS;
 use swath_nn::{HeadConfig, Level, Segmenter, SegmenterConfig, weights};
@@ -40,6 +41,7 @@ pub(crate) fn small_encoders() -> Vec<EncoderConfig> {
         MobilenetV2Config { width: 0.125, head: 24 }.into(),
         EfficientnetConfig { width: 0.125, ..EfficientnetConfig::default() }.into(),
         EfficientnetLite0Config { width: 0.125, head: false }.into(),
+        ResnextConfig { depth: 50, cardinality: 3, group_width: 2, width: 4 }.into(),
     ]
 }
 
@@ -223,13 +225,33 @@ fn a_chip_has_the_same_logits_in_every_batch() {
 fn features_are_what_levels_say() {
     let device = Device::flex();
     for config in small_encoders() {
-        let levels = config.levels(None).unwrap();
-        let (images, _) = batch([1, BANDS, 64, 96], &device);
-        let features = config.init(Demand::new(BANDS), &device).forward(images).maps;
-        let found: Vec<[usize; 4]> = features.iter().map(|feature| feature.dims()).collect();
-        let said: Vec<[usize; 4]> =
-            levels.iter().map(|level| [1, level.channels, 64 / level.stride, 96 / level.stride]).collect();
-        assert_eq!(found, said, "{config:?}");
+        for output_stride in [None, Some(8), Some(16), Some(32)] {
+            let Ok(levels) = config.levels(output_stride) else { continue };
+            let (images, _) = batch([1, BANDS, 64, 96], &device);
+            let demand = Demand { output_stride, ..Demand::new(BANDS) };
+            let features = config.init(demand, &device).forward(images).maps;
+            let found: Vec<[usize; 4]> = features.iter().map(|feature| feature.dims()).collect();
+            let said: Vec<[usize; 4]> =
+                levels.iter().map(|level| [1, level.channels, 64 / level.stride, 96 / level.stride]).collect();
+            assert_eq!(found, said, "{config:?} at output stride {output_stride:?}");
+        }
+    }
+}
+
+#[test]
+fn dilation_keeps_the_stride_of_residual_networks() {
+    let strides = |config: &EncoderConfig, output_stride| -> Vec<usize> {
+        config.levels(Some(output_stride)).unwrap().iter().map(|level| level.stride).collect()
+    };
+    let resnet = |depth| EncoderConfig::from(ResnetConfig { depth, width: 8 });
+    for config in [resnet(18), resnet(34), resnet(50), resnet(101), resnet(152), ResnextConfig::default().into()] {
+        assert_eq!(strides(&config, 32), [2, 4, 8, 16, 32]);
+        assert_eq!(strides(&config, 16), [2, 4, 8, 16, 16]);
+        assert_eq!(strides(&config, 8), [2, 4, 8, 8, 8]);
+        for (stride, nearest) in [(4, 8), (13, 16), (64, 32)] {
+            let refusal = config.levels(Some(stride)).unwrap_err().to_string();
+            assert!(refusal.ends_with(&format!("nearest valid choice: `output_stride = {nearest}`")), "{refusal}");
+        }
     }
 }
 
@@ -310,6 +332,11 @@ fn what_does_not_fit_is_refused_with_the_nearest_choice() {
     let no_bands = SegmenterConfig::new(plain(3), UnetConfig::default(), 0, 2).validate().unwrap_err();
     assert!(no_bands.to_string().contains("bands"), "{no_bands}");
     assert!(plain(5).levels(Some(8)).is_err());
+    let resnext = |config: ResnextConfig| refusal(config.into(), unet(&[8]));
+    let default = ResnextConfig::default;
+    assert!(resnext(ResnextConfig { depth: 152, ..default() }).ends_with("choice: `depth = 101`"));
+    assert!(resnext(ResnextConfig { cardinality: 0, ..default() }).ends_with("choice: `cardinality = 1`"));
+    assert!(resnext(ResnextConfig { group_width: 999, ..default() }).ends_with("choice: `group_width = 256`"));
     let head = HeadConfig { kernel: 3 };
     let no_head = SegmenterConfig { head, ..SegmenterConfig::new(plain(4), FcnConfig { stride: 8 }, 3, 2) };
     assert!(no_head.validate().unwrap_err().to_string().ends_with("nearest valid choice: `kernel = 1`"));

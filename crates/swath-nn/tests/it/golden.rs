@@ -1,11 +1,12 @@
 //! Networks against other people's: torchvision, segmentation_models.pytorch, and transcriptions of the papers where
 //! neither has them. `fixtures/nn/make_goldens.py` makes the values and says which is which.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use serde::Deserialize;
+use swath_nn::encoder::{Demand, Encoder};
 use swath_nn::weights::{self, Kind, NamedTensor, parameter_kind};
 use swath_nn::{Segmenter, SegmenterConfig};
 
@@ -23,6 +24,8 @@ struct Case {
     config: SegmenterConfig,
     images: [usize; 4],
     train: bool,
+    /// Where a decoder asks for it: features are compared at this one.
+    output_stride: Option<usize>,
     #[serde(default)]
     features: Vec<Sampled>,
     logits: Option<Sampled>,
@@ -62,7 +65,7 @@ fn check(case: &Case) {
     let images = Tensor::<4>::from_data(TensorData::new(images, case.images), &device);
 
     if !case.features.is_empty() {
-        let features = network.encoder().forward(images.clone()).maps;
+        let features = encoder(case, &network).forward(images.clone()).maps;
         assert_eq!(features.len(), case.features.len(), "{}", case.name);
         for (feature, expected) in features.into_iter().zip(&case.features) {
             compare(&case.name, feature.dims().to_vec(), &values(feature), expected, TOLERANCE);
@@ -90,6 +93,32 @@ fn check(case: &Case) {
             let tensor = &after[&expected.name];
             compare(&case.name, tensor.shape.clone(), &tensor.data, expected, TOLERANCE);
         }
+    }
+}
+
+/// The network's encoder, at the output stride of the case.
+fn encoder(case: &Case, network: &Segmenter) -> Encoder {
+    let Some(output_stride) = case.output_stride else { return network.encoder().clone() };
+    let demand = Demand { output_stride: Some(output_stride), ..Demand::new(case.config.bands) };
+    let mut parameters = Parameters::default();
+    network.encoder().visit(&mut parameters);
+    case.config.encoder.init(demand, &Device::flex()).map(&mut parameters)
+}
+
+/// Parameters in the order of a walk; a second walk writes them.
+#[derive(Default)]
+struct Parameters(VecDeque<TensorData>);
+
+impl ModuleVisitor for Parameters {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.0.push_back(param.val().into_data());
+    }
+}
+
+impl ModuleMapper for Parameters {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let data = self.0.pop_front().unwrap();
+        param.map(|old| Tensor::from_data(data, &old.device()))
     }
 }
 
