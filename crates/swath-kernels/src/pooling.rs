@@ -47,16 +47,16 @@ impl Pooling {
             return Err(PlanError::Zero { what: "a size of the pooling" });
         }
         let window = [0, 1].map(|axis| (self.kernel[axis] - 1) * self.dilation[axis] + 1);
+        // A last window may stand out by less than a stride.
+        let slack = [0, 1].map(|axis| if self.ceil { self.stride[axis] - 1 } else { 0 });
         let padded = [0, 1].map(|axis| image[axis] + self.padding[axis][0] + self.padding[axis][1]);
-        if window[0] > padded[0] || window[1] > padded[1] {
+        if [0, 1].iter().any(|&axis| window[axis] > padded[axis] + slack[axis]) {
             return Err(PlanError::Window { window, image: padded });
         }
         Ok([0, 1].map(|axis| {
-            let steps = padded[axis] - window[axis];
-            let whole = steps / self.stride[axis] + 1;
-            let more = self.ceil && !steps.is_multiple_of(self.stride[axis]);
-            let begins = whole * self.stride[axis] < image[axis] + self.padding[axis][0];
-            whole + usize::from(more && begins)
+            let last = (padded[axis] + slack[axis] - window[axis]) / self.stride[axis];
+            let begins = last * self.stride[axis] < image[axis] + self.padding[axis][0];
+            if self.ceil && !begins { last } else { last + 1 }
         }))
     }
 
