@@ -9,9 +9,12 @@ use burn::nn::BatchNorm;
 use burn::nn::conv::{Conv2d, ConvTranspose2d};
 use burn::tensor::activation::{gelu, relu, sigmoid, silu};
 use burn::tensor::module::{
-    adaptive_avg_pool2d, attention as burn_attention, conv2d, interpolate, max_pool2d, max_pool2d_with_indices,
+    adaptive_avg_pool2d, attention as burn_attention, avg_pool2d, conv2d, interpolate, max_pool2d,
+    max_pool2d_with_indices,
 };
-use burn::tensor::ops::{AttentionModuleOptions, ConvOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions};
+use burn::tensor::ops::{
+    AttentionModuleOptions, AvgPoolOptions, ConvOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions,
+};
 use burn::tensor::{IndexingUpdateOp, Int, Tensor, TensorData};
 
 #[cfg(feature = "cpu")]
@@ -184,6 +187,18 @@ pub fn pointwise(weight: Tensor<4>, bias: Option<Tensor<1>>, rectify: bool, x: T
     if rectify { relu(y) } else { y }
 }
 
+/// `relu(norm(x))` where no convolution comes before, see [`conv_norm`].
+///
+/// # Shapes
+/// All `[batch, channels, h, w]`.
+pub fn norm_relu(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if kernels::serve(&x) {
+        return kernels::normalize_rectified(norm, x);
+    }
+    relu(norm.forward(x))
+}
+
 /// A transposed convolution with its bias, if it has one.
 ///
 /// # Shapes
@@ -208,6 +223,19 @@ pub fn max_pool(x: Tensor<4>, options: MaxPoolOptions<2>) -> Tensor<4> {
         return kernels::max_pool(x, &options);
     }
     max_pool2d(x, options)
+}
+
+/// The mean of each window.
+///
+/// # Shapes
+/// - `x`: `[batch, channels, h, w]`
+/// - output: `[batch, channels, h', w']`
+pub fn average_pool(x: Tensor<4>, options: AvgPoolOptions<2>) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if kernels::serve(&x) {
+        return kernels::average_pool(x, &options);
+    }
+    avg_pool2d(x, options)
 }
 
 /// The greatest value of each window, and where it stood: `row * w + column` within its channel of `x`, the first of several.

@@ -8,9 +8,9 @@ use burn::module::Param;
 use burn::nn::conv::{Conv2d, ConvTranspose2d};
 use burn::nn::{BatchNorm, PaddingConfig2d};
 use burn::tensor::activation::relu;
-use burn::tensor::ops::{InterpolateMode, MaxPoolOptions};
-use burn::tensor::{DType, Int, Tensor};
-use swath_kernels::{Alignment, Convolution, Function, Interpolation, Pooling};
+use burn::tensor::ops::{AvgPoolOptions, InterpolateMode, MaxPoolOptions};
+use burn::tensor::{DType, Device, Int, Tensor};
+use swath_kernels::{Alignment, Convolution, Divisor, Function, Interpolation, Pooling};
 
 use convolution::{ConvolutionOps, Convolve, Maybe};
 use indices::IndexOps;
@@ -110,6 +110,21 @@ pub(super) fn convolve_normalize(
     }
 }
 
+/// As [`convolve_normalize`], without a convolution.
+pub(super) fn normalize_rectified(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
+    match (x.device().is_autodiff(), norm.training.is_enabled()) {
+        (true, true) => normalize(norm, true, x),
+        (true, false) => relu(norm.forward(x)),
+        (false, _) => {
+            let [_, channels, ..] = x.dims();
+            let (scale, shift) = affine(norm, &x.device());
+            let convolution = Convolution::new(channels, channels).groups(channels);
+            let options = Convolve { convolution, transposed: None, relu: true };
+            apply(x, scale.reshape([channels, 1, 1, 1]), Some(shift), options)
+        }
+    }
+}
+
 pub(super) fn max_pool(x: Tensor<4>, options: &MaxPoolOptions<2>) -> Tensor<4> {
     Tensor::from_dispatch(<Dispatch as ResolutionOps>::max_pool(x.into_dispatch(), pooling(options)))
 }
@@ -164,6 +179,18 @@ pub(super) fn scale_channels(x: Tensor<4>, scale: Tensor<1>) -> Tensor<4> {
     let convolution = Convolution::new(channels, channels).groups(channels);
     let options = Convolve { convolution, transposed: None, relu: false };
     apply(x, scale.reshape([channels, 1, 1, 1]), None, options)
+}
+
+pub(super) fn average_pool(x: Tensor<4>, options: &AvgPoolOptions<2>) -> Tensor<4> {
+    let pooling = Pooling {
+        kernel: options.kernel_size,
+        stride: options.stride,
+        padding: options.padding.map(|(before, after)| [before, after]),
+        dilation: [1, 1],
+        ceil: options.ceil_mode,
+    };
+    let divisor = if options.count_include_pad { Divisor::Padded } else { Divisor::Image };
+    Tensor::from_dispatch(<Dispatch as ResolutionOps>::average_pool(x.into_dispatch(), pooling, divisor))
 }
 
 /// The kernels' name of an interpolation; none where they cannot serve it.
@@ -243,14 +270,19 @@ fn normalize(norm: &BatchNorm, relu: bool, x: Tensor<4>) -> Tensor<4> {
 /// Weights and bias of the convolution that also normalizes by the running statistics.
 fn folded(conv: &Conv2d, norm: &BatchNorm) -> (Tensor<4>, Tensor<1>) {
     let weight = conv.weight.val();
-    let device = weight.device();
     let [outputs, ..] = weight.dims();
-    let deviation = norm.running_var.value().to_device(&device).add_scalar(norm.epsilon).sqrt();
-    let scale = norm.gamma.val() / deviation;
-    let mean = norm.running_mean.value().to_device(&device);
-    let offset = match &conv.bias {
-        Some(bias) => bias.val() - mean,
-        None => mean.neg(),
+    let (scale, shift) = affine(norm, &weight.device());
+    let bias = match &conv.bias {
+        Some(bias) => bias.val() * scale.clone() + shift,
+        None => shift,
     };
-    (weight * scale.clone().reshape([outputs, 1, 1, 1]), norm.beta.val() + offset * scale)
+    (weight * scale.reshape([outputs, 1, 1, 1]), bias)
+}
+
+/// Normalization by the running statistics as `scale x + shift`.
+fn affine(norm: &BatchNorm, device: &Device) -> (Tensor<1>, Tensor<1>) {
+    let deviation = norm.running_var.value().to_device(device).add_scalar(norm.epsilon).sqrt();
+    let scale = norm.gamma.val() / deviation;
+    let mean = norm.running_mean.value().to_device(device);
+    (scale.clone(), norm.beta.val() - mean * scale)
 }

@@ -4,8 +4,10 @@ use burn::module::Param;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::activation::{gelu, relu, sigmoid, silu};
-use burn::tensor::module::{adaptive_avg_pool2d, conv2d, interpolate, layer_norm, max_pool2d, max_pool2d_with_indices};
-use burn::tensor::ops::{ConvOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions};
+use burn::tensor::module::{
+    adaptive_avg_pool2d, avg_pool2d, conv2d, interpolate, layer_norm, max_pool2d, max_pool2d_with_indices,
+};
+use burn::tensor::ops::{AvgPoolOptions, ConvOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions};
 use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
 use swath_nn::ops::{self, Activation};
 
@@ -145,6 +147,20 @@ fn predictions_normalize_by_the_running_statistics() {
         close("norm", &values(ops::conv_norm(&conv, &norm, x.clone())), &values(expected.clone()));
         close("norm and relu", &values(ops::conv_norm_relu(&conv, &norm, x)), &values(relu(expected)));
     }
+    let x = uniform("x", [2, 20, 7, 9], &device);
+    close("norm alone", &values(ops::norm_relu(&norm, x.clone())), &values(relu(norm.forward(x))));
+}
+
+#[test]
+fn normalization_alone_equals_burn() {
+    let norms = [filled_norm(20, &training()), filled_norm(20, &training())];
+    let affine = [norms[0].gamma.val(), norms[0].beta.val()];
+    let burn_norm = BatchNorm { gamma: norms[0].gamma.clone(), beta: norms[0].beta.clone(), ..norms[1].clone() };
+    compare("norm_relu", &[[3, 20, 9, 10]], &[], &affine, &|x| ops::norm_relu(&norms[0], x[0].clone()), &|x| {
+        relu(burn_norm.forward(x[0].clone()))
+    });
+    close("mean", &values(norms[0].running_mean.value_sync()), &values(burn_norm.running_mean.value_sync()));
+    close("variance", &values(norms[0].running_var.value_sync()), &values(burn_norm.running_var.value_sync()));
 }
 
 #[test]
@@ -158,6 +174,25 @@ fn changes_of_resolution_equal_burn() {
         let name = format!("{options:?}");
         compare(&name, &[[2, 20, 9, 12]], &[], &[], &|x| ops::max_pool(x[0].clone(), options.clone()), &|x| {
             max_pool2d(x[0].clone(), options.clone())
+        });
+    }
+    let halving = MaxPoolOptions::new([3, 3]).with_stride([2, 2]).with_ceil_mode(true);
+    for [height, width] in [[8, 12], [2, 7]] {
+        let image = [2, 20, height, width];
+        compare("ceil", &[image], &[], &[], &|x| ops::max_pool(x[0].clone(), halving.clone()), &|x| {
+            max_pool2d(x[0].clone(), halving.clone())
+        });
+    }
+    let centred = AvgPoolOptions::new([3, 3]).with_stride([1, 1]).with_padding([1, 1]);
+    for options in [
+        AvgPoolOptions::new([2, 2]).with_stride([2, 2]),
+        centred.clone(),
+        centred.with_count_include_pad(false),
+        AvgPoolOptions::new([2, 3]).with_stride([3, 2]).with_ceil_mode(true),
+    ] {
+        let name = format!("{options:?}");
+        compare(&name, &[[2, 20, 9, 12]], &[], &[], &|x| ops::average_pool(x[0].clone(), options.clone()), &|x| {
+            avg_pool2d(x[0].clone(), options.clone())
         });
     }
     for size in [[1, 1], [2, 3], [6, 6], [9, 14]] {

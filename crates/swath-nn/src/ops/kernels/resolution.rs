@@ -7,8 +7,8 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Flex, backend_extension};
 use swath_kernels::{
-    Alignment, Interpolation, Layout, Pooling, adaptive_average_pool, adaptive_average_pool_gradient, max_pool,
-    max_pool_gradient, resize, resize_gradient,
+    Alignment, Divisor, Interpolation, Layout, Pooling, adaptive_average_pool, adaptive_average_pool_gradient,
+    average_pool, average_pool_gradient, max_pool, max_pool_gradient, resize, resize_gradient,
 };
 
 use super::image::Image;
@@ -17,6 +17,9 @@ use super::image::Image;
 pub(super) trait ResolutionOps: Backend {
     /// The greatest value of each window.
     fn max_pool(x: FloatTensor<Self>, pooling: Pooling) -> FloatTensor<Self>;
+
+    /// The mean of each window.
+    fn average_pool(x: FloatTensor<Self>, pooling: Pooling, divisor: Divisor) -> FloatTensor<Self>;
 
     /// Means over windows that divide the image into rows and columns.
     fn adaptive_average_pool(x: FloatTensor<Self>, size: [usize; 2]) -> FloatTensor<Self>;
@@ -34,7 +37,17 @@ pub(super) struct Resize {
 
 impl ResolutionOps for Flex {
     fn max_pool(x: FlexTensor, pooling: Pooling) -> FlexTensor {
-        pooled(&pooling, &Image::of(x)).into_tensor()
+        let x = Image::of(x);
+        let (layout, values) = x.view();
+        let pooled = pooled(layout, &pooling);
+        Image::new(pooled, |y| max_pool(&pooling, layout, values, &pooled, y)).into_tensor()
+    }
+
+    fn average_pool(x: FlexTensor, pooling: Pooling, divisor: Divisor) -> FlexTensor {
+        let x = Image::of(x);
+        let (layout, values) = x.view();
+        let pooled = pooled(layout, &pooling);
+        Image::new(pooled, |y| average_pool(&pooling, divisor, layout, values, &pooled, y)).into_tensor()
     }
 
     fn adaptive_average_pool(x: FlexTensor, size: [usize; 2]) -> FlexTensor {
@@ -54,9 +67,20 @@ impl<C: CheckpointStrategy> ResolutionOps for Autodiff<Flex, C> {
     fn max_pool(x: FloatTensor<Self>, pooling: Pooling) -> FloatTensor<Self> {
         let (x, node) = x.into_parts();
         let x = Image::of(x);
-        let y = pooled(&pooling, &x).into_tensor();
+        let y = Flex::max_pool(x.clone().into_tensor(), pooling);
         match MaxPoolBackward.prepare::<C>([node]).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => prepared.finish((pooling, x), y),
+            OpsKind::UnTracked(prepared) => prepared.finish(y),
+        }
+    }
+
+    fn average_pool(x: FloatTensor<Self>, pooling: Pooling, divisor: Divisor) -> FloatTensor<Self> {
+        let (x, node) = x.into_parts();
+        let x = Image::of(x);
+        let layout = x.layout();
+        let y = Flex::average_pool(x.into_tensor(), pooling, divisor);
+        match AveragePoolBackward.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish((pooling, divisor, layout), y),
             OpsKind::UnTracked(prepared) => prepared.finish(y),
         }
     }
@@ -101,6 +125,22 @@ impl Backward<Flex, 1> for MaxPoolBackward {
 }
 
 #[derive(Debug)]
+struct AveragePoolBackward;
+
+impl Backward<Flex, 1> for AveragePoolBackward {
+    /// With the layout of the input.
+    type State = (Pooling, Divisor, Layout);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let (pooling, divisor, layout) = ops.state;
+        let dy = Image::of(grads.consume::<Flex>(&ops.node));
+        let [Some(node)] = ops.parents else { return };
+        let dx = Image::new(layout, |dx| average_pool_gradient(&pooling, divisor, dy.view(), &layout, dx));
+        grads.register::<Flex>(node.id, dx.into_tensor());
+    }
+}
+
+#[derive(Debug)]
 struct AdaptiveAveragePoolBackward;
 
 impl Backward<Flex, 1> for AdaptiveAveragePoolBackward {
@@ -132,11 +172,9 @@ impl Backward<Flex, 1> for ResampleBackward {
     }
 }
 
-fn pooled(pooling: &Pooling, x: &Image) -> Image {
-    let (layout, values) = x.view();
+fn pooled(layout: &Layout, pooling: &Pooling) -> Layout {
     let size = pooling.output_size([layout.height, layout.width]).unwrap_or_else(|error| panic!("{error}"));
-    let pooled = sized(*layout, size);
-    Image::new(pooled, |y| max_pool(pooling, layout, values, &pooled, y))
+    sized(*layout, size)
 }
 
 /// Images of another size.
