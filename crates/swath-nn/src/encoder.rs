@@ -5,13 +5,19 @@ use burn::tensor::{Device, Int, Tensor};
 use crate::block::InvertedResiduals;
 use crate::family::{FamilyError, Level, family};
 
+pub mod alexnet;
+pub mod densenet;
+pub mod dilated_vgg;
 pub mod efficientnet;
 pub mod efficientnet_lite0;
+pub mod maggiori;
 pub mod mobilenet_v2;
 pub mod plain;
 mod residual;
 pub mod resnet;
 pub mod resnext;
+mod sequential;
+pub mod vgg;
 
 pub use residual::Residual;
 
@@ -109,6 +115,16 @@ family! {
         "resnet" => Resnet(resnet::ResnetConfig, Residual),
         /// Residual network with grouped convolutions, of depth 50 or 101 (2016)
         "resnext" => Resnext(resnext::ResnextConfig, Residual),
+        /// Convolutions and overlapping pools of the network of 2012, at strides 4 to 32
+        "alexnet" => Alexnet(alexnet::AlexnetConfig, alexnet::Alexnet),
+        /// Chain of 3x3 convolutions of depth 11, 13, 16 or 19, with or without batch normalization (2014)
+        "vgg" => Vgg(vgg::VggConfig, vgg::Vgg),
+        /// VGG16 with dilated convolutions at stride 8, as in DeepLab-LargeFOV (2014)
+        "dilated_vgg" => DilatedVgg(dilated_vgg::DilatedVggConfig, dilated_vgg::DilatedVgg),
+        /// Densely connected network, DenseNet-121 by default (2016)
+        "densenet" => Densenet(densenet::DensenetConfig, densenet::Densenet),
+        /// Three convolutions at stride 4 for aerial images, after Mnih's patch network (2017)
+        "maggiori" => Maggiori(maggiori::MaggioriConfig, maggiori::Maggiori),
         /// MobileNetV2: inverted residuals, made for phones (2018)
         "mobilenet_v2" => MobilenetV2(mobilenet_v2::MobilenetV2Config, InvertedResiduals),
         /// EfficientNet b0 to b4: inverted residuals with squeeze-and-excitation (2019)

@@ -7,13 +7,10 @@ use burn::nn::{BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d};
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 
-use super::{Demand, Features};
+use super::{Demand, Features, dilated_stride};
 use crate::block::conv2d_for_norm;
 use crate::family::{FamilyError, Level};
 use crate::ops;
-
-/// The coarsest strides that dilation can keep.
-const OUTPUT_STRIDES: [usize; 3] = [8, 16, 32];
 
 /// A bottleneck block has this many times more output channels than the stage's width.
 const EXPANSION: usize = 4;
@@ -43,18 +40,7 @@ pub(super) enum BlockKind {
 impl Shape {
     /// Strides 2, 4, 8, 16 and 32, none above `output_stride`.
     pub(super) fn levels(&self, member: &'static str, output_stride: Option<usize>) -> Result<Vec<Level>, FamilyError> {
-        let coarsest = output_stride.unwrap_or(32);
-        if !OUTPUT_STRIDES.contains(&coarsest) {
-            let distance = |stride: &&usize| stride.abs_diff(coarsest);
-            let nearest = OUTPUT_STRIDES.iter().min_by_key(distance).unwrap_or(&32);
-            return Err(FamilyError::Option {
-                member,
-                option: "output_stride",
-                value: coarsest.to_string(),
-                reason: "dilation can take the place of the last two strides, which leaves 8, 16 or 32".into(),
-                nearest: format!("output_stride = {nearest}"),
-            });
-        }
+        let coarsest = dilated_stride(member, output_stride)?;
         let stage = |i: usize| Level::new(self.channels_out(i), (4 << i).min(coarsest));
         Ok([Level::new(self.width, 2)].into_iter().chain((0..4).map(stage)).collect())
     }
