@@ -18,8 +18,8 @@
 //! that every [`Segmenter`](crate::Segmenter) ends with.
 //!
 //! Differs from the paper: windows are padded, so that sizes are quarters of the image exactly, where the paper takes a margin
-//! of the image away. The table is from secondary descriptions; `kernel = 16` is the patch network as Saito, Yamashita and Aoki
-//! (2016, <https://doi.org/10.2352/ISSN.2470-1173.2016.10.ROBVIS-392>) describe it.
+//! of the image away. The table follows descriptions of the paper and has not been checked against its text, the first window
+//! above all; `kernel = 16` is the patch network as Saito, Yamashita and Aoki (2016, <https://doi.org/10.2352/ISSN.2470-1173.2016.10.ROBVIS-392>) describe it.
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
