@@ -19,7 +19,8 @@
 //!
 //! Differs from the paper: windows are padded, so that sizes are quarters of the image exactly, where the paper takes a margin
 //! of the image away. The table follows descriptions of the paper and has not been checked against its text, the first window
-//! above all; `kernel = 16` is the patch network as Saito, Yamashita and Aoki (2016, <https://doi.org/10.2352/ISSN.2470-1173.2016.10.ROBVIS-392>) describe it.
+//! above all; `kernel = 16` is the patch network as Saito, Yamashita and Aoki describe it
+//! (2016, <https://doi.org/10.2352/ISSN.2470-1173.2016.10.ROBVIS-392>).
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
