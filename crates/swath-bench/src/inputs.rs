@@ -72,6 +72,8 @@ fn fill(tensor: &mut NamedTensor) {
     let (centre, spread) = match parameter_kind(&tensor.name) {
         Kind::Weight => (0.0, (6.0 / fan_in as f64).sqrt()),
         Kind::Norm if field == "gamma" => (1.0, 0.1),
+        Kind::LayerScale => (1.0, 0.1),
+        Kind::PositionBias => (0.0, 1.0),
         Kind::RunningStat if field == "running_var" => (1.0, 0.5),
         Kind::Bias | Kind::Norm | Kind::RunningStat => (0.0, 0.1),
     };

@@ -46,6 +46,27 @@ pub fn conv2d_for_norm(
     same_conv(channels_in, channels_out, kernel, stride).with_bias(false).init(device)
 }
 
+/// A convolution with bias whose windows are centred on every `stride`th pixel (odd `kernel`).
+pub fn conv2d_strided(
+    channels_in: usize,
+    channels_out: usize,
+    kernel: usize,
+    stride: usize,
+    device: &Device,
+) -> Conv2d {
+    same_conv(channels_in, channels_out, kernel, stride).with_bias(true).init(device)
+}
+
+/// A convolution with bias of each channel by itself, which keeps the size (odd `kernel`).
+pub fn depthwise(channels: usize, kernel: usize, device: &Device) -> Conv2d {
+    same_conv(channels, channels, kernel, 1).with_groups(channels).with_bias(true).init(device)
+}
+
+/// A convolution with bias of squares of `size` pixels that do not overlap.
+pub fn patches(channels_in: usize, channels_out: usize, size: usize, device: &Device) -> Conv2d {
+    same_conv(channels_in, channels_out, size, size).with_padding(PaddingConfig2d::Valid).with_bias(true).init(device)
+}
+
 /// Parameters start as zeros: `weights::initialize` knows what each kind of layer needs.
 fn same_conv(channels_in: usize, channels_out: usize, kernel: usize, stride: usize) -> Conv2dConfig {
     let pad = kernel / 2;

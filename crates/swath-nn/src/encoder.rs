@@ -6,17 +6,20 @@ use crate::block::InvertedResiduals;
 use crate::family::{FamilyError, Level, family};
 
 pub mod alexnet;
+pub mod convnext;
 pub mod densenet;
 pub mod dilated_vgg;
 pub mod efficientnet;
 pub mod efficientnet_lite0;
 pub mod maggiori;
+pub mod mit;
 pub mod mobilenet_v2;
 pub mod plain;
 mod residual;
 pub mod resnet;
 pub mod resnext;
 mod sequential;
+pub mod swin;
 pub mod vgg;
 
 pub use residual::Residual;
@@ -58,29 +61,6 @@ impl Features {
     /// The maps of some levels, in the order of `levels`; the others are dropped.
     pub fn take(self, levels: &[usize]) -> Vec<Tensor<4>> {
         levels.iter().map(|&level| self.maps[level].clone()).collect()
-    }
-}
-
-/// The output stride of an encoder that has 32, or by dilation 16 or 8.
-fn dilated_stride(member: &'static str, output_stride: Option<usize>) -> Result<usize, FamilyError> {
-    match output_stride.unwrap_or(32) {
-        stride @ (8 | 16 | 32) => Ok(stride),
-        stride => {
-            let nearest = if stride < 12 {
-                8
-            } else if stride < 24 {
-                16
-            } else {
-                32
-            };
-            Err(FamilyError::Option {
-                member,
-                option: "output_stride",
-                value: stride.to_string(),
-                reason: "dilation gives 8, 16 and 32".into(),
-                nearest: format!("output_stride = {nearest}"),
-            })
-        }
     }
 }
 
@@ -131,6 +111,12 @@ family! {
         "efficientnet" => Efficientnet(efficientnet::EfficientnetConfig, InvertedResiduals),
         /// EfficientNet-Lite0: without squeeze-and-excitation, fast everywhere (2020)
         "efficientnet_lite0" => EfficientnetLite0(efficientnet_lite0::EfficientnetLite0Config, InvertedResiduals),
+        /// Mix Transformer b0 to b2, SegFormer's encoder (2021)
+        "mit" => Mit(mit::MitConfig, mit::Mit),
+        /// Swin Transformer, tiny: attention in shifted windows (2021)
+        "swin" => Swin(swin::SwinConfig, swin::Swin),
+        /// ConvNeXt, tiny or small: large depthwise kernels and layer normalization (2022)
+        "convnext" => Convnext(convnext::ConvnextConfig, convnext::Convnext),
     }
 }
 
@@ -144,4 +130,39 @@ fn refuse(
 ) -> FamilyError {
     let nearest = format!("{option} = {nearest}");
     FamilyError::Option { member, option, value: value.to_string(), reason: reason.into(), nearest }
+}
+
+/// The output stride of an encoder that has 32, or by dilation 16 or 8.
+fn dilated_stride(member: &'static str, output_stride: Option<usize>) -> Result<usize, FamilyError> {
+    match output_stride.unwrap_or(32) {
+        stride @ (8 | 16 | 32) => Ok(stride),
+        stride => {
+            let nearest = match stride {
+                ..12 => 8,
+                12..24 => 16,
+                24.. => 32,
+            };
+            Err(refuse(member, "output_stride", stride, "dilation gives 8, 16 and 32", nearest))
+        }
+    }
+}
+
+/// Refuses an output stride that is not the encoder's own.
+fn only_stride(member: &'static str, own: usize, output_stride: Option<usize>) -> Result<(), FamilyError> {
+    match output_stride {
+        Some(stride) if stride != own => {
+            Err(refuse(member, "output_stride", stride, "this encoder has no dilated form", own))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a number of channels that is none or too large to be meant.
+fn refuse_channels(member: &'static str, option: &'static str, value: usize, most: usize) -> Result<(), FamilyError> {
+    match value.clamp(1, most) {
+        nearest if nearest != value => {
+            Err(refuse(member, option, value, format!("1 to {most} channels are possible"), nearest))
+        }
+        _ => Ok(()),
+    }
 }

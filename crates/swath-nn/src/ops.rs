@@ -160,14 +160,28 @@ pub fn multiply(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
     a * b
 }
 
+/// Attention of the pixels of one image to those of another, in heads of equally many channels.
+///
+/// # Shapes
+/// - `query` and output: `[batch, channels, h, w]`
+/// - `key`, `value`: `[batch, channels, h', w']`
+pub fn attention(heads: usize, query: Tensor<4>, key: Tensor<4>, value: Tensor<4>) -> Tensor<4> {
+    let [batch, channels, height, width] = query.dims();
+    let tokens = |x: Tensor<4>| {
+        let [_, _, height, width] = x.dims();
+        planes(x).reshape([batch, heads, channels / heads, height * width]).swap_dims(2, 3)
+    };
+    let x = token_attention(tokens(query), tokens(key), tokens(value), None);
+    x.swap_dims(2, 3).reshape([batch, channels, height, width])
+}
+
 /// `softmax(query keyᵗ / sqrt(size) + bias) value` in each head.
 ///
 /// # Shapes
-/// - `query`: `[batch, heads, queries, size]`
+/// - `query` and output: `[batch, heads, queries, size]`
 /// - `key`, `value`: `[batch, heads, keys, size]`
 /// - `bias`: `[batch or 1, heads, queries, keys]`
-/// - output: `[batch, heads, queries, size]`
-pub fn attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>, bias: Option<Tensor<4>>) -> Tensor<4> {
+pub fn token_attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>, bias: Option<Tensor<4>>) -> Tensor<4> {
     burn_attention(query, key, value, None, bias, AttentionModuleOptions::default())
 }
 

@@ -37,6 +37,10 @@ pub enum Kind {
     Bias,
     /// Scale or shift of a normalization layer.
     Norm,
+    /// Scale of a residual branch, small at first.
+    LayerScale,
+    /// What attention adds to its logits for the distance of two pixels.
+    PositionBias,
     /// Running statistic of a batch normalization: stored, never optimized.
     RunningStat,
 }
@@ -132,6 +136,8 @@ pub fn parameter_kind(name: &str) -> Kind {
     match name.rsplit('.').next() {
         Some("bias") => Kind::Bias,
         Some("gamma" | "beta") => Kind::Norm,
+        Some("layer_scale") => Kind::LayerScale,
+        Some("relative_position_bias_table") => Kind::PositionBias,
         Some("running_mean" | "running_var") => Kind::RunningStat,
         _ => Kind::Weight,
     }

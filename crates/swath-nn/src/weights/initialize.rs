@@ -4,8 +4,8 @@
 //!
 //! Convolutions before a rectifier get variance `2 / fan_in` (the paper's equation 10, which U-Net takes too);
 //! torchvision's ResNets take `fan_out` (equation 14), which the paper calls as good. Layers without a rectifier
-//! behind them, class scores and U-Net's up-convolutions, get `1 / fan_in`. Normalization starts as the identity,
-//! biases as zero, FCN's upsampling as bilinear interpolation, a context module as the identity.
+//! behind them, class scores, attention and U-Net's up-convolutions, get `1 / fan_in`. Normalization starts as the
+//! identity, biases as zero, FCN's upsampling as bilinear interpolation, a context module as the identity.
 //!
 //! Values are uniform on `[-sqrt(3 v), sqrt(3 v)]` for variance v, since that takes nothing but multiplications:
 //! every machine and device draws the same bits. They depend on the seed, the name and the shape alone, so a layer
@@ -60,6 +60,8 @@ impl Initializer {
                 "gamma" | "running_var" => vec![1.0; count],
                 _ => vec![0.0; count],
             },
+            Kind::LayerScale => vec![LAYER_SCALE; count],
+            Kind::PositionBias => self.drawn(name, POSITION_BIAS, count),
             Kind::Weight if self.path.within("BilinearUp") => bilinear(shape),
             Kind::Weight if self.path.within("Context") => {
                 if name.ends_with(".layers.0.weight") {
@@ -67,11 +69,13 @@ impl Initializer {
                 }
                 identity(shape, self.classes, uniform(self.seed, name))
             }
-            Kind::Weight => {
-                let bound = (3.0 * self.variance(shape)).sqrt();
-                uniform(self.seed, name).take(count).map(|u| (u * bound) as f32).collect()
-            }
+            Kind::Weight => self.drawn(name, self.variance(shape), count),
         }
+    }
+
+    fn drawn(&self, name: &str, variance: f64, count: usize) -> Vec<f32> {
+        let bound = (3.0 * variance).sqrt();
+        uniform(self.seed, name).take(count).map(|u| (u * bound) as f32).collect()
     }
 
     fn variance(&self, shape: &[usize]) -> f64 {
@@ -80,10 +84,16 @@ impl Initializer {
             return 1.0 / shape[0] as f64;
         }
         let fan_in: usize = shape[1..].iter().product();
-        let gain = if self.path.within("Head") { 1.0 } else { 2.0 };
+        let linear = ["Head", "Attention", "WindowAttention"].iter().any(|name| self.path.within(name));
+        let gain = if linear { 1.0 } else { 2.0 };
         gain / fan_in as f64
     }
 }
+
+/// Scales of ConvNeXt's branches, as in its paper.
+const LAYER_SCALE: f32 = 1e-6;
+/// Variance of Swin's position biases, as in its paper.
+const POSITION_BIAS: f64 = 0.02 * 0.02;
 
 /// Kernel `[class, class, 4, 4]` of twofold bilinear interpolation, each class for itself.
 fn bilinear(shape: &[usize]) -> Vec<f32> {

@@ -19,15 +19,18 @@ use swath_nn::decoder::pspnet::PspnetConfig;
 use swath_nn::decoder::segformer::SegformerConfig;
 use swath_nn::decoder::unet::UnetConfig;
 use swath_nn::encoder::alexnet::AlexnetConfig;
+use swath_nn::encoder::convnext::{self, ConvnextConfig};
 use swath_nn::encoder::densenet::DensenetConfig;
 use swath_nn::encoder::dilated_vgg::DilatedVggConfig;
 use swath_nn::encoder::efficientnet::EfficientnetConfig;
 use swath_nn::encoder::efficientnet_lite0::EfficientnetLite0Config;
 use swath_nn::encoder::maggiori::MaggioriConfig;
+use swath_nn::encoder::mit::{self, MitConfig};
 use swath_nn::encoder::mobilenet_v2::MobilenetV2Config;
 use swath_nn::encoder::plain::PlainConfig;
 use swath_nn::encoder::resnet::ResnetConfig;
 use swath_nn::encoder::resnext::ResnextConfig;
+use swath_nn::encoder::swin::SwinConfig;
 use swath_nn::encoder::vgg::VggConfig;
 use swath_nn::encoder::{Demand, EncoderConfig};
 use swath_nn::preset::PRESETS;
@@ -54,6 +57,9 @@ pub(crate) fn small_encoders() -> Vec<EncoderConfig> {
         DilatedVggConfig { width: 4, classifier: 16 }.into(),
         DensenetConfig { growth_rate: 3, blocks: [2, 3, 2, 1] }.into(),
         MaggioriConfig { width: 6, kernel: 12 }.into(),
+        MitConfig { variant: mit::Variant::B0, width: Some(4) }.into(),
+        SwinConfig { head_width: 2 }.into(),
+        ConvnextConfig { variant: convnext::Variant::Tiny, width: 4 }.into(),
     ]
 }
 

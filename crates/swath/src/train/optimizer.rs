@@ -16,7 +16,8 @@ use crate::recipe::{AdamConfig, AdamWConfig, OptimizerConfig, SgdConfig};
 
 /// An optimizer for a network; its learning rate is given with every step.
 pub fn init(config: &OptimizerConfig, segmenter: &Segmenter) -> ModuleOptimizer {
-    let spared = weights::group(segmenter, &[Kind::Bias, Kind::Norm, Kind::RunningStat]);
+    let spared = [Kind::Bias, Kind::Norm, Kind::LayerScale, Kind::PositionBias, Kind::RunningStat];
+    let spared = weights::group(segmenter, &spared);
     match config {
         OptimizerConfig::AdamW(config) => grouped(spared, |decays| adamw(config, decays)),
         OptimizerConfig::Adam(config) => grouped(spared, |decays| adam(config, decays)),
