@@ -6,7 +6,8 @@
 //! Layers, epsilons and names follow torchvision's `swin_t`: `stem.conv` and `stem.norm` are its `features.0.0` and `.2`, stage `i`
 //! holds `features.2i+1` as `blocks` and `features.2i` as `merging`, `mlp.fc1` and `mlp.fc2` are `mlp.0` and `mlp.3`. Levels are
 //! the stages' own outputs, as timm's with `features_only`: torchvision has a norm after the last, the paper's own code for
-//! segmentation one after each. Linear layers are 1x1 convolutions whose weights are PyTorch's with two more axes of 1. Differs from the paper: there is no stochastic depth.
+//! segmentation one after each. Linear layers are 1x1 convolutions whose weights are PyTorch's with two more axes of 1.
+//! Differs from the paper: there is no stochastic depth.
 
 use burn::module::{Module, Param};
 use burn::nn::PaddingConfig2d;
