@@ -14,6 +14,8 @@ use gdal_sys::{CPLErr, CPLErrorNum, CPLSetErrorHandler, GDALSetCacheMax64};
 
 /// GDAL's block cache unless `SWATH_CACHE_MB` or [`set_cache_mb`] says otherwise, in MiB.
 const CACHE_MB: usize = 128;
+/// What outputs need of it, at least.
+const LEAST_CACHE_MB: usize = 16;
 /// Messages kept per thread: the first tell the cause, thousands may follow from a damaged file.
 const MESSAGES: usize = 2;
 
@@ -42,6 +44,16 @@ pub fn init() {
 pub fn set_cache_mb(mb: usize) {
     init();
     apply_cache(mb);
+}
+
+/// Makes the block cache as small as some bytes, if they are fewer than by default, unless `SWATH_CACHE_MB` says how large it is.
+///
+/// For work that goes through its scene once and knows what it will read again.
+pub fn limit_cache(bytes: usize) {
+    init();
+    if std::env::var_os("SWATH_CACHE_MB").is_none() {
+        apply_cache(bytes.div_ceil(1 << 20).clamp(LEAST_CACHE_MB, CACHE_MB));
+    }
 }
 
 /// Forgets this thread's messages; call it before the GDAL call whose failure is to be explained.

@@ -54,7 +54,7 @@ pub use area::PixelAreas;
 pub use classes::{ClassEntry, read_map_classes};
 pub use crs::Crs;
 pub use error::{GeoError, Result};
-pub use gdal_setup::{init, set_cache_mb};
+pub use gdal_setup::{init, limit_cache, set_cache_mb};
 pub use grid::{Affine, Grid};
 pub use info::{BandInfo, CrsInfo, FileInfo, InfoOptions, SceneInfo, info};
 pub use output::{CogOptions, Compression, DType, Samples};

@@ -44,6 +44,17 @@ pub(crate) struct BandHeader {
     pub(crate) mask: MaskKind,
 }
 
+impl BandHeader {
+    /// Bytes of the blocks that some rows of the band's file may touch.
+    pub(crate) fn bytes_under(&self, rows: usize, grid: &Grid) -> usize {
+        let (cols, height) = (self.block.0.max(1), self.block.1.max(1));
+        let lines = (rows.div_ceil(height) + 1) * height;
+        lines.min(grid.height.next_multiple_of(height))
+            * grid.width.next_multiple_of(cols)
+            * self.dtype.bytes() as usize as usize
+    }
+}
+
 /// Which mask band a band has, beside its nodata value and the file's alpha band.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MaskKind {

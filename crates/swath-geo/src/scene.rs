@@ -121,6 +121,17 @@ impl Scene {
         (cols.clamp(1, self.grid().width), rows.clamp(1, self.grid().height))
     }
 
+    /// Bytes of the blocks under `rows` rows of the scene, of all bands of its files: with a block cache of that size, windows that pass
+    /// along these rows decode each block once. `None` where files are warped or point to others, whose blocks are not known.
+    pub fn block_bytes(&self, rows: usize) -> Option<usize> {
+        let bytes = |file: &SourceFile| {
+            let direct = file.warp.is_none() && file.header.driver != "VRT";
+            direct
+                .then(|| file.header.bands.iter().map(|band| band.bytes_under(rows, &file.header.grid)).sum::<usize>())
+        };
+        self.inner.files.iter().map(bytes).sum()
+    }
+
     /// A reader of this scene, for one thread at a time.
     ///
     /// # Errors

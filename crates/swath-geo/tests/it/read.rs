@@ -25,6 +25,25 @@ fn open(path: &Path) -> Scene {
 }
 
 #[test]
+fn blocks_under_rows_are_those_of_all_bands() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tiled.tif");
+    let options = ["TILED=YES", "BLOCKXSIZE=16", "BLOCKYSIZE=32"];
+    let recipe = Recipe { width: 40, height: 200, options: &options, ..Recipe::default() };
+    drop(geotiff(&path, &recipe, &[u16s(1, 8000), u16s(2, 8000), u16s(3, 8000)]));
+    let scene = open(&path).select(&[1]).unwrap();
+    // Three columns of blocks; 33 rows may touch three rows of blocks.
+    assert_eq!(scene.block_bytes(33), Some(3 * 2 * (3 * 16) * (3 * 32)));
+    assert_eq!(scene.block_bytes(1000), Some(3 * 2 * (3 * 16) * (7 * 32)));
+
+    let vrt = folder.path().join("tiled.vrt");
+    let paths = [path.to_str().unwrap(), vrt.to_str().unwrap()];
+    if gdal_program("gdal_translate", &[&["-q", "-of", "VRT"], &paths[..]].concat()).is_some() {
+        assert_eq!(open(&vrt).block_bytes(33), None);
+    }
+}
+
+#[test]
 fn bands_are_selected_ordered_named_and_scaled() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("three.tif");

@@ -123,6 +123,10 @@ fn plan(scene: &Scene, options: &Options) -> Result<Plan> {
 }
 
 fn sources(scene: &Scene, model: &Model, options: &Options) -> Result<Vec<Box<dyn ChipSource>>> {
+    // Chips go through the scene row by row, and each reader has blocks of its own.
+    if let Some(bytes) = scene.block_bytes(options.chip) {
+        swath_geo::limit_cache(options.readers * bytes);
+    }
     let source = || Ok(Box::new(SceneSource::new(scene, &model.mean, &model.std)?) as Box<dyn ChipSource>);
     (0..options.readers).map(|_| source()).collect()
 }
