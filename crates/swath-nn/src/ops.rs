@@ -5,12 +5,13 @@
 //! features. Everywhere else, while a graph is captured included, these are Burn's own operations. Both give the same numbers
 //! within rounding, and gradients by automatic differentiation.
 
-use burn::nn::BatchNorm;
+use burn::module::Param;
 use burn::nn::conv::{Conv2d, ConvTranspose2d};
+use burn::nn::{BatchNorm, GroupNorm};
 use burn::tensor::activation::{gelu, relu, sigmoid, silu};
 use burn::tensor::module::{
-    adaptive_avg_pool2d, attention as burn_attention, avg_pool2d, conv2d, interpolate, max_pool2d,
-    max_pool2d_with_indices,
+    adaptive_avg_pool2d, attention as burn_attention, avg_pool2d, conv2d, interpolate, layer_norm as burn_layer_norm,
+    max_pool2d, max_pool2d_with_indices,
 };
 use burn::tensor::ops::{
     AttentionModuleOptions, AvgPoolOptions, ConvOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions,
@@ -131,6 +132,30 @@ pub fn layer_norm(gamma: Tensor<1>, beta: Tensor<1>, epsilon: f64, x: Tensor<4>)
     let x = x.clone() - x.mean_dim(1);
     let variance = (x.clone() * x.clone()).mean_dim(1);
     x / variance.add_scalar(epsilon).sqrt() * gamma.reshape(channels) + beta.reshape(channels)
+}
+
+/// `relu(norm(x))`: each image by its own statistics, in groups of channels.
+///
+/// # Shapes
+/// All `[batch, channels, h, w]`.
+///
+/// # Panics
+/// When the norm has no scale and shift.
+pub fn group_norm_relu(norm: &GroupNorm, x: Tensor<4>) -> Tensor<4> {
+    let values = |parameter: &Option<Param<Tensor<1>>>| parameter.as_ref().expect("a norm with scale and shift").val();
+    let (gamma, beta) = (values(&norm.gamma), values(&norm.beta));
+    #[cfg(feature = "cpu")]
+    if kernels::serve(&x) {
+        return kernels::group_norm_relu(norm, gamma, beta, x);
+    }
+    // Each group is a row of a layer normalization, which stays one operation where the network is recorded.
+    let [batch, channels, height, width] = x.dims();
+    let size = channels / norm.num_groups * height * width;
+    let ones = Tensor::ones([size], (&x.device(), x.dtype()));
+    let rows = x.reshape([batch, norm.num_groups, size]);
+    let normal = burn_layer_norm(rows, ones, None, norm.epsilon).reshape([batch, channels, height, width]);
+    let of_channels = [1, channels, 1, 1];
+    relu(normal * gamma.reshape(of_channels) + beta.reshape(of_channels))
 }
 
 /// Each channel times its own number.

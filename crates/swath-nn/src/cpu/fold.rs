@@ -7,8 +7,8 @@ use swath_kernels::{Activation, Convolution};
 
 use super::graph::{ConvolutionOp, Graph, Op};
 
-/// Folds every scaling into the convolution or layer normalization before it. Where there is none, or others read its result too, the scaling itself
-/// becomes a convolution, with one weight for each channel.
+/// Folds every scaling into the convolution or the normalization of another kind before it. Where there is none, or others read
+/// its result too, the scaling itself becomes a convolution, with one weight for each channel.
 pub(super) fn fold_scales(graph: &mut Graph) {
     let mut position = 0;
     while position < graph.nodes.len() {
@@ -20,10 +20,10 @@ pub(super) fn fold_scales(graph: &mut Graph) {
         if let Some(norm) = norm_before(graph, position) {
             let outputs = graph.nodes.remove(position).outputs;
             let node = &mut graph.nodes[norm];
-            if let Op::LayerNorm(op) = &mut node.op {
-                op.gamma.iter_mut().zip(&scale).for_each(|(gamma, scale)| *gamma *= scale);
-                let parameters = scale.iter().zip(&shift);
-                op.beta.iter_mut().zip(parameters).for_each(|(beta, (scale, shift))| *beta = *beta * scale + shift);
+            match &mut node.op {
+                Op::LayerNorm(op) => compose(&mut op.gamma, &mut op.beta, &scale, &shift),
+                Op::GroupNorm(op) => compose(&mut op.gamma, &mut op.beta, &scale, &shift),
+                _ => {}
             }
             node.outputs = outputs;
             continue;
@@ -47,11 +47,17 @@ pub(super) fn fold_scales(graph: &mut Graph) {
     }
 }
 
-/// The layer normalization that a scaling follows, when nothing else reads its result.
+/// The layer or group normalization that a scaling follows, when nothing else reads its result.
 fn norm_before(graph: &Graph, scaling: usize) -> Option<usize> {
     let input = graph.nodes[scaling].inputs[0];
     let norm = graph.producer(input).filter(|_| graph.uses(input) == 1)?;
-    matches!(graph.nodes[norm].op, Op::LayerNorm(_)).then_some(norm)
+    matches!(graph.nodes[norm].op, Op::LayerNorm(_) | Op::GroupNorm(_)).then_some(norm)
+}
+
+/// `scale (gamma x + beta) + shift` by a new `gamma` and `beta`.
+fn compose(gamma: &mut [f64], beta: &mut [f64], scale: &[f64], shift: &[f64]) {
+    gamma.iter_mut().zip(scale).for_each(|(gamma, scale)| *gamma *= scale);
+    beta.iter_mut().zip(scale.iter().zip(shift)).for_each(|(beta, (scale, shift))| *beta = *beta * scale + shift);
 }
 
 fn fold(op: &mut ConvolutionOp, scale: &[f64], shift: &[f64]) {

@@ -38,17 +38,18 @@ fn addend(graph: &Graph, sum: usize) -> Option<(usize, usize)> {
     open(0).max(open(1))
 }
 
-/// Makes activations part of the convolution or sum before them.
+/// Makes activations part of the convolution, sum or normalization before them.
 pub(super) fn fuse_activations(graph: &mut Graph) {
     let mut position = 0;
     while position < graph.nodes.len() {
         if let Op::Activate(next) = graph.nodes[position].op
-            && let Some(before) = open(graph, position)
+            && let Some(before) = open(graph, position, next)
         {
             let outputs = graph.nodes.remove(position).outputs;
             let node = &mut graph.nodes[before];
             match &mut node.op {
                 Op::Convolution(op) => op.activation = next,
+                Op::GroupNorm(op) => op.relu = true,
                 op => *op = Op::Add(next),
             }
             node.outputs = outputs;
@@ -58,12 +59,17 @@ pub(super) fn fuse_activations(graph: &mut Graph) {
     }
 }
 
-/// The convolution or sum before an activation, when nothing else reads it.
-fn open(graph: &Graph, activation: usize) -> Option<usize> {
+/// The convolution, sum or normalization before an activation, when nothing else reads it and it can compute that one.
+fn open(graph: &Graph, activation: usize, next: Activation) -> Option<usize> {
     let input = graph.nodes[activation].inputs[0];
     graph.open_convolution(input).or_else(|| {
-        let sum = graph.producer(input).filter(|_| graph.uses(input) == 1)?;
-        matches!(graph.nodes[sum].op, Op::Add(Activation::Identity)).then_some(sum)
+        let before = graph.producer(input).filter(|_| graph.uses(input) == 1)?;
+        let open = match &graph.nodes[before].op {
+            Op::Add(activation) => *activation == Activation::Identity,
+            Op::GroupNorm(norm) => !norm.relu && next == Activation::Relu,
+            _ => false,
+        };
+        open.then_some(before)
     })
 }
 

@@ -51,6 +51,8 @@ pub(super) enum Op {
     Multiply,
     /// Each pixel normalized over its channels, then scaled and shifted.
     LayerNorm(Box<LayerNormOp>),
+    /// Groups of channels normalized by their own statistics, then scaled and shifted, with ReLU where asked for.
+    GroupNorm(Box<GroupNormOp>),
     /// The sum of two images, and a function of it.
     Add(Activation),
     /// The greatest value of each window.
@@ -103,6 +105,17 @@ pub(super) struct LayerNormOp {
     pub(super) gamma: Vec<f64>,
     pub(super) beta: Vec<f64>,
     pub(super) epsilon: f64,
+}
+
+/// A group normalization with its parameters.
+#[derive(Debug)]
+pub(super) struct GroupNormOp {
+    pub(super) groups: usize,
+    /// One value for each channel.
+    pub(super) gamma: Vec<f64>,
+    pub(super) beta: Vec<f64>,
+    pub(super) epsilon: f64,
+    pub(super) relu: bool,
 }
 
 /// A computation from one image to one value.

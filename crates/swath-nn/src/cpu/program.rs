@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use burn::tensor::TensorData;
 use swath_kernels::{
-    Activation, Alignment, Bias, Convolution, Divisor, Epilogue, Filter, Function, Interpolation, LayerNorm, Layout,
-    Method, Plan, PlanError, Pooling, activate, adaptive_average_pool, add, average_pool, bits, bits_mut, copy, map,
-    max_pool, max_pool_with_indices, multiply, pack, parallel_chunks, resize, unpack, unpool,
+    Activation, Alignment, Bias, Convolution, Divisor, Epilogue, Filter, Function, GroupNorm, Interpolation, LayerNorm,
+    Layout, Method, Plan, PlanError, Pooling, activate, adaptive_average_pool, add, average_pool, bits, bits_mut, copy,
+    map, max_pool, max_pool_with_indices, multiply, pack, parallel_chunks, resize, unpack, unpool,
 };
 
 use super::arena::{Tenant, arrange, split};
-use super::graph::{BurnOp, ConvolutionOp, Graph, Kind, Node, Op, Value};
+use super::graph::{BurnOp, ConvolutionOp, Graph, GroupNormOp, Kind, Node, Op, Value};
 use super::interpret::{interpret, name};
 use super::place::{Placement, layout};
 use crate::precision::Precision;
@@ -59,6 +59,7 @@ enum ImageOp {
     Map(Function),
     Multiply,
     LayerNorm { gamma: Vec<f32>, beta: Vec<f32>, epsilon: f64 },
+    GroupNorm { groups: usize, gamma: Vec<f32>, beta: Vec<f32>, epsilon: f64, relu: bool },
     Add(Activation),
     MaxPool(Pooling),
     Unpool,
@@ -203,6 +204,9 @@ impl ImageOp {
             ImageOp::Multiply => multiply((from, a), (&second.layout, b), to, out),
             ImageOp::LayerNorm { gamma, beta, epsilon } => {
                 LayerNorm { gamma, beta, epsilon: *epsilon }.forward((from, a), to, out);
+            }
+            &ImageOp::GroupNorm { groups, ref gamma, ref beta, epsilon, relu } => {
+                GroupNorm { groups, gamma, beta, epsilon, relu }.forward((from, a), to, out);
             }
             ImageOp::Add(activation) => add((from, a), (&second.layout, b), *activation, to, out),
             ImageOp::MaxPool(pooling) => max_pool(pooling, from, a, to, out),
@@ -368,6 +372,11 @@ impl Memory {
             Op::LayerNorm(op) => {
                 let single = |values: &[f64]| values.iter().map(|value| *value as f32).collect();
                 ImageOp::LayerNorm { gamma: single(&op.gamma), beta: single(&op.beta), epsilon: op.epsilon }
+            }
+            Op::GroupNorm(op) => {
+                let GroupNormOp { groups, gamma, beta, epsilon, relu } = *op;
+                let [gamma, beta] = [gamma, beta].map(|values| values.iter().map(|value| *value as f32).collect());
+                ImageOp::GroupNorm { groups, gamma, beta, epsilon, relu }
             }
             Op::Add(activation) => ImageOp::Add(activation),
             Op::MaxPool(pooling) => ImageOp::MaxPool(pooling),

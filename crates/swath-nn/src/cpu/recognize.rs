@@ -1,15 +1,15 @@
 //! Several of Burn's operations that have one form here together.
 
-use burn::backend::ir::{FloatOperationIr, NumericOperationIr, OperationIr};
+use burn::backend::ir::{BaseOperationIr, FloatOperationIr, ModuleOperationIr, NumericOperationIr, OperationIr};
 use swath_kernels::Function;
 
-use super::graph::{Graph, LayerNormOp, Op, Value};
+use super::graph::{BurnOp, Graph, GroupNormOp, LayerNormOp, Op, Value};
 
-/// Finds layer normalizations and SiLU. What else reads their inner values keeps them.
+/// Finds layer and group normalizations and SiLU. What else reads their inner values keeps them.
 pub(super) fn recognize(graph: &mut Graph) {
     for position in 0..graph.nodes.len() {
         let found = match &graph.nodes[position].op {
-            Op::Burn(_) => layer_norm(graph, position),
+            Op::Burn(_) => layer_norm(graph, position).or_else(|| group_norm(graph, position)),
             Op::Multiply => silu(graph, position),
             _ => None,
         };
@@ -46,6 +46,36 @@ fn layer_norm(graph: &Graph, position: usize) -> Option<(Op, Value)> {
     let channels = graph.size(x).channels;
     let op = LayerNormOp { gamma: vec![1.0; channels], beta: vec![0.0; channels], epsilon: epsilon? };
     Some((Op::LayerNorm(Box::new(op)), x))
+}
+
+/// Each group of channels as a row, a layer normalization without parameters, and the image's own shape again.
+fn group_norm(graph: &Graph, position: usize) -> Option<(Op, Value)> {
+    let whole = graph.nodes[position].outputs[0];
+    let normal = reshaped(graph, position).filter(|_| graph.is_image(whole))?;
+    let norm = graph.producer(normal)?;
+    let Op::Burn(op) = &graph.nodes[norm].op else { return None };
+    let BurnOp { operation: OperationIr::Module(ModuleOperationIr::LayerNorm(row)), constants, .. } = op.as_ref()
+    else {
+        return None;
+    };
+    let [(_, gamma)] = constants.as_slice() else { return None };
+    let plain = row.beta.is_none() && gamma.iter::<f64>().all(|gamma| gamma == 1.0);
+    let image = reshaped(graph, graph.producer(graph.nodes[norm].inputs[0])?)?;
+    let groups = *row.input.shape.to_vec().get(1)?;
+    let fits = plain && graph.is_image(image) && graph.size(image) == graph.size(whole);
+    let channels = graph.size(whole).channels;
+    (fits && row.input.shape.to_vec().len() == 3 && channels.is_multiple_of(groups)).then(|| {
+        let (gamma, beta) = (vec![1.0; channels], vec![0.0; channels]);
+        let op = GroupNormOp { groups, gamma, beta, epsilon: row.epsilon.elem(), relu: false };
+        (Op::GroupNorm(Box::new(op)), image)
+    })
+}
+
+/// What a reshaping of floats by Burn gives another shape.
+fn reshaped(graph: &Graph, position: usize) -> Option<Value> {
+    let Op::Burn(op) = &graph.nodes[position].op else { return None };
+    let reshape = matches!(op.operation, OperationIr::BaseFloat(BaseOperationIr::Reshape(_)));
+    reshape.then(|| graph.nodes[position].inputs[0])
 }
 
 /// What a value is the mean of, over channels.

@@ -1,8 +1,10 @@
 //! Programs against Burn's own forward pass.
 
+use burn::module::Param;
+use burn::nn::GroupNormConfig;
 use burn::tensor::activation::relu;
 use burn::tensor::module::{
-    adaptive_avg_pool2d, avg_pool2d, batch_norm, conv_transpose2d, conv2d, interpolate, max_pool2d,
+    adaptive_avg_pool2d, avg_pool2d, batch_norm, conv_transpose2d, conv2d, interpolate, layer_norm, max_pool2d,
 };
 use burn::tensor::ops::{
     AvgPoolOptions, ConvOptions, ConvTransposeOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions,
@@ -103,6 +105,7 @@ fn names(graph: &Graph) -> Vec<&'static str> {
         Op::Map(_) => "map",
         Op::Multiply => "multiply",
         Op::LayerNorm(_) => "layer norm",
+        Op::GroupNorm(_) => "group norm",
         Op::Add(_) => "add",
         Op::MaxPool(_) => "max pool",
         Op::MaxPoolWithIndices(_) => "max pool with indices",
@@ -229,6 +232,35 @@ fn activations_products_and_layer_norms_have_forms() {
     assert_eq!(check([1, 3, 9, 7], forward).fallbacks().count(), 0);
     let expected = ["convolution", "map", "layer norm", "adaptive average pool", "map", "multiply", "multiply", "map"];
     assert_eq!(names(&graph([1, 3, 9, 7], forward)), expected);
+}
+
+#[test]
+fn group_norms_have_one_form() {
+    let norm = |groups, device: &Device| {
+        let mut norm = GroupNormConfig::new(groups, 6).init(device);
+        norm.gamma = Some(Param::from_tensor(tensor([6], 4, device)));
+        norm.beta = Some(Param::from_tensor(tensor([6], 5, device)));
+        norm
+    };
+    let forward = |device: &Device, x| {
+        let x = ops::group_norm_relu(&norm(3, device), conv3(x, 6, 1, device));
+        ops::group_norm_relu(&norm(1, device), x)
+    };
+    let program = check([1, 3, 9, 7], forward);
+    assert_eq!(program.fallbacks().count(), 0);
+    assert_eq!(names(&graph([1, 3, 9, 7], forward)), ["convolution", "group norm", "group norm"]);
+    // Rows with parameters, or that are no groups, are another normalization.
+    let other = |device: &Device, x: Tensor<4>, row: usize, gamma: Tensor<1>| {
+        let x = conv3(x, 6, 1, device).reshape([1, 6 * 63 / row, row]);
+        layer_norm(x, gamma, None, 1e-5).reshape([1, 6, 9, 7])
+    };
+    for (row, ones) in [(63, false), (7, true)] {
+        let forward = |device: &Device, x| {
+            let gamma = if ones { Tensor::ones([row], device) } else { tensor([row], 6, device) };
+            other(device, x, row, gamma)
+        };
+        assert!(check([1, 3, 9, 7], forward).fallbacks().any(|name| name == "LayerNorm"));
+    }
 }
 
 /// What only looks like a layer normalization, or is read elsewhere too.

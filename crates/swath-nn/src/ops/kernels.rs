@@ -6,7 +6,7 @@
 use burn::backend::{Dispatch, DispatchDevice};
 use burn::module::Param;
 use burn::nn::conv::{Conv2d, ConvTranspose2d};
-use burn::nn::{BatchNorm, PaddingConfig2d};
+use burn::nn::{BatchNorm, GroupNorm, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::ops::{AvgPoolOptions, InterpolateMode, MaxPoolOptions};
 use burn::tensor::{DType, Device, Int, Tensor};
@@ -15,7 +15,7 @@ use swath_kernels::{Alignment, Convolution, Divisor, Function, Interpolation, Po
 use convolution::{ConvolutionOps, Convolve, Maybe};
 use indices::IndexOps;
 use join::JoinOps;
-use norm::{NormOps, Normalize};
+use norm::{GroupNormalize, NormOps, Normalize};
 use pointwise::PointwiseOps;
 use resolution::{Resize, ResolutionOps};
 
@@ -123,6 +123,12 @@ pub(super) fn normalize_rectified(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
             apply(x, scale.reshape([channels, 1, 1, 1]), Some(shift), options)
         }
     }
+}
+
+pub(super) fn group_norm_relu(norm: &GroupNorm, gamma: Tensor<1>, beta: Tensor<1>, x: Tensor<4>) -> Tensor<4> {
+    let options = GroupNormalize { groups: norm.num_groups, epsilon: norm.epsilon, relu: true };
+    let (gamma, beta) = (gamma.into_dispatch(), beta.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as NormOps>::group_normalize(x.into_dispatch(), gamma, beta, options))
 }
 
 pub(super) fn max_pool(x: Tensor<4>, options: &MaxPoolOptions<2>) -> Tensor<4> {

@@ -2,7 +2,7 @@
 
 use burn::module::Param;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
-use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
+use burn::nn::{BatchNorm, BatchNormConfig, GroupNormConfig, PaddingConfig2d};
 use burn::tensor::activation::{gelu, relu, sigmoid, silu};
 use burn::tensor::module::{
     adaptive_avg_pool2d, avg_pool2d, conv2d, interpolate, layer_norm, max_pool2d, max_pool2d_with_indices,
@@ -318,6 +318,20 @@ fn products_and_layer_norms_equal_burn() {
             layer_norm(last, scale.clone(), Some(shift.clone()), 1e-6).permute([0, 3, 1, 2])
         },
     );
+    for groups in [1, 5, 20] {
+        let mut norm = GroupNormConfig::new(groups, 20).init(&training());
+        norm.gamma = Some(Param::from_tensor(scale.clone()));
+        norm.beta = Some(Param::from_tensor(shift.clone()));
+        let affine = [&norm.gamma, &norm.beta].map(|parameter| parameter.as_ref().unwrap().val());
+        compare(
+            &format!("group_norm_relu of {groups} groups"),
+            &[image],
+            &[],
+            &affine,
+            &|x| ops::group_norm_relu(&norm, x[0].clone()),
+            &|x| relu(norm.forward(x[0].clone())),
+        );
+    }
 }
 
 #[test]
