@@ -10,11 +10,13 @@ pub mod deeplab_v3;
 pub mod deeplab_v3_plus;
 pub mod dilation;
 pub mod fcn;
+pub mod fpn;
 pub mod hypercolumn;
 pub mod mlp;
 pub mod pspnet;
 pub mod segformer;
 pub mod unet;
+pub mod upernet;
 
 /// What a decoder hands on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,6 +153,10 @@ family! {
         "hypercolumn" => Hypercolumn(hypercolumn::HypercolumnConfig, hypercolumn::Hypercolumn),
         /// A pool of features from several levels, combined by one hidden layer (2017)
         "mlp" => Mlp(mlp::MlpConfig, mlp::Mlp),
+        /// Feature pyramid: levels joined from coarse to fine, and the sum of a branch from each (2017)
+        "fpn" => Fpn(fpn::FpnConfig, fpn::Fpn),
+        /// Pyramid pooling on top of a feature pyramid (2018)
+        "upernet" => Upernet(upernet::UpernetConfig, upernet::Upernet),
         /// Pyramid scene parsing: means over 1, 2, 3 and 6 parts of the map (2017)
         "pspnet" => Pspnet(pspnet::PspnetConfig, pspnet::Pspnet),
         /// DeepLabV3: atrous spatial pyramid pooling with image pooling (2017)

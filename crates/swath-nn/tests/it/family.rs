@@ -13,11 +13,13 @@ use swath_nn::decoder::deeplab_v3::DeeplabV3Config;
 use swath_nn::decoder::deeplab_v3_plus::DeeplabV3PlusConfig;
 use swath_nn::decoder::dilation::{ContextForm, DilationConfig};
 use swath_nn::decoder::fcn::FcnConfig;
+use swath_nn::decoder::fpn::FpnConfig;
 use swath_nn::decoder::hypercolumn::HypercolumnConfig;
 use swath_nn::decoder::mlp::MlpConfig;
 use swath_nn::decoder::pspnet::PspnetConfig;
 use swath_nn::decoder::segformer::SegformerConfig;
 use swath_nn::decoder::unet::UnetConfig;
+use swath_nn::decoder::upernet::UpernetConfig;
 use swath_nn::encoder::alexnet::AlexnetConfig;
 use swath_nn::encoder::convnext::{self, ConvnextConfig};
 use swath_nn::encoder::densenet::DensenetConfig;
@@ -81,6 +83,10 @@ pub(crate) fn small_decoders() -> Vec<DecoderConfig> {
         PspnetConfig { output_stride: 32, channels: 6 }.into(),
         SegformerConfig { channels: 6 }.into(),
         SegformerConfig { channels: 16 }.into(),
+        FpnConfig { pyramid_channels: 6, channels: 16, groups: 4 }.into(),
+        FpnConfig { pyramid_channels: 16, channels: 6, groups: 2 }.into(),
+        UpernetConfig { channels: 6 }.into(),
+        UpernetConfig { channels: 16 }.into(),
         DeeplabV1Config { output_stride: 8 }.into(),
         DeeplabV1Config { output_stride: 32 }.into(),
         DilationConfig { output_stride: 8, form: ContextForm::Basic }.into(),
@@ -361,6 +367,11 @@ fn what_does_not_fit_is_refused_with_the_nearest_choice() {
     assert!(refusal(plain(2), hypercolumn(vec![], vec![4]).into()).ends_with("choice: `strides = [1, 2]`"));
     assert!(refusal(plain(3), hypercolumn(vec![2], vec![4, 0]).into()).ends_with("choice: `hidden = [4, 1]`"));
     assert!(refusal(plain(3), hypercolumn(vec![2], vec![]).into()).ends_with("choice: `hidden = [256, 256]`"));
+    let groups = |groups| FpnConfig { groups, ..FpnConfig::default() };
+    assert!(refusal(plain(3), groups(48).into()).ends_with("choice: `groups = 32`"));
+    assert!(refusal(plain(3), groups(0).into()).ends_with("choice: `groups = 1`"));
+    assert!(refusal(plain(2), groups(32).into()).contains("features of stride 4"));
+    assert!(refusal(plain(3), UpernetConfig { channels: 0 }.into()).ends_with("choice: `channels = 1`"));
     assert!(refusal(plain(3), MlpConfig { strides: None, hidden: 0 }.into()).ends_with("choice: `hidden = 1`"));
     assert!(refusal(plain(2), SegformerConfig::default().into()).contains("features of stride 4"));
     let no_bands = SegmenterConfig::new(plain(3), UnetConfig::default(), 0, 2).validate().unwrap_err();
