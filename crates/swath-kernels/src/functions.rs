@@ -164,7 +164,7 @@ unsafe fn normal<S: Simd>(x: S::V) -> (S::V, S::V) {
 /// # Safety
 /// The machine must have the instruction set.
 #[inline(always)]
-unsafe fn exp<S: Simd>(x: S::V) -> S::V {
+pub(crate) unsafe fn exp<S: Simd>(x: S::V) -> S::V {
     const LEAST: f32 = -87.336_54;
     const GREATEST: f32 = 88.02;
     /// Added to a number and taken off again, it rounds to a whole one.

@@ -3,6 +3,7 @@
 //! Invariant: the bits of a result depend on the instruction set, and never on the number of threads, on how work was cut into
 //! blocks, or on other images of a batch.
 
+mod attention;
 mod blocking;
 #[cfg(feature = "burn")]
 mod burn;
@@ -32,6 +33,7 @@ mod transfer;
 mod winograd;
 mod zeros;
 
+pub use attention::attention;
 #[cfg(feature = "burn")]
 pub use burn::bytes;
 pub use convolution::{Convolution, Filter, Method, Plan, WeightGradient, bias_gradient};

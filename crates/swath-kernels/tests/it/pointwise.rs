@@ -1,6 +1,6 @@
 //! Functions, products and layer normalization, against their definitions in f64.
 
-use swath_kernels::{Function, LayerNorm, Layout, map, map_gradient, multiply, pack};
+use swath_kernels::{Function, LayerNorm, Layout, attention, map, map_gradient, multiply, pack};
 
 use crate::support::{Random, error, planes};
 
@@ -88,6 +88,44 @@ fn products_with_images_and_with_one_pixel_each() {
         let of = |i: usize| if b.len() == a.len() { b[i] } else { b[i / 12] };
         let expected: Vec<f64> = a.iter().enumerate().map(|(i, a)| a * of(i)).collect();
         assert!(error(&planes(&layout, &product), &expected) < 1e-7, "{other:?}");
+    }
+}
+
+#[test]
+fn attention_by_its_definition() {
+    // Blocks of queries and vectors of keys that are not whole; parts of wider images.
+    for (heads, size, [height, width], [k_height, k_width]) in
+        [(1, 32, [9, 17], [3, 5]), (3, 5, [2, 3], [1, 1]), (2, 40, [16, 16], [7, 9])]
+    {
+        let layout = Layout::new(2, height, width, heads * size);
+        let keys = Layout::new(2, k_height, k_width, heads * size);
+        let wide = keys.within(keys.pixel + 16);
+        let mut random = Random::new(23);
+        let (q, k, v) = (random.image(&layout), random.image(&wide), random.image(&keys));
+        let q: Vec<f32> = q.iter().map(|value| value * 5.0).collect();
+        let mut out = vec![0.0; layout.len()];
+        attention(heads, (&layout, &q), (&wide, &k), (&keys, &v), &layout, &mut out);
+
+        let (q, k, v) = (planes(&layout, &q), planes(&wide, &k), planes(&keys, &v));
+        let (area, count) = (height * width, k_height * k_width);
+        let mut expected = vec![0.0; q.len()];
+        for head in 0..2 * heads {
+            let at = |area: usize, channel: usize, pixel: usize| (head * size + channel) * area + pixel;
+            for pixel in 0..area {
+                let logit = |key: usize| {
+                    let product = |c: usize| q[at(area, c, pixel)] * k[at(count, c, key)];
+                    (0..size).map(product).sum::<f64>() / (size as f64).sqrt()
+                };
+                let weights: Vec<f64> = (0..count).map(|key| logit(key).exp()).collect();
+                let sum: f64 = weights.iter().sum();
+                for c in 0..size {
+                    let mean = |key: usize| weights[key] / sum * v[at(count, c, key)];
+                    expected[at(area, c, pixel)] = (0..count).map(mean).sum();
+                }
+            }
+        }
+        let error = error(&planes(&layout, &out), &expected);
+        assert!(error < 2e-6, "{heads} heads of {size}: {error}");
     }
 }
 
