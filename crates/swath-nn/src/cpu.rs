@@ -12,6 +12,7 @@
 //! | `capture` | the operations of a forward pass, without those that nothing needs |
 //! | `translate` | from Burn's operations to those that have a form here |
 //! | `graph` | the operations, and the values between them |
+//! | `tokens` | images that pass through attention as rows of tokens |
 //! | `recognize` | several operations that have one form together |
 //! | `fold`, `fuse` | batch normalization into weights; sums and activations into convolutions |
 //! | `place` | which values lie within wider ones, so that concatenations move nothing |
@@ -30,6 +31,7 @@ mod interpret;
 mod place;
 mod program;
 mod recognize;
+mod tokens;
 mod translate;
 
 #[cfg(test)]

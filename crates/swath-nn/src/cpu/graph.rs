@@ -49,6 +49,8 @@ pub(super) enum Op {
     Map(Function),
     /// The product of two images, or of an image and one pixel.
     Multiply,
+    /// Attention of the first image's pixels to keys and values.
+    Attention { heads: usize },
     /// Each pixel normalized over its channels, then scaled and shifted.
     LayerNorm(Box<LayerNormOp>),
     /// Groups of channels normalized by their own statistics, then scaled and shifted, with ReLU where asked for.
@@ -69,8 +71,9 @@ pub(super) enum Op {
     Resize(Interpolation, Alignment),
     /// The channels of all inputs, one after the other.
     Concatenate,
-    /// Pixel `[row, col]` of the output is pixel `[rows[row], cols[col]]` of the image: crops and mirrored edges.
-    Take { rows: Vec<usize>, cols: Vec<usize> },
+    /// Pixel `[row, col]` of the output is pixel `[rows[row], cols[col]]` of the image, its channels those from `first` on:
+    /// crops, mirrored edges and parts.
+    Take { rows: Vec<usize>, cols: Vec<usize>, first: usize },
     /// An operation without a form here.
     Burn(Box<BurnOp>),
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use burn::tensor::TensorData;
 use swath_kernels::{
     Activation, Alignment, Bias, Convolution, Divisor, Epilogue, Filter, Function, GroupNorm, Interpolation, LayerNorm,
-    Layout, Method, Plan, PlanError, Pooling, activate, adaptive_average_pool, add, average_pool, bits, bits_mut, copy,
-    map, max_pool, max_pool_with_indices, multiply, pack, parallel_chunks, resize, unpack, unpool,
+    Layout, Method, Plan, PlanError, Pooling, activate, adaptive_average_pool, add, attention, average_pool, bits,
+    bits_mut, copy, map, max_pool, max_pool_with_indices, multiply, pack, parallel_chunks, resize, unpack, unpool,
 };
 
 use super::arena::{Tenant, arrange, split};
@@ -58,6 +58,7 @@ enum ImageOp {
     Activate(Activation),
     Map(Function),
     Multiply,
+    Attention { heads: usize },
     LayerNorm { gamma: Vec<f32>, beta: Vec<f32>, epsilon: f64 },
     GroupNorm { groups: usize, gamma: Vec<f32>, beta: Vec<f32>, epsilon: f64, relu: bool },
     Add(Activation),
@@ -66,7 +67,7 @@ enum ImageOp {
     AveragePool(Pooling, Divisor),
     AdaptiveAveragePool,
     Resize(Interpolation, Alignment),
-    Take { rows: Vec<usize>, cols: Vec<usize> },
+    Take { rows: Vec<usize>, cols: Vec<usize>, first: usize },
     Copy,
 }
 
@@ -192,7 +193,9 @@ impl ImageOp {
     fn run(&self, inputs: &[Image], output: &Image, arena: &mut [f32]) {
         let first = inputs[0];
         let second = *inputs.get(1).unwrap_or(&first);
-        let ([out], [a, b]) = split(arena, [output.range()], [first.range(), second.range()]);
+        let third = *inputs.get(2).unwrap_or(&first);
+        let ranges = [first, second, third].map(|image| image.range());
+        let ([out], [a, b, c]) = split(arena, [output.range()], ranges);
         let (from, to) = (&first.layout, &output.layout);
         match self {
             ImageOp::Convolve(op) => {
@@ -201,6 +204,9 @@ impl ImageOp {
             }
             ImageOp::Activate(activation) => activate((from, a), *activation, to, out),
             ImageOp::Map(function) => map(*function, (from, a), to, out),
+            ImageOp::Attention { heads } => {
+                attention(*heads, (from, a), (&second.layout, b), (&third.layout, c), to, out);
+            }
             ImageOp::Multiply => multiply((from, a), (&second.layout, b), to, out),
             ImageOp::LayerNorm { gamma, beta, epsilon } => {
                 LayerNorm { gamma, beta, epsilon: *epsilon }.forward((from, a), to, out);
@@ -214,18 +220,18 @@ impl ImageOp {
             ImageOp::AveragePool(pooling, divisor) => average_pool(pooling, *divisor, from, a, to, out),
             ImageOp::AdaptiveAveragePool => adaptive_average_pool(from, a, to, out),
             ImageOp::Resize(interpolation, alignment) => resize(*interpolation, *alignment, from, a, to, out),
-            ImageOp::Take { rows, cols } => take(rows, cols, (from, a), to, out),
+            ImageOp::Take { rows, cols, first } => take(rows, cols, *first, (from, a), to, out),
             ImageOp::Copy => copy(from, a, to, out),
         }
     }
 }
 
-/// Pixel `[row, col]` of the output from pixel `[rows[row], cols[col]]` of the image.
-fn take(rows: &[usize], cols: &[usize], (from, image): (&Layout, &[f32]), to: &Layout, out: &mut [f32]) {
+/// Pixel `[row, col]` of the output from pixel `[rows[row], cols[col]]` of the image, channels from `first` on.
+fn take(rows: &[usize], cols: &[usize], first: usize, (from, image): (&Layout, &[f32]), to: &Layout, out: &mut [f32]) {
     parallel_chunks(out, to.width * to.pixel, |row, out| {
         for (pixel, col) in out.chunks_mut(to.pixel).zip(cols) {
-            let source = (rows[row] * from.width + col) * from.pixel;
-            pixel[..to.channels].copy_from_slice(&image[source..][..from.channels]);
+            let source = (rows[row] * from.width + col) * from.pixel + first;
+            pixel[..to.channels].copy_from_slice(&image[source..][..to.channels]);
         }
     });
 }
@@ -306,6 +312,8 @@ impl Memory {
                 moves.push((whole, part, place.channel + channel, target));
             }
         }
+        // Values within what has one form as a whole are never made.
+        tenants.iter_mut().filter(|tenant| tenant.alive[0] == usize::MAX).for_each(|tenant| tenant.len = 0);
         let (starts, arena) = arrange(&tenants);
         let image = |value: Value| Image {
             start: starts[number(value)] + placement.place(value).channel,
@@ -369,6 +377,7 @@ impl Memory {
             Op::Activate(activation) => ImageOp::Activate(activation),
             Op::Map(function) => ImageOp::Map(function),
             Op::Multiply => ImageOp::Multiply,
+            Op::Attention { heads } => ImageOp::Attention { heads },
             Op::LayerNorm(op) => {
                 let single = |values: &[f64]| values.iter().map(|value| *value as f32).collect();
                 ImageOp::LayerNorm { gamma: single(&op.gamma), beta: single(&op.beta), epsilon: op.epsilon }
@@ -384,7 +393,7 @@ impl Memory {
             Op::AveragePool(pooling, divisor) => ImageOp::AveragePool(pooling, divisor),
             Op::AdaptiveAveragePool => ImageOp::AdaptiveAveragePool,
             Op::Resize(interpolation, alignment) => ImageOp::Resize(interpolation, alignment),
-            Op::Take { rows, cols } => ImageOp::Take { rows, cols },
+            Op::Take { rows, cols, first } => ImageOp::Take { rows, cols, first },
             Op::Scale { .. } => unreachable!("scalings have become convolutions"),
         };
         let inputs = inputs.into_iter().map(|value| self.image(value)).collect();

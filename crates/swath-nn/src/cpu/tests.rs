@@ -104,6 +104,7 @@ fn names(graph: &Graph) -> Vec<&'static str> {
         Op::Activate(_) => "activate",
         Op::Map(_) => "map",
         Op::Multiply => "multiply",
+        Op::Attention { .. } => "attention",
         Op::LayerNorm(_) => "layer norm",
         Op::GroupNorm(_) => "group norm",
         Op::Add(_) => "add",
@@ -261,6 +262,29 @@ fn group_norms_have_one_form() {
         };
         assert!(check([1, 3, 9, 7], forward).fallbacks().any(|name| name == "LayerNorm"));
     }
+}
+
+#[test]
+fn attention_between_images_has_a_form() {
+    let forward = |device: &Device, x: Tensor<4>| {
+        let query = conv3(x, 32, 1, device);
+        let pairs = conv3(query.clone(), 64, 3, device);
+        let (key, value) = (pairs.clone().narrow(1, 0, 32), pairs.narrow(1, 32, 32));
+        ops::attention(2, query, key, value)
+    };
+    assert_eq!(check([1, 3, 9, 7], forward).fallbacks().count(), 0);
+    let expected = ["convolution", "convolution", "take", "take", "attention"];
+    assert_eq!(names(&graph([1, 3, 9, 7], forward)), expected);
+}
+
+/// Tokens of another kind than an image's pixels.
+#[test]
+fn other_attention_runs_on_burn() {
+    let program = check([1, 3, 8, 6], |_, x| {
+        let tokens = x.reshape([1, 2, 12, 6]);
+        ops::token_attention(tokens.clone(), tokens.clone().flip([2]), tokens, None).reshape([1, 3, 8, 6])
+    });
+    assert!(program.fallbacks().any(|name| name == "Attention"));
 }
 
 /// What only looks like a layer normalization, or is read elsewhere too.

@@ -15,6 +15,7 @@ use super::ExecutorError;
 use super::capture::Captured;
 use super::graph::{BurnOp, ConvolutionOp, Graph, Kind, Node, Op, Size, Value};
 use super::interpret::interpret;
+use super::tokens::Tokens;
 
 /// The graph of what was recorded. Operations on constants alone are computed now.
 ///
@@ -28,7 +29,9 @@ pub(super) fn translate(captured: Captured, input: Size) -> Result<Graph, Execut
     }
     let graph = Graph { nodes: Vec::new(), kinds: vec![Kind::Image(input)], input: Value(0), output: Value(0) };
     let values = HashMap::from([(images, Value(0))]);
-    let mut translator = Translator { constants, uses, values, flat: HashMap::new(), unpooled: HashMap::new(), graph };
+    let tokens = Tokens::default();
+    let mut translator =
+        Translator { constants, uses, values, tokens, flat: HashMap::new(), unpooled: HashMap::new(), graph };
     for operation in operations {
         translator.translate(operation);
     }
@@ -50,6 +53,8 @@ struct Translator {
     uses: HashMap<TensorId, usize>,
     /// The value of each tensor that depends on the graph's input.
     values: HashMap<TensorId, Value>,
+    /// Images as tokens of attention.
+    tokens: Tokens,
     /// The image, or the indices, that a tensor `[1, channels, pixels]` has the values of.
     flat: HashMap<TensorId, Value>,
     /// The image and the indices whose unpooling a tensor `[1, channels, pixels]` is.
@@ -82,6 +87,10 @@ impl Translator {
                 ModuleOperationIr::AvgPool2d(pool) => self.average_pool(pool),
                 ModuleOperationIr::AdaptiveAvgPool2d(pool) => self.adaptive_average_pool(pool),
                 ModuleOperationIr::Interpolate(resize) => self.resize(resize),
+                ModuleOperationIr::Attention(attention) => {
+                    self.tokens.attend(attention);
+                    None
+                }
                 _ => None,
             },
             OperationIr::Activation(ActivationOperationIr::Relu(relu)) => {
@@ -100,6 +109,10 @@ impl Translator {
             OperationIr::BaseFloat(BaseOperationIr::Slice(slice)) => self.slice(slice),
             OperationIr::BaseFloat(BaseOperationIr::Select(select)) => self.select(select),
             OperationIr::BaseFloat(BaseOperationIr::Scatter(scatter)) => self.scatter(scatter),
+            OperationIr::BaseFloat(BaseOperationIr::SwapDims(swap)) => {
+                self.tokens.swap(swap);
+                None
+            }
             OperationIr::BaseFloat(BaseOperationIr::Reshape(reshape))
             | OperationIr::BaseInt(BaseOperationIr::Reshape(reshape)) => self.reshape(&reshape.input, &reshape.out),
             _ => None,
@@ -225,7 +238,16 @@ impl Translator {
             let image = matches!(out.shape.to_vec().as_slice(), &[1, found, _, _] if found == channels);
             return image.then(|| (Op::Unpool, unpooled.to_vec()));
         }
+        if let Some((heads, inputs)) = self.tokens.joined(input) {
+            let Size { channels, height, width } = self.graph.size(inputs[0]);
+            if out.shape.to_vec() == [1, channels, height, width] {
+                return Some((Op::Attention { heads }, inputs.to_vec()));
+            }
+        }
         let value = *self.values.get(&input.id)?;
+        if self.graph.is_image(value) {
+            self.tokens.cut(value, self.graph.size(value), out);
+        }
         if self.graph.is_image(value) || self.graph.is_indices(value) {
             let Size { channels, height, width } = self.graph.size(value);
             if out.shape.to_vec() == [1, channels, height * width] {
@@ -321,7 +343,7 @@ impl Translator {
         (cat.dim == 1).then_some((Op::Concatenate, inputs))
     }
 
-    /// Slices of rows and columns with steps of one.
+    /// Slices of channels, rows and columns with steps of one.
     fn slice(&mut self, slice: &SliceOpIr) -> Option<(Op, Vec<Value>)> {
         let image = self.image(&slice.tensor)?;
         let size = self.graph.size(image);
@@ -331,9 +353,11 @@ impl Translator {
             let inside = range.step == 1 && 0 <= range.start && range.start <= end && end <= len as isize;
             inside.then(|| (range.start as usize..end as usize).collect())
         };
-        let whole = range(0, 1)?.len() == 1 && range(1, size.channels)?.len() == size.channels;
+        (range(0, 1)?.len() == 1).then_some(())?;
+        let channels = range(1, size.channels)?;
         let (rows, cols) = (range(2, size.height)?, range(3, size.width)?);
-        whole.then_some((Op::Take { rows, cols }, vec![image]))
+        let first = *channels.first()?;
+        Some((Op::Take { rows, cols, first }, vec![image]))
     }
 
     /// Rows or columns that a constant lists.
@@ -346,7 +370,7 @@ impl Translator {
         let chosen: Vec<usize> = indices.collect::<Option<_>>()?;
         let (mut rows, mut cols): (Vec<_>, Vec<_>) = ((0..size.height).collect(), (0..size.width).collect());
         *(if select.dim == 2 { &mut rows } else { &mut cols }) = chosen;
-        Some((Op::Take { rows, cols }, vec![image]))
+        Some((Op::Take { rows, cols, first: 0 }, vec![image]))
     }
 
     /// The value of a tensor that is an image and depends on the graph's input.
