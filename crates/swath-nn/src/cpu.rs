@@ -61,4 +61,12 @@ pub enum ExecutorError {
         /// The length that fits.
         expected: usize,
     },
+    /// A chip of another size, after those of one size only were promised.
+    #[error("a chip of {found:?} after chips of {expected:?} (bands, rows, columns), when all were to have one size")]
+    Size {
+        /// The size of the chip.
+        found: [usize; 3],
+        /// The size of those before.
+        expected: [usize; 3],
+    },
 }

@@ -17,7 +17,7 @@ pub(super) fn run(settings: &Settings) -> Result<Answer> {
     let start = Instant::now();
     let device = Device::flex();
     let network = SegmenterNetwork::new(network(settings, &device)?, settings.bands, settings.classes, &device);
-    let mut network = network.with_precision(settings.engine.precision())?;
+    let mut network = network.with_precision(settings.engine.precision())?.for_one_size();
     let scene = Scene::open_paths(&[&settings.scene])?;
     let model = Model {
         name: "bench".into(),

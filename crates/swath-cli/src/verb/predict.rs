@@ -158,7 +158,7 @@ pub(crate) fn predict(
     console: &Console,
 ) -> Result<Summary> {
     let network = bundle.network(device).and_then(|network| network.with_precision(model.precision));
-    let mut network = network.with_context(|| format!("bundle {}", model.name))?;
+    let mut network = network.with_context(|| format!("bundle {}", model.name))?.for_one_size();
     drop(bundle);
     let grid = scene.grid();
     let pixels = (grid.width * grid.height) as u64;

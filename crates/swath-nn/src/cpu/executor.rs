@@ -22,7 +22,9 @@ use crate::segmenter::Segmenter;
 /// sizes. The logits of a chip depend on nothing else than the chip, the weights, the precision and the instruction set of the machine:
 /// not on the number of threads, nor on what ran before.
 pub struct Executor {
-    segmenter: Segmenter,
+    /// Until no other size can come.
+    segmenter: Option<Segmenter>,
+    one_size: bool,
     precision: Precision,
     programs: HashMap<[usize; 3], Program>,
     filters: Filters,
@@ -33,13 +35,21 @@ impl Executor {
     /// An executor of a network, with the weights and running statistics that it has now.
     pub fn new(segmenter: Segmenter) -> Executor {
         let (programs, filters) = (HashMap::new(), Filters::default());
-        Executor { segmenter, precision: Precision::Fp32, programs, filters, arena: Buffer::new(0) }
+        let (segmenter, precision) = (Some(segmenter), Precision::Fp32);
+        Executor { segmenter, one_size: false, precision, programs, filters, arena: Buffer::new(0) }
     }
 
     /// The same network with convolutions in another precision. [`Executor::has`] tells whether it is the faster one here.
     #[must_use]
     pub fn with_precision(self, precision: Precision) -> Executor {
-        Executor { precision, ..Executor::new(self.segmenter) }
+        Executor { precision, programs: HashMap::new(), filters: Filters::default(), ..self }
+    }
+
+    /// For chips that all have the size of the first one: what only other sizes would need is then dropped, and with it a copy of the
+    /// weights.
+    #[must_use]
+    pub fn for_one_size(self) -> Executor {
+        Executor { one_size: true, ..self }
     }
 
     /// Whether this machine's processor has instructions for a precision. Without them it gives the same, but slowly.
@@ -54,7 +64,8 @@ impl Executor {
     /// - `logits`: `[class, height, width]`
     ///
     /// # Errors
-    /// When `chip` or `logits` has another length than `shape` and the network say, or the network does not fit the shape.
+    /// When `chip` or `logits` has another length than `shape` and the network say, the network does not fit the shape, or it is another
+    /// one after [`for_one_size`](Self::for_one_size).
     pub fn run(&mut self, chip: &[f32], shape: [usize; 3], logits: &mut [f32]) -> Result<(), ExecutorError> {
         let fits = |what, found, expected| match found == expected {
             true => Ok(()),
@@ -63,6 +74,9 @@ impl Executor {
         fits("the chip", chip.len(), shape.iter().product())?;
         if !self.programs.contains_key(&shape) {
             let program = self.program(shape)?;
+            if self.one_size {
+                self.segmenter = None;
+            }
             // What planning needed will not be needed again.
             swath_kernels::release_memory();
             if self.arena.len() < program.arena() {
@@ -85,7 +99,10 @@ impl Executor {
 
     fn program(&mut self, shape: [usize; 3]) -> Result<Program, ExecutorError> {
         let [channels, height, width] = shape;
-        let segmenter = &self.segmenter;
+        let Some(segmenter) = &self.segmenter else {
+            let expected = self.programs.keys().next().copied().unwrap_or_default();
+            return Err(ExecutorError::Size { found: shape, expected });
+        };
         // Clones share their running statistics, which moving one would take from the others; `valid` makes new ones.
         let captured = capture([1, channels, height, width], |device, images| {
             segmenter.valid().to_device(device).forward(images)

@@ -164,4 +164,14 @@ fn a_chip_of_another_size_is_refused() {
     assert_eq!(run(10, CLASSES * 16), refused("the chip", 10, BANDS * 16));
     assert_eq!(run(BANDS * 16, 11), refused("the logits", 11, CLASSES * 16));
     assert_eq!(run(BANDS * 16, CLASSES * 16), Ok(()));
+
+    let mut executor = executor.for_one_size();
+    let mut run = |side| {
+        let (chip, mut logits) = (vec![0.5; BANDS * side * side], vec![0.0; CLASSES * side * side]);
+        executor.run(&chip, [BANDS, side, side], &mut logits).map(|()| logits)
+    };
+    let first = run(8).unwrap();
+    assert_eq!(run(8).unwrap(), first);
+    assert_eq!(run(4).map(|logits| logits.len()), Ok(CLASSES * 16), "a size from before is known");
+    assert!(matches!(run(12), Err(ExecutorError::Size { found: [_, 12, 12], .. })));
 }

@@ -55,7 +55,8 @@ pub fn predict_units(
             .into_iter()
             .enumerate()
             .map(|(reader, source)| {
-                let (sender, receiver) = bounded(plan.options.batch);
+                // A reader waits with the last chip of a batch in its hands until the network takes it.
+                let (sender, receiver) = bounded(plan.options.batch - 1);
                 let own = own_jobs(plan, jobs, reader, readers);
                 (receiver, scope.spawn(move || read_all(plan, own, source, &sender)))
             })

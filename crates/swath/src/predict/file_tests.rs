@@ -352,7 +352,7 @@ fn a_real_network_gives_the_same_map_for_any_batch() {
     .unwrap();
     let device = Device::flex();
     let labels = |batch, readers| {
-        let mut network = SegmenterNetwork::new(config.init(&device).unwrap(), 2, 3, &device);
+        let mut network = SegmenterNetwork::new(config.init(&device).unwrap(), 2, 3, &device).for_one_size();
         let options = Options { chip: 32, overlap: 8, batch, readers, ..Options::default() };
         let mut bits = Vec::new();
         let mut take = |rows: &LabelRows| {

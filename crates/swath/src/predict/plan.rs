@@ -170,8 +170,8 @@ impl Plan {
         let chip = self.options.chip.pow(2);
         let f32s = size_of::<f32>();
         let (tall, wide) = (self.rows.longest(), self.cols.longest());
-        // A reader holds `batch` chips in its queue and one in its hands; the network's batch comes on top.
-        let chips = readers * (batch + 1) + batch;
+        // A reader holds a batch, one chip of it in its hands; the network's batch comes on top.
+        let chips = readers * batch + batch;
         Memory {
             accumulators: f32s * classes * (tall * wide + self.rows.ramp_len() * self.width()),
             input: chips * chip * (bands * f32s + 1),

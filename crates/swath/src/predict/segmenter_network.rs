@@ -59,6 +59,17 @@ impl SegmenterNetwork {
         Ok(SegmenterNetwork { means, ..self })
     }
 
+    /// For chips of one size only, as those of one scene are: takes less memory on the CPU. Another size is then an error.
+    #[must_use]
+    pub fn for_one_size(self) -> SegmenterNetwork {
+        let means = match self.means {
+            #[cfg(feature = "cpu")]
+            Means::Kernels(executor) => Means::Kernels(Box::new(executor.for_one_size())),
+            means => means,
+        };
+        SegmenterNetwork { means, ..self }
+    }
+
     /// The operations that so far had no form of their own on the CPU, where Burn's slower ones stand in.
     pub fn fallbacks(&self) -> BTreeSet<String> {
         match &self.means {
