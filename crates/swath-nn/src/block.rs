@@ -6,6 +6,7 @@
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Initializer, PaddingConfig2d};
 use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
 
 mod aspp;
 mod conv_norm;
@@ -17,6 +18,7 @@ mod pixel_mlp;
 mod resample;
 mod separable;
 mod squeeze_excitation;
+mod upsample;
 
 pub use aspp::{Aspp, AsppConfig};
 pub use conv_norm::ConvNorm;
@@ -25,10 +27,22 @@ pub use inverted_residual::{InvertedResiduals, InvertedResidualsConfig, Placemen
 pub use layer_norm::LayerNorm;
 pub use mlp::Mlp;
 pub use pixel_mlp::PixelMlp;
-pub use resample::{Upsampling, resize, resize_corners, upsample};
 pub(crate) use resample::{crop, pad_mirror};
+pub use resample::{resize, resize_corners};
 pub use separable::{Conv3x3, Conv3x3Config};
 pub use squeeze_excitation::SqueezeExcitation;
+pub use upsample::{Fixed, MaxUnpooling, PixelShuffle, Upsample, UpsampleConfig, Upsampling};
+
+/// What convolutions do at the edge of an image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Padding {
+    /// They see zeros beyond it, and keep the size.
+    #[default]
+    Same,
+    /// They keep away from it: each 3x3 convolution loses one pixel on each side.
+    Valid,
+}
 
 /// A convolution with bias that keeps the size of its input (odd `kernel`).
 pub fn conv2d(channels_in: usize, channels_out: usize, kernel: usize, device: &Device) -> Conv2d {
@@ -68,7 +82,7 @@ pub fn patches(channels_in: usize, channels_out: usize, size: usize, device: &De
 }
 
 /// Parameters start as zeros: `weights::initialize` knows what each kind of layer needs.
-fn same_conv(channels_in: usize, channels_out: usize, kernel: usize, stride: usize) -> Conv2dConfig {
+pub(crate) fn same_conv(channels_in: usize, channels_out: usize, kernel: usize, stride: usize) -> Conv2dConfig {
     let pad = kernel / 2;
     Conv2dConfig::new([channels_in, channels_out], [kernel, kernel])
         .with_stride([stride, stride])

@@ -5,6 +5,7 @@ use burn::tensor::{Device, Tensor};
 use crate::encoder::Features;
 use crate::family::{FamilyError, Level, family};
 
+pub mod deconvnet;
 pub mod deeplab_v1;
 pub mod deeplab_v3;
 pub mod deeplab_v3_plus;
@@ -12,10 +13,14 @@ pub mod dilation;
 pub mod fcn;
 pub mod fpn;
 pub mod hypercolumn;
+pub mod linknet;
+mod mirror;
 pub mod mlp;
 pub mod pspnet;
 pub mod segformer;
+pub mod segnet;
 pub mod unet;
+pub mod unet_plus_plus;
 pub mod upernet;
 
 /// What a decoder hands on.
@@ -25,13 +30,21 @@ pub enum Output {
     Features(Level),
     /// Already one channel a class, as in FCN, which fuses class scores; no head follows.
     Scores(Level),
+    /// Several feature maps of the same level, one after the other along the channels. Each has a head of its own; all are
+    /// trained, and prediction takes the mean of their logits.
+    Several {
+        /// Of one of them.
+        level: Level,
+        /// How many.
+        count: usize,
+    },
 }
 
 impl Output {
     /// Channels and stride of what the decoder hands on.
     pub fn level(&self) -> Level {
         match *self {
-            Self::Features(level) | Self::Scores(level) => level,
+            Self::Features(level) | Self::Scores(level) | Self::Several { level, .. } => level,
         }
     }
 }
@@ -136,7 +149,8 @@ family! {
         ///
         /// # Shapes
         /// - `features`: those of the levels given to `init`
-        /// - output: `[batch, channels, H / stride, W / stride]` with the level of [`DecoderConfig::out`]
+        /// - output: `[batch, channels, (H - 2 margin) / stride, (W - 2 margin) / stride]` with the level of
+        ///   [`DecoderConfig::out`]; the channels of all maps where these are several
         fn forward(features: Features) -> Tensor<4>;
     }
 
@@ -165,5 +179,13 @@ family! {
         "deeplab_v3_plus" => DeeplabV3Plus(deeplab_v3_plus::DeeplabV3PlusConfig, deeplab_v3_plus::DeeplabV3Plus),
         /// SegFormer's decoder: each level through one linear layer, upsampled and fused (2021)
         "segformer" => Segformer(segformer::SegformerConfig, segformer::Segformer),
+        /// Encoder mirrored by transposed convolutions and unpooling, with a 7x7 window at the turn (2015)
+        "deconvnet" => Deconvnet(deconvnet::DeconvnetConfig, deconvnet::Deconvnet),
+        /// Encoder mirrored by convolutions, and unpooling to where its maxima stood (2017)
+        "segnet" => Segnet(segnet::SegnetConfig, segnet::Segnet),
+        /// LinkNet: narrow steps that add the encoder's features; light and fast (2017)
+        "linknet" => Linknet(linknet::LinknetConfig, linknet::Linknet),
+        /// UNet++: U-Net with nested dense connections, and deep supervision on demand (2020)
+        "unet_plus_plus" => UnetPlusPlus(unet_plus_plus::UnetPlusPlusConfig, unet_plus_plus::UnetPlusPlus),
     }
 }

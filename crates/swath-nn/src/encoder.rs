@@ -45,7 +45,8 @@ impl Demand {
 /// What an encoder hands on.
 #[derive(Clone, Debug)]
 pub struct Features {
-    /// One feature map for each of [`EncoderConfig::levels`] and in its order: `[batch, channels, H / stride, W / stride]`.
+    /// One feature map for each of [`EncoderConfig::levels`] and in its order: `[batch, channels, H / stride, W / stride]`, less
+    /// the [`margin`](Level::margin) of levels that have one.
     pub maps: Vec<Tensor<4>>,
     /// For each level that is [`pooled`](Level::pooled), when asked for: where the maxima of each 2x2 window stood, as
     /// `row * width + column` of the level's map, `[batch, channels, H / (2 stride), W / (2 stride)]`.
@@ -83,7 +84,8 @@ family! {
         /// Feature maps of every level.
         ///
         /// # Shapes
-        /// - `images`: `[batch, band, H, W]`, with H and W multiples of the coarsest stride
+        /// - `images`: `[batch, band, H, W]`, with H and W multiples of the coarsest stride, plus twice the coarsest
+        ///   level's margin
         /// - output: see [`Features`]
         fn forward(images: Tensor<4>) -> Features;
     }

@@ -15,12 +15,15 @@ pub struct Level {
     pub stride: usize,
     /// Whether 2x2 max-pooling of this map leads to the next level, so that the encoder can hand on where its maxima stood.
     pub pooled: bool,
+    /// Input pixels on each side that the map does not reach, since convolutions without padding have kept away from the
+    /// edge: it has `(H - 2 margin) / stride` rows. Zero with padded convolutions.
+    pub margin: usize,
 }
 
 impl Level {
     /// A level that no max-pooling of 2x2 follows.
     pub const fn new(channels: usize, stride: usize) -> Self {
-        Self { channels, stride, pooled: false }
+        Self { channels, stride, pooled: false, margin: 0 }
     }
 
     /// The level with max-pooling of 2x2 behind it.

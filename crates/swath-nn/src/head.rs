@@ -5,7 +5,7 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::block::conv2d;
+use crate::block::{conv2d, same_conv};
 use crate::family::FamilyError;
 use crate::ops;
 
@@ -45,6 +45,12 @@ impl HeadConfig {
     pub fn init(&self, channels: usize, classes: usize, device: &Device) -> Head {
         Head { conv: conv2d(channels, classes, self.kernel, device) }
     }
+
+    /// Makes one head for each of `count` feature maps of `channels` channels, which lie one after the other.
+    pub(crate) fn init_several(&self, count: usize, channels: usize, classes: usize, device: &Device) -> Head {
+        let conv = same_conv(count * channels, count * classes, self.kernel, 1).with_groups(count);
+        Head { conv: conv.with_bias(true).init(device) }
+    }
 }
 
 /// One convolution from features to classes.
@@ -58,7 +64,7 @@ impl Head {
     ///
     /// # Shapes
     /// - `features`: `[batch, channels, h, w]`
-    /// - output: `[batch, class, h, w]`
+    /// - output: `[batch, class, h, w]`, for several feature maps the classes of each
     pub fn forward(&self, features: Tensor<4>) -> Tensor<4> {
         ops::conv(&self.conv, features)
     }

@@ -33,6 +33,20 @@ impl LossConfig {
 }
 
 impl Loss {
+    /// The mean of the losses of all outputs of a network with deep supervision, and the loss of any other.
+    ///
+    /// # Shapes
+    /// As [`forward`](Self::forward), for each output.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward), and when there is no output.
+    pub fn forward_each(&self, outputs: Vec<Tensor<4>>, labels: Tensor<3, Int>) -> Tensor<1> {
+        let count = outputs.len() as f32;
+        let losses = outputs.into_iter().map(|logits| self.forward(logits, labels.clone()));
+        losses.reduce(Tensor::add).expect("a network has an output").div_scalar(count)
+    }
+
     /// The loss of a batch. Labels that are no class (below 0, or the number of classes and more) are ignored;
     /// where all are, the loss and its gradients are 0.
     ///

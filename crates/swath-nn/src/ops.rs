@@ -10,11 +10,12 @@ use burn::nn::conv::{Conv2d, ConvTranspose2d};
 use burn::nn::{BatchNorm, GroupNorm};
 use burn::tensor::activation::{gelu, relu, sigmoid, silu};
 use burn::tensor::module::{
-    adaptive_avg_pool2d, attention as burn_attention, avg_pool2d, conv2d, interpolate, layer_norm as burn_layer_norm,
-    max_pool2d, max_pool2d_with_indices,
+    adaptive_avg_pool2d, attention as burn_attention, avg_pool2d, conv_transpose2d, conv2d, interpolate,
+    layer_norm as burn_layer_norm, max_pool2d, max_pool2d_with_indices,
 };
 use burn::tensor::ops::{
-    AttentionModuleOptions, AvgPoolOptions, ConvOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions,
+    AttentionModuleOptions, AvgPoolOptions, ConvOptions, ConvTransposeOptions, InterpolateMode, InterpolateOptions,
+    MaxPoolOptions,
 };
 use burn::tensor::{IndexingUpdateOp, Int, Tensor, TensorData};
 
@@ -249,6 +250,64 @@ pub fn conv_transpose(conv: &ConvTranspose2d, x: Tensor<4>) -> Tensor<4> {
         return kernels::convolve_transposed(conv, x);
     }
     conv.forward(x)
+}
+
+/// `relu(norm(conv(x)))` with a transposed convolution, see [`conv_norm`].
+///
+/// # Shapes
+/// As [`conv_transpose`].
+pub fn conv_transpose_norm_relu(conv: &ConvTranspose2d, norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if kernels::serve(&x) && conv.groups == 1 {
+        return kernels::convolve_transposed_normalize(conv, norm, x);
+    }
+    relu(norm.forward(conv.forward(x)))
+}
+
+/// Each pixel at the upper left of 2x2 pixels, the others zero.
+///
+/// # Shapes
+/// - `x`: `[batch, channels, h, w]`
+/// - output: `[batch, channels, 2 h, 2 w]`
+pub fn bed_of_nails(x: Tensor<4>) -> Tensor<4> {
+    let channels = x.dims()[1];
+    let weight = Tensor::ones([channels, 1, 1, 1], (&x.device(), x.dtype()));
+    spread(x, weight, [1, 1], channels)
+}
+
+/// Each four channels as one of 2x2 pixels, row by row: `PixelShuffle(2)` in PyTorch.
+///
+/// # Shapes
+/// - `x`: `[batch, 4 channels, h, w]`
+/// - output: `[batch, channels, 2 h, 2 w]`
+pub fn pixel_shuffle(x: Tensor<4>) -> Tensor<4> {
+    let channels = x.dims()[1] / 4;
+    // One of four pixels for each of four channels.
+    let pixels = TensorData::new((0..16).map(|i| f32::from(u8::from(i % 5 == 0))).collect(), [4, 1, 2, 2]);
+    let weight = Tensor::from_data(pixels, (&x.device(), x.dtype())).repeat_dim(0, channels);
+    spread(x, weight, [0, 0], channels)
+}
+
+/// A transposed convolution of stride 2 with given weights, each group of input channels to one output channel.
+fn spread(x: Tensor<4>, weight: Tensor<4>, padding_out: [usize; 2], groups: usize) -> Tensor<4> {
+    let options = ConvTransposeOptions::new([2, 2], [0, 0], padding_out, [1, 1], groups);
+    #[cfg(feature = "cpu")]
+    if kernels::serve(&x) {
+        return kernels::convolve_transposed_by(x, weight, &options);
+    }
+    conv_transpose2d(x, weight, None, options)
+}
+
+/// The mean of parts that lie one after the other along the channels.
+///
+/// # Shapes
+/// - `x`: `[batch, parts * channels, h, w]`
+/// - output: `[batch, channels, h, w]`
+pub fn mean_of_parts(x: Tensor<4>, parts: usize) -> Tensor<4> {
+    let channels = x.dims()[1] / parts;
+    let device = x.device();
+    let mean = Tensor::<2>::eye(channels, &device).cast(x.dtype()).div_scalar(parts as f32).repeat_dim(1, parts);
+    pointwise(mean.reshape([channels, parts * channels, 1, 1]), None, false, x)
 }
 
 /// The greatest value of each window.

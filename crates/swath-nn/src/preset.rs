@@ -1,10 +1,15 @@
 //! Networks that people know by name.
 
-use crate::block::Upsampling;
+use crate::block::{Padding, Upsampling};
+use crate::decoder::deconvnet::DeconvnetConfig;
 use crate::decoder::fcn::FcnConfig;
+use crate::decoder::linknet::LinknetConfig;
+use crate::decoder::segnet::SegnetConfig;
 use crate::decoder::unet::UnetConfig;
+use crate::decoder::unet_plus_plus::UnetPlusPlusConfig;
 use crate::encoder::plain::PlainConfig;
 use crate::encoder::resnet::ResnetConfig;
+use crate::encoder::vgg::VggConfig;
 use crate::head::HeadConfig;
 use crate::segmenter::SegmenterConfig;
 
@@ -73,6 +78,76 @@ pub static PRESETS: &[Preset] = &[
         },
     },
     Preset {
+        name: "unet-valid",
+        summary: "U-Net as published: no padding, no normalization, mirrored image edges",
+        paper: UNET_PAPER,
+        url: UNET_URL,
+        year: 2015,
+        weights: None,
+        weights_licence: None,
+        config: |bands, classes| {
+            let (padding, batch_norm) = (Padding::Valid, false);
+            let encoder = PlainConfig { padding, batch_norm, ..PlainConfig::default() };
+            SegmenterConfig::new(encoder, UnetConfig { padding, batch_norm, ..UnetConfig::default() }, bands, classes)
+        },
+    },
+    Preset {
+        name: "segnet",
+        summary: "SegNet on VGG16: unpools to where the encoder's maxima stood, in little memory",
+        paper: "Badrinarayanan, Kendall, Cipolla: SegNet: A Deep Convolutional Encoder-Decoder Architecture for Image \
+                Segmentation",
+        url: "https://arxiv.org/abs/1511.00561",
+        year: 2017,
+        weights: None,
+        weights_licence: None,
+        config: |bands, classes| SegmenterConfig {
+            head: HeadConfig { kernel: 3 },
+            ..SegmenterConfig::new(vgg16_normalized(), SegnetConfig::default(), bands, classes)
+        },
+    },
+    Preset {
+        name: "deconvnet",
+        summary: "DeconvNet on VGG16: the whole network mirrored, its classifier included",
+        paper: "Noh, Hong, Han: Learning Deconvolution Network for Semantic Segmentation",
+        url: "https://arxiv.org/abs/1505.04366",
+        year: 2015,
+        weights: None,
+        weights_licence: None,
+        config: |bands, classes| SegmenterConfig::new(vgg16_normalized(), DeconvnetConfig::default(), bands, classes),
+    },
+    Preset {
+        name: "unet-plus-plus-resnet34",
+        summary: "UNet++ on a residual encoder, layer for layer the UnetPlusPlus of segmentation_models.pytorch",
+        paper: "Zhou, Siddiquee, Tajbakhsh, Liang: UNet++: Redesigning Skip Connections to Exploit Multiscale Features in \
+                Image Segmentation",
+        url: "https://arxiv.org/abs/1912.05074",
+        year: 2020,
+        weights: None,
+        weights_licence: None,
+        config: |bands, classes| {
+            let decoder = UnetPlusPlusConfig {
+                channels: smp_unet().channels,
+                upsampling: Upsampling::Nearest,
+                ..UnetPlusPlusConfig::default()
+            };
+            let encoder = ResnetConfig { depth: 34, ..ResnetConfig::default() };
+            SegmenterConfig { head: HeadConfig { kernel: 3 }, ..SegmenterConfig::new(encoder, decoder, bands, classes) }
+        },
+    },
+    Preset {
+        name: "linknet34",
+        summary: "LinkNet on ResNet-34: light and fast",
+        paper: "Chaurasia, Culurciello: LinkNet: Exploiting Encoder Representations for Efficient Semantic Segmentation",
+        url: "https://arxiv.org/abs/1707.03718",
+        year: 2017,
+        weights: None,
+        weights_licence: None,
+        config: |bands, classes| {
+            let encoder = ResnetConfig { depth: 34, ..ResnetConfig::default() };
+            SegmenterConfig::new(encoder, LinknetConfig::default(), bands, classes)
+        },
+    },
+    Preset {
         name: "fcn32s-resnet50",
         summary: "FCN-32s on ResNet-50: class scores of stride 32, upsampled",
         paper: FCN_PAPER,
@@ -109,10 +184,19 @@ pub fn find(name: &str) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| preset.name == name)
 }
 
+fn vgg16_normalized() -> VggConfig {
+    VggConfig { batch_norm: true, ..VggConfig::default() }
+}
+
 fn smp_unet() -> UnetConfig {
-    UnetConfig { channels: Some(vec![256, 128, 64, 32, 16]), upsampling: Upsampling::Nearest, batch_norm: true }
+    UnetConfig { channels: Some(vec![256, 128, 64, 32, 16]), upsampling: Upsampling::Nearest, ..UnetConfig::default() }
 }
 
 fn fcn_resnet50(stride: usize, bands: usize, classes: usize) -> SegmenterConfig {
-    SegmenterConfig::new(ResnetConfig { depth: 50, ..ResnetConfig::default() }, FcnConfig { stride }, bands, classes)
+    SegmenterConfig::new(
+        ResnetConfig { depth: 50, ..ResnetConfig::default() },
+        FcnConfig { stride, ..FcnConfig::default() },
+        bands,
+        classes,
+    )
 }

@@ -64,6 +64,9 @@ impl SegmenterConfig {
         let Plan { levels, output } = self.plan()?;
         let head = match output {
             Output::Features(level) => Some(self.head.init(level.channels, self.classes, device)),
+            Output::Several { level, count } => {
+                Some(self.head.init_several(count, level.channels, self.classes, device))
+            }
             Output::Scores(_) => None,
         };
         let demand = Demand {
@@ -76,6 +79,12 @@ impl SegmenterConfig {
             decoder: self.decoder.init(&levels, self.classes, device),
             head,
             stride: Level::coarsest(&levels),
+            beyond: levels.iter().map(|level| level.margin).max().unwrap_or(0),
+            margin: output.level().margin,
+            outputs: match output {
+                Output::Several { count, .. } => count,
+                Output::Features(_) | Output::Scores(_) => 1,
+            },
         };
         Ok(weights::initialize(segmenter, 0))
     }
@@ -112,6 +121,13 @@ impl SegmenterConfig {
                 nearest: format!("kernel = {}", HeadConfig::default().kernel),
             });
         }
+        if levels.iter().any(|level| level.margin > output.level().margin) {
+            return Err(FamilyError::Pair {
+                decoder: self.decoder.name(),
+                reason: "the encoder's convolutions are not padded, and this decoder does not make up for it".into(),
+                nearest: "`padding = \"same\"` for the encoder, or decoder `unet` with `padding = \"valid\"`".into(),
+            });
+        }
         Ok(Plan { levels, output })
     }
 }
@@ -123,32 +139,66 @@ pub struct Segmenter {
     decoder: Decoder,
     head: Option<Head>,
     stride: usize,
+    /// Pixels on each side that the encoder's coarsest features do not reach.
+    beyond: usize,
+    /// Pixels on each side that the decoder's features do not reach.
+    margin: usize,
+    /// Feature maps that the decoder hands on.
+    outputs: usize,
 }
 
 impl Segmenter {
-    /// Logits for images of any size.
+    /// Logits for images of any size; the mean of those of all outputs, where a network has several.
     ///
     /// Images are extended at their lower and right edge to whole strides by mirroring; the logits are resized once,
-    /// bilinearly, to the extended size and cropped to the images. No softmax: that belongs to the loss or the
-    /// prediction.
+    /// bilinearly, to the extended size and cropped to the images. Where convolutions are not padded, images are extended on
+    /// all sides by as much as the logits lack there, so that these cover the images wholly. No softmax: that belongs to the
+    /// loss or the prediction.
     ///
     /// # Shapes
     /// - `images`: `[batch, band, H, W]`, any H and W from 1
     /// - output: `[batch, class, H, W]`
     pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
         let [_, _, height, width] = images.dims();
-        let images = pad_mirror(images, self.stride);
-        let [_, _, padded_height, padded_width] = images.dims();
-        let x = self.decoder.forward(self.encoder.forward(images));
-        let logits = match &self.head {
-            Some(head) => head.forward(x),
-            None => x,
-        };
-        crop(ops::planes(resize(logits, [padded_height, padded_width])), [height, width])
+        let x = self.outputs(images);
+        let logits = if self.outputs > 1 { ops::mean_of_parts(x, self.outputs) } else { x };
+        self.covering(logits, [height, width])
+    }
+
+    /// The logits of every output, for training: one for most networks, several for those with deep supervision.
+    ///
+    /// # Shapes
+    /// As [`forward`](Self::forward), each.
+    pub fn forward_each(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
+        let [_, _, height, width] = images.dims();
+        let logits = self.covering(self.outputs(images), [height, width]);
+        if self.outputs > 1 { logits.chunk(self.outputs, 1) } else { vec![logits] }
     }
 
     /// The encoder, for looking at its features.
     pub fn encoder(&self) -> &Encoder {
         &self.encoder
+    }
+
+    /// The logits of all outputs, one after the other along the channels.
+    fn outputs(&self, images: Tensor<4>) -> Tensor<4> {
+        let [_, _, height, width] = images.dims();
+        let images = pad_mirror(images, self.margin, [self.extended(height), self.extended(width)]);
+        let x = self.decoder.forward(self.encoder.forward(images));
+        match &self.head {
+            Some(head) => head.forward(x),
+            None => x,
+        }
+    }
+
+    /// Logits at the size of the images.
+    fn covering(&self, logits: Tensor<4>, [height, width]: [usize; 2]) -> Tensor<4> {
+        let covered = [height, width].map(|size| self.extended(size) - 2 * self.margin);
+        crop(ops::planes(resize(logits, covered)), [0, 0], [height, width])
+    }
+
+    /// The least size that the encoder can work on and whose logits cover `size` pixels: whole strides, and what it loses.
+    fn extended(&self, size: usize) -> usize {
+        (size + 2 * (self.margin - self.beyond)).next_multiple_of(self.stride) + 2 * self.beyond
     }
 }

@@ -76,7 +76,7 @@ pub(crate) fn config(settings: &Settings) -> Result<SegmenterConfig> {
     let Settings { bands, classes, width, depth, .. } = *settings;
     match settings.network {
         Network::Unet => {
-            let encoder = PlainConfig { width, depth, batch_norm: true };
+            let encoder = PlainConfig { width, depth, ..PlainConfig::default() };
             Ok(SegmenterConfig::new(encoder, UnetConfig::default(), bands, classes))
         }
         Network::UnetResnet34 => {

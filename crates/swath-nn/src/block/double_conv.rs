@@ -2,10 +2,10 @@
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
-use burn::nn::{BatchNorm, BatchNormConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
 
-use super::{conv2d, conv2d_for_norm};
+use super::{Padding, conv2d, conv2d_for_norm};
 use crate::ops;
 
 /// Shape of a [`DoubleConv`].
@@ -17,21 +17,29 @@ pub struct DoubleConvConfig {
     pub channels_out: usize,
     /// Batch normalization between each convolution and its activation.
     pub batch_norm: bool,
+    /// What both convolutions do at the edge.
+    pub padding: Padding,
 }
 
 impl DoubleConvConfig {
     /// Makes the block.
     pub fn init(&self, device: &Device) -> DoubleConv {
-        let conv = |channels_in| match self.batch_norm {
-            true => conv2d_for_norm(channels_in, self.channels_out, 3, 1, device),
-            false => conv2d(channels_in, self.channels_out, 3, device),
+        let conv = |channels_in| {
+            let conv = match self.batch_norm {
+                true => conv2d_for_norm(channels_in, self.channels_out, 3, 1, device),
+                false => conv2d(channels_in, self.channels_out, 3, device),
+            };
+            match self.padding {
+                Padding::Same => conv,
+                Padding::Valid => Conv2d { padding: PaddingConfig2d::Valid, ..conv },
+            }
         };
         let norm = || self.batch_norm.then(|| BatchNormConfig::new(self.channels_out).init(device));
         DoubleConv { conv1: conv(self.channels_in), norm1: norm(), conv2: conv(self.channels_out), norm2: norm() }
     }
 }
 
-/// `relu(norm(conv(relu(norm(conv(x))))))`, padded so that the size stays.
+/// `relu(norm(conv(relu(norm(conv(x))))))`
 #[derive(Module, Debug)]
 pub struct DoubleConv {
     conv1: Conv2d,
@@ -43,7 +51,7 @@ pub struct DoubleConv {
 impl DoubleConv {
     /// # Shapes
     /// - `x`: `[batch, channels_in, h, w]`
-    /// - output: `[batch, channels_out, h, w]`
+    /// - output: `[batch, channels_out, h, w]`, or `[batch, channels_out, h - 4, w - 4]` with valid padding
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let x = step(&self.conv1, self.norm1.as_ref(), x);
         step(&self.conv2, self.norm2.as_ref(), x)

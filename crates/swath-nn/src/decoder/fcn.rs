@@ -4,8 +4,8 @@
 //! <https://arxiv.org/abs/1411.4038>
 //!
 //! A 1x1 convolution scores the encoder's coarsest features. Until `stride` is reached, the scores are upsampled
-//! twofold by a transposed convolution that starts as bilinear interpolation, and the scores of the encoder's features
-//! at that stride are added.
+//! twofold by a transposed convolution that starts as bilinear interpolation (or in another way that `upsampling` names), and
+//! the scores of the encoder's features at that stride are added.
 //!
 //! Differs from the paper: transposed convolutions are padded instead of cropped, so that sizes fit exactly;
 //! scoring layers start random instead of zero; the encoder may be any, where the paper has VGG16 with its classifier
@@ -18,6 +18,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::Output;
+use crate::block::{Upsample, UpsampleConfig, Upsampling};
 use crate::encoder::Features;
 use crate::family::{FamilyError, Level};
 use crate::head::{Head, HeadConfig};
@@ -29,11 +30,13 @@ use crate::ops;
 pub struct FcnConfig {
     /// Stride at which fusing ends: 8 is the paper's FCN-8s, 16 its FCN-16s, 32 its FCN-32s.
     pub stride: usize,
+    /// How scores are upsampled before those of a finer stride are added.
+    pub upsampling: Upsampling,
 }
 
 impl Default for FcnConfig {
     fn default() -> Self {
-        Self { stride: 8 }
+        Self { stride: 8, upsampling: Upsampling::Transposed }
     }
 }
 
@@ -51,8 +54,17 @@ impl FcnConfig {
     /// See [`DecoderConfig::out`](super::DecoderConfig::out).
     ///
     /// # Errors
-    /// When the encoder has no features at a stride from its coarsest down to `stride`.
+    /// When the encoder has no features at a stride from its coarsest down to `stride`, and for max-unpooling.
     pub fn out(&self, levels: &[Level], classes: usize) -> Result<Output, FamilyError> {
+        if self.upsampling == Upsampling::MaxUnpooling {
+            return Err(FamilyError::Option {
+                member: "decoder fcn",
+                option: "upsampling",
+                value: "\"max_unpooling\"".into(),
+                reason: "class scores are not the features whose maxima the encoder has found".into(),
+                nearest: "upsampling = \"transposed\"".into(),
+            });
+        }
         let strides = fusable(levels);
         if strides.contains(&self.stride) {
             return Ok(Output::Scores(Level::new(classes, self.stride)));
@@ -76,9 +88,17 @@ impl FcnConfig {
             .with_padding([1, 1])
             .with_bias(false)
             .with_initializer(Initializer::Zeros);
+        let up = || match self.upsampling {
+            Upsampling::Transposed => Up::Learned(BilinearUp { conv: twofold.init(device) }),
+            upsampling => {
+                let channels = classes;
+                let up = UpsampleConfig { upsampling, channels_in: channels, learned: channels, indexed: 0, kernel: 4 };
+                Up::Other(up.init(device))
+            }
+        };
         Fcn {
             scores: sources.iter().map(score).collect(),
-            ups: sources.iter().skip(1).map(|_| BilinearUp { conv: twofold.init(device) }).collect(),
+            ups: sources.iter().skip(1).map(|_| up()).collect(),
             sources,
         }
     }
@@ -94,9 +114,18 @@ fn fusable(levels: &[Level]) -> Vec<usize> {
 #[derive(Module, Debug)]
 pub struct Fcn {
     scores: Vec<Head>,
-    ups: Vec<BilinearUp>,
+    ups: Vec<Up>,
     /// Index among the encoder's levels that each score is taken from.
     sources: Vec<usize>,
+}
+
+/// Twofold upsampling of scores.
+#[derive(Module, Debug)]
+enum Up {
+    /// The paper's.
+    Learned(BilinearUp),
+    /// Any other.
+    Other(Upsample),
 }
 
 /// Learned twofold upsampling that starts as bilinear interpolation; `weights::initialize` knows it by its name.
@@ -115,6 +144,12 @@ impl Fcn {
         let mut scores =
             self.sources.iter().zip(&self.scores).map(|(&i, score)| score.forward(features.maps[i].clone()));
         let coarsest = scores.next().expect("an FCN scores at least the coarsest level");
-        scores.zip(&self.ups).fold(coarsest, |fused, (finer, up)| ops::add(ops::conv_transpose(&up.conv, fused), finer))
+        scores.zip(&self.ups).fold(coarsest, |fused, (finer, up)| {
+            let fused = match up {
+                Up::Learned(up) => ops::conv_transpose(&up.conv, fused),
+                Up::Other(up) => up.forward(fused, None),
+            };
+            ops::add(fused, finer)
+        })
     }
 }

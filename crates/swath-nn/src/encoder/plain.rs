@@ -3,8 +3,9 @@
 //! Ronneberger, Fischer, Brox: *U-Net: Convolutional Networks for Biomedical Image Segmentation*. MICCAI 2015.
 //! <https://arxiv.org/abs/1505.04597>
 //!
-//! Differs from the paper: convolutions are zero-padded, so that the output covers the whole input; batch
-//! normalization is on by default; there is no dropout at the deepest level.
+//! Differs from the paper: by default convolutions are zero-padded, so that the output covers the whole input, and batch
+//! normalized; there is no dropout at the deepest level. `padding = "valid"` is the paper's own form, whose maps are smaller
+//! than the image over the stride: level i with stride s keeps `2 (2 s - 1)` input pixels away from each edge.
 
 use burn::module::Module;
 use burn::tensor::ops::MaxPoolOptions;
@@ -12,7 +13,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::{Demand, Features};
-use crate::block::{DoubleConv, DoubleConvConfig};
+use crate::block::{DoubleConv, DoubleConvConfig, Padding};
 use crate::family::{FamilyError, Level};
 use crate::ops;
 
@@ -26,11 +27,13 @@ pub struct PlainConfig {
     pub depth: usize,
     /// Batch normalization after each convolution.
     pub batch_norm: bool,
+    /// What convolutions do at the edge; the decoder has to do the same.
+    pub padding: Padding,
 }
 
 impl Default for PlainConfig {
     fn default() -> Self {
-        Self { width: 64, depth: 5, batch_norm: true }
+        Self { width: 64, depth: 5, batch_norm: true, padding: Padding::Same }
     }
 }
 
@@ -60,7 +63,16 @@ impl PlainConfig {
             let depth = (stride.max(1).ilog2() as usize + 1).clamp(1, 8);
             return Err(refuse("depth", self.depth, &format!("the decoder needs output stride {stride}"), depth));
         }
-        let level = |i: usize| Level { channels: self.width << i, stride: 1 << i, pooled: i + 1 < self.depth };
+        let level = |i: usize| Level {
+            channels: self.width << i,
+            stride: 1 << i,
+            pooled: i + 1 < self.depth,
+            margin: match self.padding {
+                Padding::Same => 0,
+                // Two convolutions at this stride and at each finer one.
+                Padding::Valid => 2 * ((2 << i) - 1),
+            },
+        };
         Ok((0..self.depth).map(level).collect())
     }
 
@@ -71,6 +83,7 @@ impl PlainConfig {
             channels_in: if i == 0 { demand.bands } else { width(i - 1) },
             channels_out: width(i),
             batch_norm: self.batch_norm,
+            padding: self.padding,
         };
         Plain { levels: (0..self.depth).map(|i| block(i).init(device)).collect(), indices: demand.indices }
     }
@@ -89,7 +102,7 @@ impl Plain {
     ///
     /// # Shapes
     /// - `images`: `[batch, band, H, W]`
-    /// - output: `[batch, width 2^i, H / 2^i, W / 2^i]` for level i
+    /// - output: `[batch, width 2^i, (H - 2 margin) / 2^i, (W - 2 margin) / 2^i]` for level i
     pub fn forward(&self, images: Tensor<4>) -> Features {
         let pool = || MaxPoolOptions::new([2, 2]);
         let (mut maps, mut indices) = (Vec::with_capacity(self.levels.len()), Vec::new());

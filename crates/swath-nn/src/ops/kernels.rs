@@ -8,7 +8,7 @@ use burn::module::Param;
 use burn::nn::conv::{Conv2d, ConvTranspose2d};
 use burn::nn::{BatchNorm, GroupNorm, PaddingConfig2d};
 use burn::tensor::activation::relu;
-use burn::tensor::ops::{AvgPoolOptions, InterpolateMode, MaxPoolOptions};
+use burn::tensor::ops::{AvgPoolOptions, ConvTransposeOptions, InterpolateMode, MaxPoolOptions};
 use burn::tensor::{DType, Device, Int, Tensor};
 use swath_kernels::{Alignment, Convolution, Divisor, Function, Interpolation, Pooling};
 
@@ -74,6 +74,10 @@ pub(super) fn pointwise(weight: Tensor<4>, bias: Option<Tensor<1>>, relu: bool, 
 }
 
 pub(super) fn convolve_transposed(conv: &ConvTranspose2d, x: Tensor<4>) -> Tensor<4> {
+    apply(x, conv.weight.val(), conv.bias.as_ref().map(Param::val), transposed(conv))
+}
+
+fn transposed(conv: &ConvTranspose2d) -> Convolve {
     let [inputs, outputs, ..] = conv.weight.dims();
     let convolution = Convolution {
         inputs,
@@ -84,8 +88,22 @@ pub(super) fn convolve_transposed(conv: &ConvTranspose2d, x: Tensor<4>) -> Tenso
         padding: conv.padding.map(|padding| [padding; 2]),
         groups: conv.groups,
     };
-    let options = Convolve { convolution, transposed: Some(conv.padding_out), relu: false };
-    apply(x, conv.weight.val(), conv.bias.as_ref().map(Param::val), options)
+    Convolve { convolution, transposed: Some(conv.padding_out), relu: false }
+}
+
+/// A transposed convolution with weights that are no parameter.
+pub(super) fn convolve_transposed_by(x: Tensor<4>, weight: Tensor<4>, options: &ConvTransposeOptions<2>) -> Tensor<4> {
+    let [inputs, outputs, rows, cols] = weight.dims();
+    let convolution = Convolution {
+        inputs,
+        outputs: outputs * options.groups,
+        kernel: [rows, cols],
+        stride: options.stride,
+        dilation: options.dilation,
+        padding: options.padding.map(|padding| [padding; 2]),
+        groups: options.groups,
+    };
+    apply(x, weight, None, Convolve { convolution, transposed: Some(options.padding_out), relu: false })
 }
 
 /// Normalizes as `BatchNorm::forward` does, in training and in prediction.
@@ -104,7 +122,8 @@ pub(super) fn convolve_normalize(
             if rectify { relu(y) } else { y }
         }
         (false, _) => {
-            let (weight, bias) = folded(conv, norm);
+            let outputs = shape.outputs;
+            let (weight, bias) = folded(conv.weight.val(), [outputs, 1, 1, 1], conv.bias.as_ref(), norm);
             apply(x, weight, Some(bias), Convolve { convolution: shape, transposed: None, relu: rectify })
         }
     }
@@ -129,6 +148,20 @@ pub(super) fn group_norm_relu(norm: &GroupNorm, gamma: Tensor<1>, beta: Tensor<1
     let options = GroupNormalize { groups: norm.num_groups, epsilon: norm.epsilon, relu: true };
     let (gamma, beta) = (gamma.into_dispatch(), beta.into_dispatch());
     Tensor::from_dispatch(<Dispatch as NormOps>::group_normalize(x.into_dispatch(), gamma, beta, options))
+}
+
+/// `relu(norm(conv(x)))` with a transposed convolution of one group.
+pub(super) fn convolve_transposed_normalize(conv: &ConvTranspose2d, norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
+    match (x.device().is_autodiff(), norm.training.is_enabled()) {
+        (true, true) => normalize(norm, true, convolve_transposed(conv, x)),
+        (true, false) => relu(norm.forward(convolve_transposed(conv, x))),
+        (false, _) => {
+            let outputs = conv.weight.dims()[1];
+            let (weight, bias) = folded(conv.weight.val(), [1, outputs, 1, 1], conv.bias.as_ref(), norm);
+            let options = Convolve { relu: true, ..transposed(conv) };
+            apply(x, weight, Some(bias), options)
+        }
+    }
 }
 
 pub(super) fn max_pool(x: Tensor<4>, options: &MaxPoolOptions<2>) -> Tensor<4> {
@@ -273,16 +306,20 @@ fn normalize(norm: &BatchNorm, relu: bool, x: Tensor<4>) -> Tensor<4> {
     Tensor::from_dispatch(normalized.output)
 }
 
-/// Weights and bias of the convolution that also normalizes by the running statistics.
-fn folded(conv: &Conv2d, norm: &BatchNorm) -> (Tensor<4>, Tensor<1>) {
-    let weight = conv.weight.val();
-    let [outputs, ..] = weight.dims();
+/// Weights and bias of the convolution that also normalizes by the running statistics; `along` is the weights' shape
+/// with nothing but its output channels.
+fn folded(
+    weight: Tensor<4>,
+    along: [usize; 4],
+    bias: Option<&Param<Tensor<1>>>,
+    norm: &BatchNorm,
+) -> (Tensor<4>, Tensor<1>) {
     let (scale, shift) = affine(norm, &weight.device());
-    let bias = match &conv.bias {
+    let bias = match bias {
         Some(bias) => bias.val() * scale.clone() + shift,
         None => shift,
     };
-    (weight * scale.reshape([outputs, 1, 1, 1]), bias)
+    (weight * scale.reshape(along), bias)
 }
 
 /// Normalization by the running statistics as `scale x + shift`.

@@ -4,7 +4,7 @@
 //!
 //! Convolutions before a rectifier get variance `2 / fan_in` (the paper's equation 10, which U-Net takes too);
 //! torchvision's ResNets take `fan_out` (equation 14), which the paper calls as good. Layers without a rectifier
-//! behind them, class scores, attention and U-Net's up-convolutions, get `1 / fan_in`. Normalization starts as the
+//! behind them, class scores, attention and what upsamples, get `1 / fan_in`. Normalization starts as the
 //! identity, biases as zero, FCN's upsampling as bilinear interpolation, a context module as the identity.
 //!
 //! Values are uniform on `[-sqrt(3 v), sqrt(3 v)]` for variance v, since that takes nothing but multiplications:
@@ -80,11 +80,18 @@ impl Initializer {
 
     fn variance(&self, shape: &[usize]) -> f64 {
         if self.path.within("ConvTranspose2d") {
-            // [in, out, 2, 2] with stride 2: each output pixel sees one pixel of each input channel.
-            return 1.0 / shape[0] as f64;
+            let (inputs, taps) = (shape[0] as f64, (shape[2] * shape[3]) as f64);
+            return match self.path.within("DeconvNorm") {
+                // Of stride 1, before a rectifier.
+                true => 2.0 / (inputs * taps),
+                // Of stride 2: each output pixel sees a quarter of the taps, one of 2x2.
+                false => 4.0 / (inputs * taps),
+            };
         }
         let fan_in: usize = shape[1..].iter().product();
-        let linear = ["Head", "Attention", "WindowAttention"].iter().any(|name| self.path.within(name));
+        let linear = ["Head", "Attention", "WindowAttention", "PixelShuffle", "MaxUnpooling"]
+            .iter()
+            .any(|name| self.path.within(name));
         let gain = if linear { 1.0 } else { 2.0 };
         gain / fan_in as f64
     }

@@ -6,8 +6,9 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
-use swath_nn::block::Upsampling;
+use swath_nn::block::{Padding, Upsampling};
 use swath_nn::decoder::DecoderConfig;
+use swath_nn::decoder::deconvnet::DeconvnetConfig;
 use swath_nn::decoder::deeplab_v1::DeeplabV1Config;
 use swath_nn::decoder::deeplab_v3::DeeplabV3Config;
 use swath_nn::decoder::deeplab_v3_plus::DeeplabV3PlusConfig;
@@ -15,10 +16,13 @@ use swath_nn::decoder::dilation::{ContextForm, DilationConfig};
 use swath_nn::decoder::fcn::FcnConfig;
 use swath_nn::decoder::fpn::FpnConfig;
 use swath_nn::decoder::hypercolumn::HypercolumnConfig;
+use swath_nn::decoder::linknet::LinknetConfig;
 use swath_nn::decoder::mlp::MlpConfig;
 use swath_nn::decoder::pspnet::PspnetConfig;
 use swath_nn::decoder::segformer::SegformerConfig;
+use swath_nn::decoder::segnet::SegnetConfig;
 use swath_nn::decoder::unet::UnetConfig;
+use swath_nn::decoder::unet_plus_plus::UnetPlusPlusConfig;
 use swath_nn::decoder::upernet::UpernetConfig;
 use swath_nn::encoder::alexnet::AlexnetConfig;
 use swath_nn::encoder::convnext::{self, ConvnextConfig};
@@ -44,8 +48,9 @@ pub(crate) const CLASSES: usize = 3;
 /// Small forms of every encoder. A new member that is missing here fails `small_forms_cover_the_families`.
 pub(crate) fn small_encoders() -> Vec<EncoderConfig> {
     vec![
-        PlainConfig { width: 4, depth: 4, batch_norm: true }.into(),
-        PlainConfig { width: 4, depth: 4, batch_norm: false }.into(),
+        PlainConfig { width: 4, depth: 4, ..PlainConfig::default() }.into(),
+        PlainConfig { width: 4, depth: 4, batch_norm: false, ..PlainConfig::default() }.into(),
+        PlainConfig { width: 4, depth: 3, padding: Padding::Valid, ..PlainConfig::default() }.into(),
         ResnetConfig { depth: 18, width: 4 }.into(),
         ResnetConfig { depth: 50, width: 4 }.into(),
         MobilenetV2Config { width: 0.125, head: 24 }.into(),
@@ -71,9 +76,21 @@ pub(crate) fn small_decoders() -> Vec<DecoderConfig> {
     vec![
         unet(Upsampling::Transposed).into(),
         unet(Upsampling::Bilinear).into(),
-        UnetConfig { channels: Some(vec![8, 6]), upsampling: Upsampling::Nearest, batch_norm: false }.into(),
-        FcnConfig { stride: 8 }.into(),
-        FcnConfig { stride: 4 }.into(),
+        unet(Upsampling::Bicubic).into(),
+        unet(Upsampling::BedOfNails).into(),
+        unet(Upsampling::MaxUnpooling).into(),
+        unet(Upsampling::PixelShuffle).into(),
+        UnetConfig {
+            channels: Some(vec![8, 6]),
+            upsampling: Upsampling::Nearest,
+            batch_norm: false,
+            ..UnetConfig::default()
+        }
+        .into(),
+        UnetConfig { padding: Padding::Valid, ..UnetConfig::default() }.into(),
+        FcnConfig { stride: 8, ..FcnConfig::default() }.into(),
+        FcnConfig { stride: 4, ..FcnConfig::default() }.into(),
+        FcnConfig { stride: 4, upsampling: Upsampling::PixelShuffle }.into(),
         // The small plain encoder ends at stride 8, residual ones at 32.
         DeeplabV3Config { output_stride: 8, rates: vec![2, 4], channels: 6, separable: false }.into(),
         DeeplabV3Config { output_stride: 32, channels: 16, ..DeeplabV3Config::default() }.into(),
@@ -96,6 +113,23 @@ pub(crate) fn small_decoders() -> Vec<DecoderConfig> {
         HypercolumnConfig { strides: None, hidden: vec![16, 12] }.into(),
         MlpConfig { strides: None, hidden: 16 }.into(),
         MlpConfig { strides: None, hidden: 6 }.into(),
+        SegnetConfig::default().into(),
+        SegnetConfig { upsampling: Upsampling::Bilinear, ..SegnetConfig::default() }.into(),
+        DeconvnetConfig { channels: 8, kernel: 3, ..DeconvnetConfig::default() }.into(),
+        DeconvnetConfig { channels: 8, kernel: 7, upsampling: Upsampling::Transposed, depths: None }.into(),
+        LinknetConfig { channels: 4, ..LinknetConfig::default() }.into(),
+        LinknetConfig { channels: 4, upsampling: Upsampling::MaxUnpooling }.into(),
+        LinknetConfig { channels: 4, upsampling: Upsampling::PixelShuffle }.into(),
+        UnetPlusPlusConfig::default().into(),
+        UnetPlusPlusConfig { upsampling: Upsampling::MaxUnpooling, deep_supervision: true, ..Default::default() }
+            .into(),
+        UnetPlusPlusConfig {
+            upsampling: Upsampling::Nearest,
+            batch_norm: false,
+            deep_supervision: true,
+            ..Default::default()
+        }
+        .into(),
     ]
 }
 
@@ -116,6 +150,45 @@ pub(crate) fn pairs() -> Vec<SegmenterConfig> {
         }
     }
     pairs
+}
+
+/// Few of the pairs, in which each encoder and each decoder occurs.
+pub(crate) fn some_pairs() -> Vec<SegmenterConfig> {
+    let mut some: Vec<SegmenterConfig> = Vec::new();
+    for pair in pairs() {
+        let known = |a: &SegmenterConfig| (a.encoder == pair.encoder, a.decoder == pair.decoder);
+        if !some.iter().any(|a| known(a).0) || !some.iter().any(|a| known(a).1) {
+            some.push(pair);
+        }
+    }
+    some
+}
+
+/// Whether an encoder knows where maxima stood, from its coarsest level to a stride.
+fn pools(encoder: &EncoderConfig, finest: usize) -> bool {
+    let levels = encoder.levels(None).unwrap();
+    let halvings = std::iter::successors(Some(Level::coarsest(&levels) / 2), |stride| Some(stride / 2));
+    let pooled = |stride| Level::find(&levels, stride).is_some_and(|level| levels[level].pooled);
+    halvings.take_while(|stride| *stride >= finest).all(pooled)
+}
+
+#[test]
+fn indices_and_edges_decide_what_fits() {
+    let pairs = pairs();
+    let valid = |encoder: &EncoderConfig| encoder.levels(None).unwrap().iter().any(|level| level.margin > 0);
+    for pair in &pairs {
+        let levels = pair.encoder.levels(pair.decoder.output_stride()).unwrap();
+        let finest = pair.decoder.out(&levels, CLASSES).unwrap().level().stride;
+        assert!(pools(&pair.encoder, finest) || !pair.decoder.needs_indices(), "{pair:?}");
+        let also_valid = matches!(&pair.decoder, DecoderConfig::Unet(unet) if unet.padding == Padding::Valid);
+        assert_eq!(valid(&pair.encoder), also_valid, "{pair:?}");
+    }
+    for encoder in small_encoders().into_iter().filter(|encoder| pools(encoder, 1) && !valid(encoder)) {
+        for decoder in small_decoders().into_iter().filter(DecoderConfig::needs_indices) {
+            let fits = pairs.iter().any(|pair| pair.encoder == encoder && pair.decoder == decoder);
+            assert!(fits, "{encoder:?} with {decoder:?}");
+        }
+    }
 }
 
 #[test]
@@ -180,9 +253,10 @@ fn learn(mut network: Segmenter, device: &Device, pair: &str) {
     let mut optimizer = AdamConfig::new().init();
     let mut losses: Vec<f32> = Vec::new();
     for _ in 0..=20 {
-        let logits = network.forward(images.clone());
-        assert_eq!(logits.dims(), [2, CLASSES, 33, 47], "{pair}");
-        let loss = cross_entropy(logits, labels.clone());
+        let outputs = network.forward_each(images.clone());
+        assert!(outputs.iter().all(|logits| logits.dims() == [2, CLASSES, 33, 47]), "{pair}");
+        let losses_of_each = outputs.into_iter().map(|logits| cross_entropy(logits, labels.clone())).collect();
+        let loss = Tensor::cat(losses_of_each, 0).mean();
         losses.push(loss.clone().into_scalar::<f32>());
         if losses[losses.len() - 1] < 0.99 * losses[0] {
             return;
@@ -251,10 +325,9 @@ fn any_size_from_one_pixel_works() {
 #[test]
 fn a_chip_has_the_same_logits_in_every_batch() {
     let device = Device::flex();
-    for encoder in small_encoders() {
-        let config = SegmenterConfig::new(encoder, UnetConfig::default(), BANDS, CLASSES);
+    for config in some_pairs() {
         let network = config.init(&device).unwrap();
-        let (images, _) = batch([3, BANDS, 65, 97], &device);
+        let (images, _) = batch([3, BANDS, 33, 49], &device);
         let single = |i: usize| network.forward(images.clone().narrow(0, i, 1));
         let singles = Tensor::cat(vec![single(0), single(1), single(2)], 0);
         assert_eq!(network.forward(images.clone()).to_data(), singles.to_data(), "{config:?}");
@@ -267,12 +340,16 @@ fn features_are_what_levels_say() {
     for config in small_encoders() {
         for output_stride in [None, Some(8), Some(16), Some(32)] {
             let Ok(levels) = config.levels(output_stride) else { continue };
-            let (images, _) = batch([1, BANDS, 64, 96], &device);
+            let size = |size: usize, level: &Level| (size - 2 * level.margin) / level.stride;
+            // Whole strides beyond what the coarsest level loses.
+            let beyond = 2 * levels.iter().map(|level| level.margin).max().unwrap();
+            let [height, width] = [64 + beyond % 32, 96 + beyond % 32];
+            let (images, _) = batch([1, BANDS, height, width], &device);
             let demand = Demand { output_stride, ..Demand::new(BANDS) };
             let features = config.init(demand, &device).forward(images).maps;
             let found: Vec<[usize; 4]> = features.iter().map(|feature| feature.dims()).collect();
             let said: Vec<[usize; 4]> =
-                levels.iter().map(|level| [1, level.channels, 64 / level.stride, 96 / level.stride]).collect();
+                levels.iter().map(|level| [1, level.channels, size(height, level), size(width, level)]).collect();
             assert_eq!(found, said, "{config:?} at output stride {output_stride:?}");
         }
     }
@@ -301,7 +378,8 @@ fn indices_name_where_maxima_stood() {
     let device = Device::flex();
     for config in small_encoders() {
         let levels = config.levels(None).unwrap();
-        let (images, _) = batch([2, BANDS, 64, 96], &device);
+        let beyond = 2 * levels.iter().map(|level| level.margin).max().unwrap();
+        let (images, _) = batch([2, BANDS, 64 + beyond % 32, 96 + beyond % 32], &device);
         let features = config.init(Demand { indices: true, ..Demand::new(BANDS) }, &device).forward(images);
         assert_eq!(features.indices.len(), levels.len(), "{config:?}");
         for ((level, map), indices) in levels.iter().zip(features.maps).zip(features.indices) {
@@ -324,7 +402,12 @@ fn indices_name_where_maxima_stood() {
 fn recipes_name_members_and_refuse_unknown_keys() {
     let read = |text: &str| toml::from_str::<SegmenterConfig>(text);
     let config = read("bands = 4\nclasses = 2\n[encoder.resnet]\ndepth = 50\n[decoder.fcn]\nstride = 16\n").unwrap();
-    let expected = SegmenterConfig::new(ResnetConfig { depth: 50, width: 64 }, FcnConfig { stride: 16 }, 4, 2);
+    let expected = SegmenterConfig::new(
+        ResnetConfig { depth: 50, width: 64 },
+        FcnConfig { stride: 16, ..FcnConfig::default() },
+        4,
+        2,
+    );
     assert_eq!(config, expected);
     assert_eq!(read(&toml::to_string(&config).unwrap()).unwrap(), config);
 
@@ -339,13 +422,13 @@ fn what_does_not_fit_is_refused_with_the_nearest_choice() {
     let refusal = |encoder: EncoderConfig, decoder: DecoderConfig| {
         SegmenterConfig::new(encoder, decoder, 3, 2).validate().unwrap_err().to_string()
     };
-    let plain = |depth| EncoderConfig::from(PlainConfig { width: 8, depth, batch_norm: true });
+    let plain = |depth| EncoderConfig::from(PlainConfig { width: 8, depth, ..PlainConfig::default() });
     let resnet = |depth| EncoderConfig::from(ResnetConfig { depth, width: 8 });
     let unet = |channels: &[usize]| {
         DecoderConfig::from(UnetConfig { channels: Some(channels.to_vec()), ..UnetConfig::default() })
     };
     assert_eq!(
-        refusal(plain(3), FcnConfig { stride: 8 }.into()),
+        refusal(plain(3), FcnConfig { stride: 8, ..FcnConfig::default() }.into()),
         "decoder fcn does not fit this encoder: `stride = 8`, but the encoder has strides 1, 2 and 4; \
          nearest valid choice: `stride = 4`"
     );
@@ -397,11 +480,14 @@ fn what_does_not_fit_is_refused_with_the_nearest_choice() {
     let stride_8 = EncoderConfig::from(VggConfig::default()).levels(Some(8)).unwrap_err().to_string();
     assert!(stride_8.contains("encoder dilated_vgg has stride 8"), "{stride_8}");
     assert!(
-        refusal(MaggioriConfig::default().into(), FcnConfig { stride: 8 }.into())
+        refusal(MaggioriConfig::default().into(), FcnConfig { stride: 8, ..FcnConfig::default() }.into())
             .ends_with("the encoder has strides 4, 4 and 4; nearest valid choice: `stride = 4`")
     );
     let head = HeadConfig { kernel: 3 };
-    let no_head = SegmenterConfig { head, ..SegmenterConfig::new(plain(4), FcnConfig { stride: 8 }, 3, 2) };
+    let no_head = SegmenterConfig {
+        head,
+        ..SegmenterConfig::new(plain(4), FcnConfig { stride: 8, ..FcnConfig::default() }, 3, 2)
+    };
     assert!(no_head.validate().unwrap_err().to_string().ends_with("nearest valid choice: `kernel = 1`"));
     let even = SegmenterConfig {
         head: HeadConfig { kernel: 2 },
@@ -410,12 +496,121 @@ fn what_does_not_fit_is_refused_with_the_nearest_choice() {
     assert!(even.validate().unwrap_err().to_string().ends_with("nearest valid choice: `kernel = 3`"));
 }
 
+/// Unpooling needs indices, and valid convolutions an encoder and a decoder of the same kind.
+#[test]
+fn pairs_that_cannot_work_say_what_would() {
+    let refusal = |encoder: &EncoderConfig, decoder: DecoderConfig| {
+        SegmenterConfig::new(encoder.clone(), decoder, 3, 2).validate().unwrap_err().to_string()
+    };
+    let resnet = EncoderConfig::from(ResnetConfig::default());
+    let (same, valid): (EncoderConfig, EncoderConfig) =
+        (PlainConfig::default().into(), PlainConfig { padding: Padding::Valid, ..PlainConfig::default() }.into());
+    let padding = Padding::Valid;
+    assert_eq!(
+        refusal(&resnet, SegnetConfig::default().into()),
+        "decoder segnet does not fit this encoder: max-unpooling to stride 16 needs to know where the maxima stood, and this \
+         encoder has no padded 2x2 max-pooling from stride 16 to 32; nearest valid choice: an encoder that pools by 2x2 \
+         throughout, such as `vgg`, or `upsampling = \"transposed\"`"
+    );
+    for decoder in [
+        DeconvnetConfig::default().into(),
+        LinknetConfig { upsampling: Upsampling::MaxUnpooling, ..LinknetConfig::default() }.into(),
+        UnetPlusPlusConfig { upsampling: Upsampling::MaxUnpooling, ..UnetPlusPlusConfig::default() }.into(),
+        DecoderConfig::from(UnetConfig { upsampling: Upsampling::MaxUnpooling, ..UnetConfig::default() }),
+    ] {
+        let refused = refusal(&resnet, decoder);
+        assert!(refused.ends_with("`upsampling = \"transposed\"`"), "{refused}");
+    }
+    let unet = UnetConfig { padding, ..UnetConfig::default() };
+    assert!(refusal(&same, unet.clone().into()).ends_with("nearest valid choice: `padding = \"same\"`"));
+    assert!(refusal(&valid, UnetConfig::default().into()).ends_with("nearest valid choice: `padding = \"valid\"`"));
+    let unpooling = UnetConfig { upsampling: Upsampling::MaxUnpooling, ..unet };
+    assert!(refusal(&valid, unpooling.into()).ends_with("`upsampling = \"transposed\"`"));
+    assert!(
+        refusal(&valid, FcnConfig { stride: 4, ..FcnConfig::default() }.into())
+            .contains("decoder `unet` with `padding = \"valid\"`")
+    );
+    let scores = FcnConfig { stride: 4, upsampling: Upsampling::MaxUnpooling };
+    assert!(refusal(&same, scores.into()).ends_with("nearest valid choice: `upsampling = \"transposed\"`"));
+    let depths = SegnetConfig { depths: Some(vec![2, 0, 3]), ..SegnetConfig::default() };
+    assert!(refusal(&same, depths.into()).ends_with("nearest valid choice: `depths = [2, 1, 3, 1]`"));
+    let window = DeconvnetConfig { kernel: 0, ..DeconvnetConfig::default() };
+    assert!(refusal(&same, window.into()).ends_with("nearest valid choice: `kernel = 1`"));
+    assert!(refusal(&same, LinknetConfig { channels: 0, ..Default::default() }.into()).ends_with("`channels = 1`"));
+    let nested = |channels: &[usize], deep_supervision| {
+        let channels = Some(channels.to_vec());
+        DecoderConfig::from(UnetPlusPlusConfig { channels, deep_supervision, ..UnetPlusPlusConfig::default() })
+    };
+    assert!(refusal(&same, nested(&[9, 9], false)).ends_with("nearest valid choice: `channels = [9, 9, 128, 64]`"));
+    assert!(refusal(&same, nested(&[9, 9, 9, 9], true)).ends_with("nearest valid choice: `channels = [9, 9, 9, 64]`"));
+    assert!(refusal(&same, nested(&[9; 5], false)).ends_with("nearest valid choice: `channels = [9, 9, 9, 9]`"));
+    assert!(refusal(&same, nested(&[9, 0, 9, 9], false)).ends_with("nearest valid choice: `channels = [9, 1, 9, 9]`"));
+}
+
+/// The sizes of the paper's Figure 1.
+#[test]
+fn valid_unet_takes_572_pixels_for_388() {
+    let encoder = PlainConfig { width: 1, padding: Padding::Valid, ..PlainConfig::default() };
+    let decoder = UnetConfig { padding: Padding::Valid, ..UnetConfig::default() };
+    let levels = encoder.levels(None).unwrap();
+    let sizes: Vec<usize> = levels.iter().map(|level| (572 - 2 * level.margin) / level.stride).collect();
+    assert_eq!(sizes, [568, 280, 136, 64, 28]);
+    let level = decoder.out(&levels, 2).unwrap().level();
+    assert_eq!(level.margin, (572 - 388) / 2);
+    let device = Device::flex();
+    let features = encoder.init(Demand::new(1), &device).forward(Tensor::zeros([1, 1, 572, 572], &device));
+    assert_eq!(decoder.init(&levels, 2, &device).forward(features).dims(), [1, 1, 388, 388]);
+}
+
+/// What stands for pixels beyond the image is the image mirrored, so the logits of a part of it, with as much around as the
+/// network looks at, are those of the whole.
+#[test]
+fn valid_logits_depend_on_nothing_beyond_the_margin() {
+    let device = Device::flex();
+    let config = SegmenterConfig::new(
+        PlainConfig { width: 4, depth: 3, padding: Padding::Valid, ..PlainConfig::default() },
+        UnetConfig { padding: Padding::Valid, ..UnetConfig::default() },
+        BANDS,
+        CLASSES,
+    );
+    let network = config.init(&device).unwrap();
+    let (images, _) = batch([1, BANDS, 128, 112], &device);
+    let whole = network.forward(images.clone());
+    let part = network.forward(images.slice([0..1, 0..BANDS, 20..116, 16..100]));
+    // 6 * 4 - 4 pixels on each side; strides keep their phase.
+    let inner = |x: Tensor<4>, row: usize, col: usize| x.slice([0..1, 0..CLASSES, row..row + 56, col..col + 44]);
+    let difference = (inner(whole, 40, 36) - inner(part, 20, 20)).abs().max().into_scalar::<f32>();
+    assert!(difference < 1e-5, "{difference}");
+}
+
+/// Prediction is the mean of what is trained.
+#[test]
+fn deep_supervision_trains_several_outputs() {
+    let device = Device::flex();
+    let decoder = UnetPlusPlusConfig { deep_supervision: true, ..UnetPlusPlusConfig::default() };
+    let config = SegmenterConfig::new(small_encoders().remove(0), decoder, BANDS, CLASSES);
+    let network = config.init(&device).unwrap();
+    let (images, _) = batch([2, BANDS, 33, 47], &device);
+    let each = network.forward_each(images.clone());
+    assert_eq!(each.len(), 3);
+    let sum = each.iter().cloned().reduce(Tensor::add).unwrap();
+    let difference = (sum / 3.0 - network.forward(images.clone())).abs().max().into_scalar::<f32>();
+    assert!(difference < 1e-5, "{difference}");
+    assert!((each[0].clone() - each[2].clone()).abs().max().into_scalar::<f32>() > 1e-2, "the outputs are the same");
+
+    let one = SegmenterConfig::new(small_encoders().remove(0), UnetConfig::default(), BANDS, CLASSES);
+    let one = one.init(&device).unwrap();
+    let only = one.forward_each(images.clone());
+    assert_eq!(only.len(), 1);
+    assert_eq!(only[0].to_data(), one.forward(images).to_data());
+}
+
 #[test]
 fn decoders_find_features_by_stride() {
     let gap = [Level::new(4, 2), Level::new(8, 8)];
     let out = UnetConfig::default().out(&gap, 2).unwrap();
     assert_eq!(out.level(), Level::new(4, 2));
-    assert!(FcnConfig { stride: 2 }.out(&gap, 2).is_err());
+    assert!(FcnConfig { stride: 2, ..FcnConfig::default() }.out(&gap, 2).is_err());
     let mlp =
         |strides: &[usize]| MlpConfig { strides: Some(strides.to_vec()), hidden: 5 }.out(&gap, 2).unwrap().level();
     assert_eq!(mlp(&[8, 2]), Level::new(5, 2));
@@ -433,7 +628,12 @@ fn presets_are_valid_and_have_names_of_their_own() {
 #[test]
 fn seeds_decide_the_weights() {
     let device = Device::flex();
-    let config = SegmenterConfig::new(small_encoders().remove(2), FcnConfig { stride: 8 }, BANDS, CLASSES);
+    let config = SegmenterConfig::new(
+        ResnetConfig { depth: 18, width: 4 },
+        FcnConfig { stride: 8, ..FcnConfig::default() },
+        BANDS,
+        CLASSES,
+    );
     let draw = |seed| weights::read(&weights::initialize(config.init(&device).unwrap(), seed));
     assert_eq!(draw(3), draw(3));
     assert_ne!(draw(3), draw(4));

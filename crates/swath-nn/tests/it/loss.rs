@@ -132,3 +132,23 @@ proptest! {
         prop_assert!((gradient[at] - slope).abs() < 2e-4, "{} instead of {slope}", gradient[at]);
     }
 }
+
+/// Deep supervision: the mean of the losses of its outputs.
+#[test]
+fn several_outputs_are_trained_by_their_mean_loss() {
+    let device = Device::flex();
+    let config = everything();
+    let loss = config.init(3).unwrap();
+    let logits = |seed: f32| {
+        let values: Vec<f32> = (0..2 * 3 * 4 * 5).map(|i| (i as f32 * 0.7 + seed).sin()).collect();
+        Tensor::<4>::from_data(TensorData::new(values, [2, 3, 4, 5]), &device)
+    };
+    let labels: Vec<i64> = (0..40).map(|i| i % 4).collect();
+    let labels = Tensor::<3, Int>::from_data(TensorData::new(labels, [2, 4, 5]), &device);
+    let of = |outputs: &[Tensor<4>]| loss.forward_each(outputs.to_vec(), labels.clone()).into_scalar::<f32>();
+    let [a, b] = [logits(0.0), logits(2.0)];
+    let single = |x: &Tensor<4>| loss.forward(x.clone(), labels.clone()).into_scalar::<f32>();
+    assert_eq!(of(std::slice::from_ref(&a)), single(&a));
+    assert!((single(&a) - single(&b)).abs() > 1e-2, "the outputs have different losses");
+    assert!((of(&[a.clone(), b.clone()]) - (single(&a) + single(&b)) / 2.0).abs() < 1e-6);
+}

@@ -1,6 +1,6 @@
 //! Operations on the kernels against Burn's own, by values, gradients, finite differences and the adjoint identity.
 
-use burn::module::Param;
+use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, GroupNormConfig, PaddingConfig2d};
 use burn::tensor::activation::{gelu, relu, sigmoid, silu};
@@ -31,6 +31,9 @@ fn convolutions_equal_burn() {
         (conv([16, 16], 3).with_padding(PaddingConfig2d::Explicit(0, 1, 2, 3)), [1, 8, 9]),
         (conv([16, 16], 3).with_padding(PaddingConfig2d::Same), [1, 8, 9]),
         (conv([16, 5], 1), [1, 1, 1]),
+        (conv([16, 8], 3), [2, 4, 6]),
+        (conv([16, 20], 7), [2, 8, 9]),
+        (conv([16, 20], 7).with_padding(PaddingConfig2d::Explicit(0, 0, 3, 1)), [2, 4, 6]),
     ];
     for (config, size) in cases {
         let conv = filled_conv(&config);
@@ -83,6 +86,9 @@ fn transposed_convolutions_equal_burn() {
         conv([20, 5], 2).with_stride([2, 2]).with_bias(false),
         conv([16, 16], 4).with_stride([2, 2]).with_padding([1, 1]),
         conv([16, 16], 3).with_stride([2, 2]).with_padding([1, 1]).with_padding_out([1, 1]),
+        conv([16, 20], 3).with_padding([1, 1]),
+        conv([8, 16], 3).with_bias(false),
+        conv([20, 16], 7).with_bias(false),
     ];
     for config in cases {
         let conv = filled_transposed(&config);
@@ -402,6 +408,75 @@ fn indices_may_come_from_elsewhere() {
     let factor = Tensor::from_data(TensorData::from([[[[1., 2.], [3., 4.]], [[5., 6.], [7., 8.]]]]), &training());
     let gradient = x.grad(&(up * factor).sum().backward()).unwrap();
     assert_eq!(values(gradient), [4., 1., 6., 6.]);
+}
+
+/// Literal grids, as `conv_transpose2d` with a nail and `PixelShuffle(2)` of PyTorch give them.
+#[test]
+fn pixels_are_spread() {
+    for dtype in [DType::F32, DType::F64] {
+        let grid = |values: Vec<f32>, shape: [usize; 4]| {
+            Tensor::<4>::from_data(TensorData::new(values, shape), (&Device::flex(), dtype))
+        };
+        let floats = |x: Tensor<4>| x.to_data().iter::<f32>().collect::<Vec<_>>();
+        let nails = ops::bed_of_nails(grid(vec![1., 2., 3., 4.], [1, 2, 1, 2]));
+        assert_eq!(nails.dims(), [1, 2, 2, 4]);
+        assert_eq!(floats(nails), [1., 0., 2., 0., 0., 0., 0., 0., 3., 0., 4., 0., 0., 0., 0., 0.]);
+        let shuffled = ops::pixel_shuffle(grid((0..16).map(|i| i as f32).collect(), [1, 8, 1, 2]));
+        assert_eq!(shuffled.dims(), [1, 2, 2, 4]);
+        let expected = [0., 2., 1., 3., 4., 6., 5., 7., 8., 10., 9., 11., 12., 14., 13., 15.];
+        assert_eq!(floats(shuffled), expected);
+        let mean = ops::mean_of_parts(grid(vec![1., 2., 3., 4., 8., 0.], [1, 6, 1, 1]), 3);
+        let near = floats(mean).into_iter().zip([4., 2.]).all(|(found, expected)| (found - expected).abs() < 1e-6);
+        assert!(near, "parts 1 2, 3 4 and 8 0 have the means 4 and 2");
+    }
+}
+
+#[test]
+fn spreading_equals_burn() {
+    compare("nails", &[[2, 20, 5, 6]], &[], &[], &|x| ops::bed_of_nails(x[0].clone()), &|x| {
+        let [batch, channels, height, width] = x[0].dims();
+        let nails = x[0].clone().reshape([batch, channels, height, 1, width, 1]);
+        let zeros = nails.zeros_like();
+        let rows = Tensor::cat(vec![nails, zeros], 5);
+        let zeros = rows.zeros_like();
+        Tensor::cat(vec![rows, zeros], 3).reshape([batch, channels, 2 * height, 2 * width])
+    });
+    compare("shuffled", &[[2, 20, 5, 6]], &[], &[], &|x| ops::pixel_shuffle(x[0].clone()), &|x| {
+        let [batch, channels, height, width] = x[0].dims();
+        let pixels = x[0].clone().reshape([batch, channels / 4, 2, 2, height, width]);
+        pixels.permute([0, 1, 4, 2, 5, 3]).reshape([batch, channels / 4, 2 * height, 2 * width])
+    });
+    compare("means", &[[2, 18, 5, 6]], &[], &[], &|x| ops::mean_of_parts(x[0].clone(), 3), &|x| {
+        x[0].clone().reshape([2, 3, 6, 30]).mean_dim(1).reshape([2, 6, 5, 6])
+    });
+}
+
+#[test]
+fn normalized_transposed_convolutions_equal_burn() {
+    for (config, bias) in [
+        (ConvTranspose2dConfig::new([20, 12], [4, 4]).with_stride([2, 2]).with_padding([1, 1]), true),
+        (ConvTranspose2dConfig::new([16, 16], [3, 3]).with_padding([1, 1]), false),
+        (ConvTranspose2dConfig::new([8, 16], [3, 3]), false),
+    ] {
+        let [from, to] = config.channels;
+        let conv = filled_transposed(&config.with_bias(bias));
+        let norms = [filled_norm(to, &training()), filled_norm(to, &training())];
+        let affine = [norms[0].gamma.val(), norms[0].beta.val()];
+        let burn_norm = BatchNorm { gamma: norms[0].gamma.clone(), beta: norms[0].beta.clone(), ..norms[1].clone() };
+        compare(
+            "conv_transpose_norm_relu",
+            &[[2, from, 5, 6]],
+            &[conv.weight.val()],
+            &affine,
+            &|x| ops::conv_transpose_norm_relu(&conv, &norms[0], x[0].clone()),
+            &|x| relu(burn_norm.forward(conv.forward(x[0].clone()))),
+        );
+        let conv = conv.valid();
+        let norm = norms[0].valid();
+        let x = uniform("x", [2, from, 5, 6], &Device::flex());
+        let expected = relu(norm.forward(conv.forward(x.clone())));
+        close("in prediction", &values(ops::conv_transpose_norm_relu(&conv, &norm, x)), &values(expected));
+    }
 }
 
 /// Both branches, one branch, forks of forks, and of something that is no leaf.

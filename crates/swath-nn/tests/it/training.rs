@@ -51,8 +51,8 @@ fn bits_depend_neither_on_the_run_nor_on_the_number_of_threads() {
 
 fn encoders() -> [EncoderConfig; 3] {
     [
-        PlainConfig { width: 16, depth: 3, batch_norm: true }.into(),
-        PlainConfig { width: 16, depth: 3, batch_norm: false }.into(),
+        PlainConfig { width: 16, depth: 3, ..PlainConfig::default() }.into(),
+        PlainConfig { width: 16, depth: 3, batch_norm: false, ..PlainConfig::default() }.into(),
         ResnetConfig { depth: 18, width: 16 }.into(),
     ]
 }

@@ -8,7 +8,7 @@ use swath_nn::weights::{self, Kind, NamedTensor, WeightsError, parameter_kind};
 use swath_nn::{Segmenter, SegmenterConfig};
 
 fn config() -> SegmenterConfig {
-    SegmenterConfig::new(PlainConfig { width: 2, depth: 2, batch_norm: true }, UnetConfig::default(), 3, 2)
+    SegmenterConfig::new(PlainConfig { width: 2, depth: 2, ..PlainConfig::default() }, UnetConfig::default(), 3, 2)
 }
 
 fn images(device: &Device) -> Tensor<4> {
