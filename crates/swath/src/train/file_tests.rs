@@ -194,6 +194,23 @@ fn without_validation_the_last_weights_are_kept_and_reported() {
     assert!(site.result("stopped") == site.result("run"));
 }
 
+/// The first step sees the same chips and weights with and without it; its loss is that of more outputs.
+#[test]
+fn deep_supervision_trains_every_output() {
+    let site = Site::new();
+    let run = |name: &str, deep_supervision: bool| {
+        let nested = format!("model.decoder={{ unet_plus_plus = {{ deep_supervision = {deep_supervision} }} }}");
+        let recipe = site.recipe(&["model.encoder.plain.depth=3", "data.val=[]", "train.steps=2", &nested]);
+        site.whole(name, &recipe);
+        let (bundle, _, _, records) = site.result(name);
+        let Record::Step { loss, .. } = &records[0] else { panic!("{:?}", records[0]) };
+        (*loss, bundle.weights.iter().find(|tensor| tensor.name == "head.conv.weight").unwrap().shape.clone())
+    };
+    let (supervised, alone) = (run("supervised", true), run("alone", false));
+    assert_eq!((supervised.1, alone.1), (vec![4, 2, 1, 1], vec![2, 2, 1, 1]));
+    assert_ne!(supervised.0, alone.0);
+}
+
 #[test]
 fn a_run_stopped_before_its_first_validation_has_no_bundle_and_no_report_yet() {
     let site = Site::new();

@@ -285,7 +285,7 @@ impl<'a> Run<'a> {
     /// One step of the optimizer: loss, length of the gradient before clipping, learning rate.
     fn step(&mut self, batch: &Batch) -> Result<(f64, Option<f64>, f64)> {
         let (images, labels) = tensors(batch, &self.device);
-        let loss = self.loss.forward(self.model.forward(images), labels);
+        let loss = self.loss.forward_each(self.model.forward_each(images), labels);
         let value = f64::from(loss.clone().into_scalar::<f32>());
         if !value.is_finite() {
             return Err(self.not_finite(batch, value));
