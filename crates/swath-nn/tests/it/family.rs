@@ -39,7 +39,7 @@ use swath_nn::encoder::resnext::ResnextConfig;
 use swath_nn::encoder::swin::SwinConfig;
 use swath_nn::encoder::vgg::VggConfig;
 use swath_nn::encoder::{Demand, EncoderConfig};
-use swath_nn::preset::PRESETS;
+use swath_nn::preset::{self, PRESETS};
 use swath_nn::{HeadConfig, Level, Segmenter, SegmenterConfig, weights};
 
 pub(crate) const BANDS: usize = 5;
@@ -622,6 +622,19 @@ fn presets_are_valid_and_have_names_of_their_own() {
     for preset in PRESETS {
         (preset.config)(4, 6).validate().unwrap_or_else(|error| panic!("{}: {error}", preset.name));
         assert_eq!(PRESETS.iter().filter(|other| other.name == preset.name).count(), 1, "{}", preset.name);
+    }
+}
+
+#[test]
+fn light_presets_predict() {
+    let device = Device::flex();
+    for name in
+        ["maggiori", "unet-mobilenet-v2", "unet-efficientnet-lite0", "segformer-b0", "deeplabv3plus-mobilenet-v2"]
+    {
+        let network = (preset::find(name).unwrap().config)(4, 6).init(&device).unwrap();
+        let logits = network.forward(Tensor::ones([1, 4, 64, 64], &device));
+        assert_eq!(logits.dims(), [1, 6, 64, 64], "{name}");
+        assert!(logits.into_data().iter::<f32>().all(f32::is_finite), "{name}");
     }
 }
 
