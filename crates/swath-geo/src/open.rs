@@ -51,7 +51,7 @@ impl BandHeader {
         let lines = (rows.div_ceil(height) + 1) * height;
         lines.min(grid.height.next_multiple_of(height))
             * grid.width.next_multiple_of(cols)
-            * self.dtype.bytes() as usize as usize
+            * self.dtype.bytes() as usize
     }
 }
 
