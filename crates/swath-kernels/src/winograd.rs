@@ -6,6 +6,7 @@
 //! takes 2.25 multiplications for each output and pair of channels instead of 9, for `m = 6` 1.78, and for `m = 2` it takes 4.
 
 pub(crate) mod filter;
+mod finish;
 pub(crate) mod forward;
 mod tiles;
 pub(crate) mod transform;

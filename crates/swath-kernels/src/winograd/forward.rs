@@ -4,16 +4,16 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
 use super::filter::Transformed;
-use super::tiles::{Square, Tile, Tiling};
-use super::transform::{LONGEST, MOST, Transform};
+use super::finish::finish;
+use super::tiles::{Square, Tiling};
+use super::transform::{LONGEST, Transform};
 use crate::blocking;
 use crate::epilogue::Finish;
 use crate::gemm::{self, Left, Rows};
 use crate::image::Layout;
 use crate::isa::{self, Isa};
 use crate::memory::{Buffer, with_scratch};
-use crate::operands::{Operands, Precision};
-use crate::pooling::greater;
+use crate::operands::Operands;
 use crate::shared::SharedMut;
 use crate::simd::{Kernel, Simd, WIDEST, prefetch};
 use crate::threads::{parallel, threads};
@@ -223,7 +223,7 @@ pub(super) unsafe fn transform<S: Simd, T: Transform>(
 /// # Safety
 /// These vectors must have been written.
 #[inline(always)]
-unsafe fn written<S: Simd, T: Transform>(line: &[MaybeUninit<S::V>; LONGEST]) -> [S::V; LONGEST] {
+pub(super) unsafe fn written<S: Simd, T: Transform>(line: &[MaybeUninit<S::V>; LONGEST]) -> [S::V; LONGEST] {
     // SAFETY: the caller's promise.
     unsafe {
         let mut values = [S::zero(); LONGEST];
@@ -304,146 +304,5 @@ impl<T: Transform, O: Operands> Kernel for Multiply<'_, T, O> {
                 }
             }
         }
-    }
-}
-
-/// `A^T M A` of one tile and one vector of channels, finished and stored.
-#[inline(always)]
-unsafe fn finish<S: Simd, T: Transform>(job: &Job, tile: Tile, channel: usize, from: *const f32, plane: usize) {
-    // SAFETY: the caller's promise about `from`; rows and columns are checked against the output.
-    unsafe {
-        let mut rows = [[MaybeUninit::<S::V>::uninit(); LONGEST]; MOST];
-        for col in 0..T::IN {
-            let mut m = [S::zero(); LONGEST];
-            for (row, value) in m.iter_mut().enumerate().take(T::IN) {
-                *value = S::load(from.add((row * T::IN + col) * plane));
-            }
-            for (line, value) in rows.iter_mut().zip(T::output::<S>(m)).take(T::OUT) {
-                line[col].write(value);
-            }
-        }
-        let layout = job.output_layout;
-        let (height, width) = tile.size(layout, T::OUT);
-        // Infinity times 0 is NaN, so this is NaN where any output is not finite.
-        let mut probe = S::zero();
-        for (row, line) in rows.iter().enumerate().take(T::OUT) {
-            if row >= height {
-                break;
-            }
-            let y = T::output::<S>(written::<S, T>(line));
-            let first = tile.pixel(layout, row, 0);
-            for (col, value) in y.iter().enumerate().take(T::OUT) {
-                if col < width {
-                    let pixel = first + col * tile.step[1];
-                    probe = S::mul_add(*value, S::zero(), probe);
-                    let value = job.finish.apply::<S>(*value, pixel, channel);
-                    S::store(job.output.add(pixel * layout.pixel + channel), value);
-                }
-            }
-        }
-        if S::any_nan(probe) {
-            S::call(Repair::<T> { job: *job, tile, channel, height, width, transform: PhantomData });
-        }
-        if let Some(halved) = &job.halved {
-            halve::<S>(job, halved, tile, channel, (height / 2, width / 2));
-        }
-    }
-}
-
-/// The maxima of a tile's 2x2 windows, from what has just been stored: tiles begin at even rows and columns.
-#[inline(always)]
-unsafe fn halve<S: Simd>(job: &Job, halved: &Halved, tile: Tile, channel: usize, (rows, cols): (usize, usize)) {
-    let (from, to) = (job.output_layout, &halved.layout);
-    for row in 0..rows {
-        for col in 0..cols {
-            let pixel = (tile.image * to.height + tile.row / 2 + row) * to.width + tile.col / 2 + col;
-            // SAFETY: windows lie in the output, and their number is that of the halved images' pixels.
-            unsafe {
-                let mut most = S::splat(f32::NEG_INFINITY);
-                for (row, col) in
-                    [(2 * row, 2 * col), (2 * row, 2 * col + 1), (2 * row + 1, 2 * col), (2 * row + 1, 2 * col + 1)]
-                {
-                    let value = S::load(job.output.add(tile.pixel(from, row, col) * from.pixel + channel));
-                    most = greater::<S>(value, most);
-                }
-                S::store(halved.start.add(pixel * to.pixel + channel), most);
-            }
-        }
-    }
-}
-
-/// Computes a tile again, output by output: what is infinite or not a number spreads over a whole tile in the
-/// transformed sums, but touches nine outputs only.
-struct Repair<'a, T> {
-    job: Job<'a>,
-    tile: Tile,
-    channel: usize,
-    height: usize,
-    width: usize,
-    transform: PhantomData<T>,
-}
-
-impl<T: Transform> Kernel for Repair<'_, T> {
-    #[inline(always)]
-    unsafe fn compute<S: Simd>(self) {
-        let Repair { job, tile, channel, height, width, .. } = self;
-        let square = Square::new(job.input, job.input_layout, tile, job.padding, T::IN);
-        // SAFETY: the square lies in the image or reads zeros; the tile lies in the output, and the filter has these
-        // channels.
-        unsafe {
-            let mut sums = [[S::zero(); MOST]; MOST];
-            for from in 0..job.input_layout.channels {
-                let kernel = kernel::<S, T>(job.filter, channel, from);
-                for (row, sums) in sums.iter_mut().enumerate().take(height) {
-                    for (col, sum) in sums.iter_mut().enumerate().take(width) {
-                        for (tap, weight) in kernel.iter().enumerate() {
-                            let value = square.value(row + tap / 3, col + tap % 3, from);
-                            *sum = S::mul_add(S::splat(value), *weight, *sum);
-                        }
-                    }
-                }
-            }
-            let layout = job.output_layout;
-            for (row, sums) in sums.iter().enumerate().take(height) {
-                for (col, sum) in sums.iter().enumerate().take(width) {
-                    let pixel = tile.pixel(layout, row, col);
-                    let value = job.finish.apply::<S>(*sum, pixel, channel);
-                    S::store(job.output.add(pixel * layout.pixel + channel), value);
-                }
-            }
-        }
-    }
-}
-
-/// The 3x3 kernels from one channel to a vector of channels, out of their transformed form.
-#[inline(always)]
-unsafe fn kernel<S: Simd, T: Transform>(filter: &Transformed, channel: usize, from: usize) -> [S::V; 9] {
-    let widest = filter.panels.widest();
-    let (panel, column) = (channel / widest, channel % widest);
-    let width = filter.panels.width(panel);
-    // SAFETY: the filter has these channels.
-    unsafe {
-        let mut rows = [[S::zero(); LONGEST]; 3];
-        for col in 0..T::IN {
-            let mut u = [S::zero(); LONGEST];
-            for (row, value) in u.iter_mut().enumerate().take(T::IN) {
-                let matrix = filter.matrix(panel, row * T::IN + col);
-                *value = match filter.precision {
-                    Precision::Fp32 => S::load(matrix.add(from * width + column)),
-                    Precision::Bf16 => {
-                        let pairs = S::load(matrix.add(from / 2 * width + column));
-                        if from.is_multiple_of(2) { S::first(pairs) } else { S::second(pairs) }
-                    }
-                };
-            }
-            for (line, value) in rows.iter_mut().zip(T::kernel::<S>(u)) {
-                line[col] = value;
-            }
-        }
-        let mut kernel = [S::zero(); 9];
-        for (row, line) in rows.into_iter().enumerate() {
-            kernel[3 * row..3 * row + 3].copy_from_slice(&T::kernel::<S>(line));
-        }
-        kernel
     }
 }
