@@ -1,8 +1,16 @@
-"""The networks that both sides have, and weights by the names that Swath gives them."""
+"""The networks that both sides have, and weights by the names that Swath gives them.
+
+Names and the newer networks are those that golden values are made with.
+"""
+
+import sys
+from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 from torch import nn
+
+sys.path.insert(0, str(Path(__file__).parents[3] / "fixtures" / "nn"))
 
 
 class DoubleConv(nn.Module):
@@ -53,15 +61,58 @@ class UNet(nn.Module):
 
 def build(args):
     """The network of the flags, with the weights of the file where one is given."""
-    if args.network == "unet":
-        net = UNet(args.bands, args.classes, args.width, args.depth)
-    else:
-        import segmentation_models_pytorch as smp
-
-        net = smp.Unet("resnet34", encoder_weights=None, in_channels=args.bands, classes=args.classes)
+    net, swath_name = BUILDERS[args.network](args)
+    net.swath_name = swath_name
     if args.weights:
         load(net, args.weights)
     return net
+
+
+def unet(args):
+    return UNet(args.bands, args.classes, args.width, args.depth), lambda name: name
+
+
+def unet_resnet34(args):
+    import segmentation_models_pytorch as smp
+    from members.resnet import smp_name
+
+    return smp.Unet("resnet34", encoder_weights=None, in_channels=args.bands, classes=args.classes), smp_name
+
+
+def deeplab_v3_plus_resnet50(args):
+    from hashed import Network
+    from members.deeplab import v3_plus, v3_plus_name
+    from members.resnet import resnet, resnet_features, resnet_name
+
+    encoder = resnet(50, args.bands, replace_stride_with_dilation=[False, False, True])
+    decoder = v3_plus([args.bands, 64, 256, 512, 1024, 2048], 16, (6, 12, 18))
+    net = Network(encoder, lambda e, x: [x, *resnet_features(e, x)], decoder, 256, args.classes)
+    return net, lambda name: resnet_name(v3_plus_name(name))
+
+
+def segformer_b0(args):
+    import segmentation_models_pytorch as smp
+    from hashed import Network
+    from members.segformer import SegformerDecoder, segformer_name
+    from members.transformers import mit_name
+
+    encoder = smp.encoders.get_encoder("mit_b0", weights=None, in_channels=args.bands)
+    decoder = SegformerDecoder([args.bands, 0, 32, 64, 160, 256], 5, 256)
+    net = Network(encoder, lambda e, x: e(x), decoder, 256, args.classes)
+
+    def rename(name):
+        part, rest = name.split(".", 1)
+        return "encoder." + mit_name(rest) if part == "encoder" else segformer_name(name)
+
+    return net, rename
+
+
+BUILDERS = {
+    "unet": unet,
+    "unet-resnet34": unet_resnet34,
+    "deeplab-v3-plus-resnet50": deeplab_v3_plus_resnet50,
+    "segformer-b0": segformer_b0,
+}
 
 
 def load(net, path):
@@ -78,25 +129,9 @@ def load(net, path):
 
 def named(net):
     """Parameters and running statistics by Swath's names, sorted by them."""
-    norms = {name for name, module in net.named_modules() if isinstance(module, nn.BatchNorm2d)}
-    found = {}
-    for name, tensor in [*net.named_parameters(), *net.named_buffers()]:
-        module, field = name.rsplit(".", 1)
-        if field == "num_batches_tracked":
-            continue
-        if module in norms:
-            field = {"weight": "gamma", "bias": "beta"}.get(field, field)
-        found[swath_name(f"{module}.{field}")] = tensor
-    return dict(sorted(found.items()))
+    from hashed import swath_names
 
-
-def swath_name(name):
-    """From a name in segmentation_models.pytorch; those of `UNet` stay."""
-    if name.startswith("decoder.blocks."):
-        for i in (1, 2):
-            name = name.replace(f".conv{i}.0.", f".convs.conv{i}.").replace(f".conv{i}.1.", f".convs.norm{i}.")
-    name = name.replace("decoder.blocks.", "decoder.steps.").replace("segmentation_head.0.", "head.conv.")
-    return name.replace("downsample.0.", "downsample.conv.").replace("downsample.1.", "downsample.norm.")
+    return dict(sorted(swath_names(net, net.swath_name).items()))
 
 
 def parameters(net):

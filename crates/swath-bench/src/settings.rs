@@ -27,6 +27,10 @@ pub(crate) enum Network {
     Unet,
     /// The preset of this name.
     UnetResnet34,
+    /// DeepLabV3+ on ResNet-50 at output stride 16.
+    DeeplabV3PlusResnet50,
+    /// SegFormer-B0.
+    SegformerB0,
 }
 
 /// Who computes.
@@ -153,6 +157,8 @@ impl Settings {
         match self.network {
             Network::Unet => format!("U-Net, width {}, {} levels", self.width, self.depth),
             Network::UnetResnet34 => "U-Net on ResNet-34".into(),
+            Network::DeeplabV3PlusResnet50 => "DeepLabV3+ on ResNet-50 at output stride 16".into(),
+            Network::SegformerB0 => "SegFormer-B0".into(),
         }
     }
 }

@@ -9,8 +9,12 @@ use anyhow::{Context, Result};
 use burn::tensor::Device;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+use swath_nn::decoder::deeplab_v3_plus::DeeplabV3PlusConfig;
+use swath_nn::decoder::segformer::SegformerConfig;
 use swath_nn::decoder::unet::UnetConfig;
+use swath_nn::encoder::mit::MitConfig;
 use swath_nn::encoder::plain::PlainConfig;
+use swath_nn::encoder::resnet::ResnetConfig;
 use swath_nn::{Segmenter, SegmenterConfig, preset};
 
 use crate::inputs;
@@ -82,6 +86,13 @@ pub(crate) fn config(settings: &Settings) -> Result<SegmenterConfig> {
         Network::UnetResnet34 => {
             let preset = preset::find("unet-resnet34").context("the preset unet-resnet34 is gone")?;
             Ok((preset.config)(bands, classes))
+        }
+        Network::DeeplabV3PlusResnet50 => {
+            let encoder = ResnetConfig { depth: 50, ..ResnetConfig::default() };
+            Ok(SegmenterConfig::new(encoder, DeeplabV3PlusConfig::default(), bands, classes))
+        }
+        Network::SegformerB0 => {
+            Ok(SegmenterConfig::new(MitConfig::default(), SegformerConfig::default(), bands, classes))
         }
     }
 }

@@ -30,7 +30,7 @@ struct Match {
     settings: Settings,
 }
 
-/// Hands out one table after the other: three networks, and a whole scene.
+/// Hands out one table after the other: the networks, and a whole scene.
 pub(crate) fn network(bench: &Bench, table: &mut dyn FnMut(String)) -> Result<()> {
     for what in matches(bench) {
         table(compare(bench, &what)?);
@@ -39,7 +39,7 @@ pub(crate) fn network(bench: &Bench, table: &mut dyn FnMut(String)) -> Result<()
     Ok(())
 }
 
-fn matches(bench: &Bench) -> [Match; 3] {
+fn matches(bench: &Bench) -> Vec<Match> {
     let quick = bench.effort() == Effort::Quick;
     let base = Settings {
         scene: bench.file("network-images.f32"),
@@ -54,7 +54,15 @@ fn matches(bench: &Bench) -> [Match; 3] {
     let effort = |rounds, count| if quick { (1, 1) } else { (rounds, count) };
     let [(rounds, count), (step_rounds, steps), (large_rounds, large_count)] =
         [effort(9, 5), effort(5, 2), effort(7, 3)];
-    [
+    let large = |network| Match {
+        title: "Forward",
+        case: Case::Forward,
+        reference: "logits",
+        engines: FORWARD,
+        rounds: large_rounds,
+        settings: Settings { network, chip: large, count: large_count, batch: 1, ..base.clone() },
+    };
+    vec![
         Match {
             title: "Forward",
             case: Case::Forward,
@@ -71,14 +79,9 @@ fn matches(bench: &Bench) -> [Match; 3] {
             rounds: step_rounds,
             settings: Settings { chip, count: steps, batch: 4, ..base.clone() },
         },
-        Match {
-            title: "Forward",
-            case: Case::Forward,
-            reference: "logits",
-            engines: FORWARD,
-            rounds: large_rounds,
-            settings: Settings { network: Network::UnetResnet34, chip: large, count: large_count, batch: 1, ..base },
-        },
+        large(Network::UnetResnet34),
+        large(Network::DeeplabV3PlusResnet50),
+        large(Network::SegformerB0),
     ]
 }
 
