@@ -4,7 +4,7 @@
 //! as come. Members of the family need nothing for it: what they compute is seen operation by operation.
 //!
 //! ```text
-//! Segmenter -> capture -> translate -> recognize -> fold, fuse -> place -> arena -> program
+//! Segmenter -> capture -> translate -> recognize -> fold, reorder, fuse -> place -> arena -> program
 //! ```
 //!
 //! | file | what |
@@ -14,7 +14,8 @@
 //! | `graph` | the operations, and the values between them |
 //! | `tokens` | images that pass through attention as rows of tokens |
 //! | `recognize` | several operations that have one form together |
-//! | `fold`, `fuse` | batch normalization into weights; sums and activations into convolutions |
+//! | `fold`, `fuse` | batch normalization into weights; sums, activations and maxima into convolutions |
+//! | `reorder` | linear operations where they cost least |
 //! | `place` | which values lie within wider ones, so that concatenations move nothing |
 //! | `arena` | where values lie in one block of memory |
 //! | `program` | plans and filters, and the run |
@@ -31,6 +32,7 @@ mod interpret;
 mod place;
 mod program;
 mod recognize;
+mod reorder;
 mod tokens;
 mod translate;
 

@@ -12,6 +12,7 @@ use super::fuse::{fuse_activations, fuse_pools, fuse_sums};
 use super::graph::Size;
 use super::program::{Filters, Program};
 use super::recognize::recognize;
+use super::reorder::reorder;
 use super::translate::translate;
 use crate::precision::Precision;
 use crate::segmenter::Segmenter;
@@ -121,6 +122,7 @@ pub(super) fn compile(
     let mut graph = translate(captured, input)?;
     recognize(&mut graph);
     fold_scales(&mut graph);
+    reorder(&mut graph);
     fuse_sums(&mut graph);
     fuse_activations(&mut graph);
     fuse_pools(&mut graph);

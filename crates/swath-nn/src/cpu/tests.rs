@@ -16,9 +16,10 @@ use super::capture::capture;
 use super::executor::compile;
 use super::fold::fold_scales;
 use super::fuse::{fuse_activations, fuse_pools, fuse_sums};
-use super::graph::{Graph, Op, Size};
+use super::graph::{Graph, Node, Op, Size};
 use super::program::{Filters, Program};
 use super::recognize::recognize;
+use super::reorder::reorder;
 use super::translate::translate;
 use crate::ops;
 use crate::precision::Precision;
@@ -84,6 +85,7 @@ fn graph(shape: [usize; 4], forward: impl Fn(&Device, Tensor<4>) -> Tensor<4>) -
     let mut graph = translate(capture(shape, forward).unwrap(), size(shape)).unwrap();
     recognize(&mut graph);
     fold_scales(&mut graph);
+    reorder(&mut graph);
     fuse_sums(&mut graph);
     fuse_activations(&mut graph);
     fuse_pools(&mut graph);
@@ -119,6 +121,37 @@ fn names(graph: &Graph) -> Vec<&'static str> {
         Op::Burn(_) => "burn",
     };
     graph.nodes.iter().map(|node| name(&node.op)).collect()
+}
+
+#[test]
+fn linear_operations_come_where_they_cost_least() {
+    let pixelwise = |x: Tensor<4>, outputs: usize, seed: u64, device: &Device| {
+        let inputs = x.dims()[1];
+        let weight = tensor([outputs, inputs, 1, 1], seed, device) / (inputs as f32).sqrt();
+        conv2d(x, weight, Some(tensor([outputs], seed + 1, device)), ConvOptions::new([1, 1], [0, 0], [1, 1], 1))
+    };
+    let enlarge = |x: Tensor<4>, mode| interpolate(x, InterpolateOptions::new(mode).with_output_size([21, 26]));
+    let forward = |device: &Device, x: Tensor<4>| {
+        let fine = relu(conv3(x.clone(), 20, 1, device));
+        let middle = pixelwise(relu(conv3(max_pool2d(x, MaxPoolOptions::new([2, 2])), 64, 3, device)), 96, 5, device);
+        let coarse = relu(max_pool2d(middle.clone(), MaxPoolOptions::new([2, 2])));
+        let parts = vec![
+            enlarge(coarse.clone(), InterpolateMode::Bicubic),
+            fine,
+            enlarge(coarse, InterpolateMode::Nearest),
+            enlarge(middle, InterpolateMode::Bilinear),
+        ];
+        let joined = relu(pixelwise(Tensor::cat(parts, 1), 40, 7, device));
+        pixelwise(pixelwise(joined, 24, 9, device), 8, 11, device)
+    };
+    check([1, 16, 21, 26], forward);
+    let graph = graph([1, 16, 21, 26], forward);
+    let names = names(&graph);
+    // Two of the input, one of the middle level that is also pooled, one for each part, and the last two as one.
+    assert_eq!(names.iter().filter(|name| **name == "convolution").count(), 3 + 4 + 1, "{names:?}");
+    assert!(!names.contains(&"concatenate"), "{names:?}");
+    let large = |node: &&Node| matches!(node.op, Op::Convolution(_)) && graph.size(node.outputs[0]).height == 21;
+    assert_eq!(graph.nodes.iter().filter(large).count(), 3);
 }
 
 #[test]
