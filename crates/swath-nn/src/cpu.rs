@@ -39,6 +39,7 @@ mod translate;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use capture::{Captured, capture};
 pub use executor::Executor;
 
 /// Why a network cannot be executed.

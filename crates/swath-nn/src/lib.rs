@@ -1,7 +1,7 @@
 //! Segmentation networks and losses on Burn, without a backend.
 //!
 //! With the feature `cpu` there is also an executor, `cpu::Executor`, which predicts with the kernels of `swath-kernels` instead
-//! of Burn's: several times faster, and in less memory.
+//! of Burn's: several times faster, and in less memory; and `measure::measure`, which says what a network costs.
 //!
 //! There is one model type, [`Segmenter`]: an encoder, a decoder and a head, each chosen from a closed family by a
 //! config that reads and writes as TOML. Everything about a network that does not need its weights (levels,
@@ -50,6 +50,8 @@ pub mod encoder;
 mod family;
 mod head;
 pub mod loss;
+#[cfg(feature = "cpu")]
+pub mod measure;
 pub mod ops;
 mod precision;
 pub mod preset;

@@ -61,6 +61,19 @@ impl SegmenterConfig {
     /// # Errors
     /// As [`validate`](Self::validate).
     pub fn init(&self, device: &Device) -> Result<Segmenter, FamilyError> {
+        Ok(weights::initialize(self.build(device)?, 0))
+    }
+
+    /// The number of values that training changes: weights, without running statistics.
+    ///
+    /// # Errors
+    /// As [`validate`](Self::validate).
+    pub fn parameters(&self) -> Result<usize, FamilyError> {
+        Ok(weights::parameters(&self.build(&Device::default())?))
+    }
+
+    /// The network with parameters that hold zeros, and take no memory until something reads them.
+    pub(crate) fn build(&self, device: &Device) -> Result<Segmenter, FamilyError> {
         let Plan { levels, output } = self.plan()?;
         let head = match output {
             Output::Features(level) => Some(self.head.init(level.channels, self.classes, device)),
@@ -74,7 +87,7 @@ impl SegmenterConfig {
             output_stride: self.decoder.output_stride(),
             indices: self.decoder.needs_indices(),
         };
-        let segmenter = Segmenter {
+        Ok(Segmenter {
             encoder: self.encoder.init(demand, device),
             decoder: self.decoder.init(&levels, self.classes, device),
             head,
@@ -85,8 +98,7 @@ impl SegmenterConfig {
                 Output::Several { count, .. } => count,
                 Output::Features(_) | Output::Scores(_) => 1,
             },
-        };
-        Ok(weights::initialize(segmenter, 0))
+        })
     }
 
     /// The coarsest stride of the network. Chips whose sides are multiples of it need no padding.

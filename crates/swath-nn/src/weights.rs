@@ -143,6 +143,12 @@ pub fn parameter_kind(name: &str) -> Kind {
     }
 }
 
+/// The number of values that training changes, without reading them: those of all parameters except running statistics.
+pub fn parameters(segmenter: &Segmenter) -> usize {
+    let trained = |(name, _): &(&String, &Vec<usize>)| parameter_kind(name) != Kind::RunningStat;
+    shapes(segmenter).iter().filter(trained).map(|(_, shape)| shape.iter().product::<usize>()).sum()
+}
+
 /// The parameters of some kinds as a group for Burn's `ModuleOptimizer`.
 ///
 /// Ids derive from names (see [`parameter_id`]), so the same group and the optimizer's own record fit the same network

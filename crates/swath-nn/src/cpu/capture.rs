@@ -10,15 +10,15 @@ use burn::tensor::{Device, Tensor, TensorData, TensorId};
 use super::ExecutorError;
 
 /// What a forward pass does with images of one size.
-pub(super) struct Captured {
+pub(crate) struct Captured {
     /// The operations that the output depends on, in the order in which they ran.
-    pub(super) operations: Vec<OperationIr>,
+    pub(crate) operations: Vec<OperationIr>,
     /// Weights and other tensors that exist before the first operation.
-    pub(super) constants: BTreeMap<TensorId, TensorData>,
+    pub(crate) constants: BTreeMap<TensorId, TensorData>,
     /// The images.
-    pub(super) input: TensorId,
+    pub(crate) input: TensorId,
     /// What `forward` returned.
-    pub(super) output: TensorId,
+    pub(crate) output: TensorId,
 }
 
 /// Records `forward` for images of `shape`, `[batch, channels, height, width]`. Everything that it uses has to be on the
@@ -26,7 +26,7 @@ pub(super) struct Captured {
 ///
 /// # Errors
 /// When what `forward` returns was not computed on the device.
-pub(super) fn capture(
+pub(crate) fn capture(
     shape: [usize; 4],
     forward: impl FnOnce(&Device, Tensor<4>) -> Tensor<4>,
 ) -> Result<Captured, ExecutorError> {

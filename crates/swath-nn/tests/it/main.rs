@@ -5,6 +5,7 @@ mod executor;
 mod family;
 mod golden;
 mod loss;
+mod measure;
 mod ops;
 mod training;
 mod weights;
