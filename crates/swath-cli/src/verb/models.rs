@@ -1,9 +1,8 @@
 //! `swath models`: the networks that a recipe can name.
 
 use anyhow::{Result, bail};
-use burn::module::Module;
-use burn::tensor::Device;
 use clap::{Args, Subcommand};
+use serde::Serialize;
 use swath::recipe::Model;
 use swath_nn::decoder::DecoderConfig;
 use swath_nn::encoder::EncoderConfig;
@@ -16,6 +15,7 @@ use crate::console::{Console, Usage};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   swath models
+  swath models list --json | jq '.networks[] | select(.parameters < 10000000) | .name'
   swath models show unet-resnet34")]
 pub(crate) struct ModelsArgs {
     #[command(subcommand)]
@@ -24,19 +24,33 @@ pub(crate) struct ModelsArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List encoders, decoders and named networks (the default)
-    List,
-    /// Show a named network: paper, weights, and how to write it in a recipe
+    /// List encoders, decoders and named networks with what these cost (the default)
+    List {
+        /// Print JSON
+        #[arg(long, conflicts_with = "markdown")]
+        json: bool,
+        /// Print the page docs/models.md
+        #[arg(long)]
+        markdown: bool,
+    },
+    /// Show a named network: paper, cost, weights, and how to write it in a recipe
     Show {
         /// Name of the network
         name: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
 pub(crate) fn run(args: &ModelsArgs, console: &Console) -> Result<()> {
     let text = match &args.action {
-        None | Some(Action::List) => list(),
-        Some(Action::Show { name }) => match PRESETS.iter().find(|preset| preset.name == name) {
+        None => list()?,
+        Some(Action::List { json: true, .. }) => serde_json::to_string_pretty(&listing()?)?,
+        Some(Action::List { markdown: true, .. }) => markdown()?,
+        Some(Action::List { .. }) => list()?,
+        Some(Action::Show { name, json }) => match PRESETS.iter().find(|preset| preset.name == name) {
+            Some(preset) if *json => serde_json::to_string_pretty(&Network::new(preset)?)?,
             Some(preset) => show(preset)?,
             None => {
                 let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
@@ -48,7 +62,123 @@ pub(crate) fn run(args: &ModelsArgs, console: &Console) -> Result<()> {
     Ok(())
 }
 
-fn list() -> String {
+/// Bands and classes for which a network is measured.
+const SHOWN_FOR: (usize, usize) = (3, 2);
+
+/// Everything that is known of a preset.
+#[derive(Serialize)]
+struct Network {
+    name: &'static str,
+    summary: &'static str,
+    paper: &'static str,
+    year: u16,
+    url: &'static str,
+    weights: Option<&'static str>,
+    weights_licence: Option<&'static str>,
+    bands: usize,
+    classes: usize,
+    parameters: usize,
+    #[serde(flatten)]
+    cost: Option<Cost>,
+    model: Model,
+}
+
+/// What prediction costs, in chips of 512 x 512 pixels.
+#[derive(Serialize)]
+struct Cost {
+    macs_per_megapixel: f64,
+    activation_bytes: usize,
+    /// Pixels a side; none when an output pixel depends on the whole chip.
+    receptive_field: Option<usize>,
+}
+
+impl Network {
+    fn new(preset: &'static Preset) -> Result<Network> {
+        let (bands, classes) = SHOWN_FOR;
+        let config = (preset.config)(bands, classes);
+        let Preset { name, summary, paper, url, year, weights, weights_licence, .. } = *preset;
+        let (parameters, cost) = (config.parameters()?, cost(&config)?);
+        let SegmenterConfig { encoder, decoder, head, .. } = config;
+        let model = Model { encoder, decoder, head };
+        let network = Network {
+            name,
+            summary,
+            paper,
+            year,
+            url,
+            weights,
+            weights_licence,
+            bands,
+            classes,
+            parameters,
+            cost,
+            model,
+        };
+        Ok(network)
+    }
+
+    /// Parameters, multiplications, memory and receptive field as people read them.
+    fn figures(&self) -> [String; 4] {
+        let cost = |figure: fn(&Cost) -> String| self.cost.as_ref().map_or_else(|| "-".to_string(), figure);
+        [
+            format!("{:.1} M", self.parameters as f64 / 1e6),
+            cost(|cost| format!("{:.0} G", cost.macs_per_megapixel / 1e9)),
+            cost(|cost| format!("{:.0} MB", cost.activation_bytes as f64 / 1e6)),
+            cost(|cost| cost.receptive_field.map_or_else(|| "all".to_string(), |side| side.to_string())),
+        ]
+    }
+}
+
+#[cfg(feature = "cpu")]
+fn cost(config: &SegmenterConfig) -> Result<Option<Cost>> {
+    use swath_nn::measure::{ReceptiveField, measure};
+
+    let measures = measure(config)?;
+    Ok(Some(Cost {
+        macs_per_megapixel: measures.macs_per_megapixel(),
+        activation_bytes: measures.activation_bytes,
+        receptive_field: match measures.receptive_field {
+            ReceptiveField::Side(side) => Some(side),
+            ReceptiveField::Whole => None,
+        },
+    }))
+}
+
+/// The operations of a network are recorded by a part of the device `cpu`.
+#[cfg(not(feature = "cpu"))]
+fn cost(_config: &SegmenterConfig) -> Result<Option<Cost>> {
+    Ok(None)
+}
+
+fn networks() -> Result<Vec<Network>> {
+    PRESETS.iter().map(Network::new).collect()
+}
+
+/// What `swath models list --json` prints.
+#[derive(Serialize)]
+struct Listing {
+    encoders: Vec<Named>,
+    decoders: Vec<Named>,
+    networks: Vec<Network>,
+}
+
+/// A member of a family.
+#[derive(Serialize)]
+struct Named {
+    name: &'static str,
+    summary: &'static str,
+}
+
+fn listing() -> Result<Listing> {
+    let named = |members: &[Member]| members.iter().map(|&Member { name, summary }| Named { name, summary }).collect();
+    Ok(Listing {
+        encoders: named(EncoderConfig::MEMBERS),
+        decoders: named(DecoderConfig::MEMBERS),
+        networks: networks()?,
+    })
+}
+
+fn list() -> Result<String> {
     let mut text = String::new();
     let members = |title: &str, members: &[Member]| {
         let lines: Vec<String> = members.iter().map(|m| format!("  {:<18} {}\n", m.name, m.summary)).collect();
@@ -57,41 +187,80 @@ fn list() -> String {
     text += &members("Encoders: [model.encoder.NAME] in a recipe", EncoderConfig::MEMBERS);
     text += &members("Decoders: [model.decoder.NAME] in a recipe", DecoderConfig::MEMBERS);
     text += "Named networks: swath models show NAME\n";
-    for preset in PRESETS {
-        text += &format!("  {:<18} {}\n", preset.name, preset.summary);
+    let line = |[name, parameters, macs, memory, field, summary]: [&str; 6]| {
+        format!("  {name:<26} {parameters:>10} {macs:>8} {memory:>8} {field:>6}  {summary}\n")
+    };
+    text += line(["", "parameters", "MACs/Mpx", "memory", "field", ""]).trim_end();
+    text += "\n";
+    for network in networks()? {
+        let [parameters, macs, memory, field] = network.figures();
+        text += &line([network.name, &parameters, &macs, &memory, &field, network.summary]);
     }
-    text
+    Ok(text)
 }
 
-/// Bands and classes for which a network's size is shown.
-const SHOWN_FOR: (usize, usize) = (3, 2);
-
-fn show(preset: &Preset) -> Result<String> {
-    let (bands, classes) = SHOWN_FOR;
-    let config = (preset.config)(bands, classes);
-    let weights = match (preset.weights, preset.weights_licence) {
-        (Some(from), Some(licence)) => format!("{from} ({licence})"),
-        (Some(from), None) => from.to_string(),
+fn show(preset: &'static Preset) -> Result<String> {
+    let network = Network::new(preset)?;
+    let Network { name, summary, paper, year, url, bands, classes, .. } = network;
+    let mut text = format!("{name}\n  {summary}\n\nPaper            {paper} ({year})\n                 {url}\n");
+    let weights = match (network.weights, network.weights_licence) {
+        (Some(from), licence) => format!("{from}, for the encoder\nLicence          {}", licence.unwrap_or(NO_LICENCE)),
         (None, _) => "none; training starts from random weights".to_string(),
     };
-    let parameters = config.init(&Device::default())?.num_params();
-    Ok(format!(
-        "{}\n  {}\n\nPaper       {} ({})\n            {}\nWeights     {weights}\nParameters  {} ({bands} bands, {classes} classes)\n\nIn a recipe:\n\n{}",
-        preset.name,
-        preset.summary,
-        preset.paper,
-        preset.year,
-        preset.url,
-        thousands(parameters),
-        in_recipe(&config)?,
-    ))
+    text += &format!("Weights          {weights}\n");
+    text += &format!("Parameters       {} ({bands} bands, {classes} classes)\n", thousands(network.parameters));
+    if let Some(cost) = &network.cost {
+        let field = match cost.receptive_field {
+            Some(side) => format!("{side} x {side} pixels"),
+            None => "the whole chip".to_string(),
+        };
+        text += &format!(
+            "MACs             {:.1} billion a megapixel, in chips of 512 x 512\n\
+             Memory           {:.0} MB of activations for such a chip\n\
+             Receptive field  {field}\n",
+            cost.macs_per_megapixel / 1e9,
+            cost.activation_bytes as f64 / 1e6,
+        );
+    }
+    let recipe = toml::to_string(&std::collections::BTreeMap::from([("model", &network.model)]))?;
+    Ok(text + "\nIn a recipe:\n\n" + &recipe)
 }
 
-/// The network as a recipe writes it.
-fn in_recipe(config: &SegmenterConfig) -> Result<String> {
-    let SegmenterConfig { encoder, decoder, head, .. } = config.clone();
-    let model = Model { encoder, decoder, head };
-    Ok(toml::to_string(&std::collections::BTreeMap::from([("model", model)]))?)
+const NO_LICENCE: &str = "none stated for these weights";
+
+/// The page docs/models.md.
+fn markdown() -> Result<String> {
+    let (bands, classes) = SHOWN_FOR;
+    let mut text = format!(
+        "# Networks\n\n\
+         Made by `swath models list --markdown`. A recipe names an encoder and a decoder, and any two that fit make a network;\n\
+         `swath models show NAME` prints the lines that a named one needs.\n\n\
+         ## Named networks\n\n\
+         With {bands} bands and {classes} classes. Multiplications (MACs) are those of convolutions, matrix products and attention,\n\
+         for a million pixels in chips of 512 x 512. Memory is that of the values that exist at once when one such chip is predicted\n\
+         operation by operation in float32, without the weights. The receptive field is the side of the square of pixels that one\n\
+         output pixel depends on, away from the edges; *all* is the whole chip. Weights are under the licence that their publisher\n\
+         states; torchvision states none for its own.\n\n\
+         | name | | parameters | MACs/Mpx | memory | field | paper | weights of the encoder |\n\
+         | --- | --- | ---: | ---: | ---: | ---: | --- | --- |\n"
+    );
+    for network in networks()? {
+        let [parameters, macs, memory, field] = network.figures();
+        let weights = match (network.weights, network.weights_licence) {
+            (Some(from), Some(licence)) => format!("[ImageNet]({from}), {licence}"),
+            (Some(from), None) => format!("[ImageNet]({from})"),
+            (None, _) => String::new(),
+        };
+        text += &format!(
+            "| `{}` | {} | {parameters} | {macs} | {memory} | {field} | [{}]({}) | {weights} |\n",
+            network.name, network.summary, network.year, network.url
+        );
+    }
+    for (title, members) in [("Encoders", EncoderConfig::MEMBERS), ("Decoders", DecoderConfig::MEMBERS)] {
+        text += &format!("\n## {title}\n\n| name | |\n| --- | --- |\n");
+        text.extend(members.iter().map(|member| format!("| `{}` | {} |\n", member.name, member.summary)));
+    }
+    Ok(text)
 }
 
 /// `1234567` as `1,234,567`.

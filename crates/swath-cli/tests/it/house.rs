@@ -19,6 +19,16 @@ fn models_are_listed_and_shown() {
     let shown = run(&["models", "show", "unet-resnet34"]).done();
     assert!(shown.contains("[model.encoder.resnet]") && shown.contains("depth = 34"), "{shown}");
     run(&["models", "show", "unet-34"]).fails(2, &["unet-34", "unet-resnet34"]);
+    let shown = run(&["models", "show", "unet-resnet34", "--json"]).done();
+    // The Unet of segmentation_models.pytorch with two classes, by its own count.
+    assert!(shown.contains("\"parameters\": 24436514") && shown.contains("\"receptive_field\""), "{shown}");
+}
+
+#[test]
+fn the_page_of_networks_is_up_to_date() {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/models.md")).unwrap();
+    let made = run(&["models", "list", "--markdown"]).done();
+    assert_eq!(page.trim_end(), made.trim_end(), "run `swath models list --markdown > docs/models.md`");
 }
 
 #[test]
