@@ -201,10 +201,15 @@ fn compute_all(
         }
         // A reader stops only after it has sent an error, which is met first.
         let Ok(read) = queues[index / plan.options.batch % queues.len()].recv() else { return Ok(()) };
-        let read = read?;
-        if read.valid != Valid::None {
-            for &laying in plan.layings() {
-                pending.push(laying, &read.values);
+        let Read { mut values, valid } = read?;
+        if valid != Valid::None {
+            let layings = plan.layings();
+            for (number, &laying) in layings.iter().enumerate() {
+                pending.push(laying, &values);
+                if number + 1 == layings.len() {
+                    // The batch has a copy, and the network needs the memory.
+                    values = Vec::new();
+                }
                 if pending.batch.len == plan.options.batch {
                     if !pending.flush(network, out)? {
                         return Ok(());
@@ -213,7 +218,7 @@ fn compute_all(
                 }
             }
         }
-        pending.steps.push(Step::Close(read.valid));
+        pending.steps.push(Step::Close(valid));
         count.add(plan, job);
         if pending.steps.len() >= 2 * plan.options.batch + MOST_EMPTY || index + 1 == jobs.len() {
             if !pending.flush(network, out)? {
