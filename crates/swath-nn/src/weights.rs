@@ -11,6 +11,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use crate::segmenter::Segmenter;
 
+pub mod foreign;
 mod initialize;
 mod path;
 

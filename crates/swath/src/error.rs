@@ -44,6 +44,20 @@ pub enum Error {
         /// What is wrong and what to do.
         problem: String,
     },
+    /// A file of weights cannot be used: damaged, more than plain weights, or of another network.
+    #[error("{}: {problem}", .path.display())]
+    Pretrained {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// An import was asked for in a way that cannot work.
+    #[error("{problem}")]
+    ImportOptions {
+        /// What is wrong and what would be right.
+        problem: String,
+    },
     /// A prediction was asked for in a way that cannot work.
     #[error("{problem}")]
     PredictOptions {
@@ -150,7 +164,10 @@ impl Error {
     /// Whether the user wrote something wrong (exit status 2) as opposed to work that failed (1).
     pub fn is_usage(&self) -> bool {
         match self {
-            Error::Recipe { .. } | Error::PredictOptions { .. } | Error::EvaluateOptions { .. } => true,
+            Error::Recipe { .. }
+            | Error::PredictOptions { .. }
+            | Error::EvaluateOptions { .. }
+            | Error::ImportOptions { .. } => true,
             Error::Geo(error) => error.is_usage(),
             _ => false,
         }

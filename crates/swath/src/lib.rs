@@ -8,6 +8,7 @@ mod error;
 pub mod evaluate;
 pub mod metrics;
 pub mod predict;
+pub mod pretrained;
 pub mod recipe;
 pub mod report;
 pub mod train;

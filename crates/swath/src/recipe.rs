@@ -29,7 +29,7 @@ mod diagnose;
 mod items;
 mod model;
 mod optimizer;
-mod overrides;
+pub(crate) mod overrides;
 mod predict;
 mod scene;
 mod schedule;

@@ -1,4 +1,6 @@
-//! `swath models`: the networks that a recipe can name.
+//! `swath models`: the networks that a recipe can name, and weights for them.
+
+mod import;
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
@@ -11,12 +13,13 @@ use swath_nn::{Member, SegmenterConfig};
 
 use crate::console::{Console, Usage};
 
-/// List the networks, or show one
+/// List the networks, show one, or import weights for one
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   swath models
   swath models list --json | jq '.networks[] | select(.parameters < 10000000) | .name'
-  swath models show unet-resnet34")]
+  swath models show unet-resnet34
+  swath models import resnet34.pth --preset unet-resnet34 -o resnet34.safetensors")]
 pub(crate) struct ModelsArgs {
     #[command(subcommand)]
     action: Option<Action>,
@@ -41,6 +44,7 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
+    Import(import::ImportArgs),
 }
 
 pub(crate) fn run(args: &ModelsArgs, console: &Console) -> Result<()> {
@@ -49,17 +53,22 @@ pub(crate) fn run(args: &ModelsArgs, console: &Console) -> Result<()> {
         Some(Action::List { json: true, .. }) => serde_json::to_string_pretty(&listing()?)?,
         Some(Action::List { markdown: true, .. }) => markdown()?,
         Some(Action::List { .. }) => list()?,
-        Some(Action::Show { name, json }) => match PRESETS.iter().find(|preset| preset.name == name) {
-            Some(preset) if *json => serde_json::to_string_pretty(&Network::new(preset)?)?,
-            Some(preset) => show(preset)?,
-            None => {
-                let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
-                bail!(Usage(format!("no network is named '{name}'; there are {}", names.join(", "))));
-            }
-        },
+        Some(Action::Show { name, json: true }) => serde_json::to_string_pretty(&Network::new(find(name)?)?)?,
+        Some(Action::Show { name, .. }) => show(find(name)?)?,
+        Some(Action::Import(args)) => import::run(args, console)?,
     };
     console.result(text.trim_end())?;
     Ok(())
+}
+
+/// The preset of a name.
+fn find(name: &str) -> Result<&'static Preset> {
+    let found = PRESETS.iter().find(|preset| preset.name == name);
+    let Some(preset) = found else {
+        let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
+        bail!(Usage(format!("no network is named '{name}'; there are {}", names.join(", "))));
+    };
+    Ok(preset)
 }
 
 /// Bands and classes for which a network is measured.

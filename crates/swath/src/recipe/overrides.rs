@@ -7,7 +7,7 @@ const CHOICES: [&[&str]; 4] = [&["model", "encoder"], &["model", "decoder"], &["
 
 /// Sets `key=value` in the table: dots lead into tables and `[i]` (or `.i`) into lists, tables are made
 /// where they are missing, and the value is TOML or, failing that, a bare word.
-pub(super) fn apply(table: &mut Table, assignment: &str) -> Result<(), String> {
+pub(crate) fn apply(table: &mut Table, assignment: &str) -> Result<(), String> {
     let (key, value) = assignment
         .split_once('=')
         .ok_or_else(|| format!("-s {assignment}: write key=value, for example train.steps=10"))?;

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::{Counts, EvaluatedClass, Evaluation, Measures, SceneEvaluation, grouped};
 use crate::metrics::{Confusion, Scores};
 use crate::predict::{ChipBatch, Network, SegmenterNetwork};
+use crate::pretrained::color;
 use crate::report::{self, Curves, ExampleChip, Fact, Picture, ReportData, stretched};
 use crate::whole_file::write_whole;
 
@@ -201,8 +202,7 @@ fn predict(chip: &Chip, side: usize, bands: usize, network: &mut SegmenterNetwor
 
 /// The bands that look red, green and blue: by name where names tell, otherwise the first three, or the only one.
 fn color_bands(names: &[String]) -> [usize; 3] {
-    const NAMES: [&[&str]; 3] = [&["red", "b04", "b4", "r"], &["green", "b03", "b3", "g"], &["blue", "b02", "b2", "b"]];
-    let named = NAMES.map(|known| names.iter().position(|name| known.contains(&name.to_lowercase().as_str())));
+    let named = [0, 1, 2].map(|wanted| names.iter().position(|name| color(name) == Some(wanted)));
     match named {
         [Some(red), Some(green), Some(blue)] => [red, green, blue],
         _ if names.len() >= 3 => [0, 1, 2],

@@ -1,0 +1,92 @@
+//! `swath models import`: weights of other programs as encoder files.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use burn::tensor::Device;
+use clap::Args;
+use swath::pretrained::{EncoderWeights, Report, encoder_config};
+
+use super::{SHOWN_FOR, find, thousands};
+use crate::console::{Console, Usage};
+
+/// Turn weights of PyTorch into an encoder file that training can start from
+///
+/// Reads files of torch.save (.pth, .pt, .bin; nothing in them is run) and safetensors files with the names of torchvision, timm
+/// or segmentation_models.pytorch, and Swath's own bundles. Prints which of their tensors the encoder takes, which it lacks and
+/// which are left over, as a classifier's are.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  swath models import resnet34.pth --preset unet-resnet34 -o resnet34.safetensors
+  swath models import vgg16.safetensors --encoder vgg -s depth=16 -o vgg16-encoder.safetensors
+
+Then, in a recipe:
+  [model.encoder.resnet]
+  depth = 34
+  weights = \"resnet34.safetensors\"")]
+pub(super) struct ImportArgs {
+    /// The file with the weights
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Named network whose encoder takes them
+    #[arg(long, value_name = "NAME", required_unless_present = "encoder")]
+    preset: Option<String>,
+    /// Encoder that takes them
+    #[arg(long, value_name = "NAME", conflicts_with = "preset")]
+    encoder: Option<String>,
+    /// Option of the encoder, as in a recipe (may be given several times)
+    #[arg(short = 's', value_name = "KEY=VALUE", requires = "encoder")]
+    options: Vec<String>,
+    /// Accept that the file lacks some of the encoder's parameters
+    #[arg(long)]
+    partial: bool,
+    /// Encoder file to write
+    #[arg(long, short, value_name = "ENCODER")]
+    out: PathBuf,
+    /// Replace an existing file
+    #[arg(long)]
+    overwrite: bool,
+    /// Print the key report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Imports, and says what matched.
+pub(super) fn run(args: &ImportArgs, console: &Console) -> Result<String> {
+    let encoder = match (&args.preset, &args.encoder) {
+        (Some(preset), _) => (find(preset)?.config)(SHOWN_FOR.0, SHOWN_FOR.1).encoder,
+        (None, Some(encoder)) => encoder_config(encoder, &args.options)?,
+        (None, None) => bail!(Usage("name the network with --preset or the encoder with --encoder".to_string())),
+    };
+    if args.out.exists() && !args.overwrite {
+        bail!(Usage(format!("{} exists; choose another name or replace it with --overwrite", args.out.display())));
+    }
+    let weights = EncoderWeights::read(&args.file, &encoder, args.partial, &Device::default())?;
+    weights.save(&args.out)?;
+    console.say(format_args!("encoder {} in {}", encoder.name(), args.out.display()));
+    if args.json { Ok(serde_json::to_string_pretty(&weights.report)?) } else { Ok(key_report(&weights.report)) }
+}
+
+fn key_report(report: &Report) -> String {
+    let prefix = match report.prefix.as_str() {
+        "" => String::new(),
+        prefix => format!(" after `{}`", prefix.escape_debug()),
+    };
+    let list = |names: &[String]| match names {
+        [] => "none".to_string(),
+        names => {
+            let lines: Vec<String> = names.iter().map(|name| format!("\n  {}", name.escape_debug())).collect();
+            format!("{}{}", names.len(), lines.concat())
+        }
+    };
+    format!(
+        "File       {} tensors, names of {}{prefix}\nMatched    {} of {} parameters, {} values\nMissing    {}\nLeft over  {}",
+        report.tensors,
+        report.library,
+        report.matched,
+        report.matched + report.missing.len(),
+        thousands(report.values),
+        list(&report.missing),
+        list(&report.left_over),
+    )
+}

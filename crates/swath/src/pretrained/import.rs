@@ -1,0 +1,235 @@
+//! Which tensors of a file are an encoder's, and encoder files.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use burn::tensor::Device;
+use safetensors::tensor::{Dtype, TensorView};
+use serde::{Deserialize, Serialize};
+use swath_nn::encoder::EncoderConfig;
+use swath_nn::weights::NamedTensor;
+use swath_nn::weights::foreign::{self, Slot};
+
+use super::source::Source;
+use crate::error::{Error, Result};
+use crate::recipe::overrides;
+use crate::whole_file::write_whole;
+
+/// The newest format of encoder files that this program writes and reads.
+const FORMAT_VERSION: u32 = 1;
+
+/// The key of the JSON text in an encoder file's metadata.
+const KEY: &str = "swath_encoder";
+
+/// Bands for which an encoder's parameters are listed: those of the photographs that public weights were trained on.
+const BANDS: usize = 3;
+
+/// An encoder's weights from a file, and how they were found.
+#[derive(Debug, Clone)]
+pub struct EncoderWeights {
+    /// The encoder.
+    pub encoder: EncoderConfig,
+    /// Parameters and running statistics by the names that bundles have. First convolutions have the file's bands.
+    pub tensors: Vec<NamedTensor>,
+    /// What matched and what did not.
+    pub report: Report,
+    /// Where they come from.
+    pub origin: Origin,
+    /// Names of the parameters whose second axis is the images' bands.
+    pub(super) read_bands: Vec<String>,
+}
+
+/// The keys of a file and of an encoder held against each other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Tensors in the file.
+    pub tensors: usize,
+    /// Whose names the file has.
+    pub library: String,
+    /// What stands before all of the file's names.
+    pub prefix: String,
+    /// Parameters and running statistics that the file fills.
+    pub matched: usize,
+    /// Numbers in them.
+    pub values: usize,
+    /// Parameters that it does not fill, by Swath's names.
+    pub missing: Vec<String>,
+    /// Tensors that belong to no parameter, by the file's names: those of a classifier, for example.
+    pub left_over: Vec<String>,
+}
+
+/// Where weights come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Name of the file.
+    pub file: String,
+    /// SHA-256 of the file, in hexadecimal digits.
+    pub sha256: String,
+    /// Whose names it has.
+    pub library: String,
+    /// For an encoder file: the file that it was made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Box<Origin>>,
+}
+
+/// What an encoder file says about its weights.
+#[derive(Debug, Serialize, Deserialize)]
+struct Header {
+    format_version: u32,
+    encoder: EncoderConfig,
+    origin: Origin,
+}
+
+impl EncoderWeights {
+    /// Reads an encoder's weights from a file: of `torch.save` or safetensors, with the names of torchvision, timm,
+    /// segmentation_models.pytorch or Swath (an encoder file, or a bundle).
+    ///
+    /// With `partial` the file may lack some of the encoder's parameters; an encoder file always may, since that was accepted
+    /// when it was made.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] when the file cannot be read; [`Error::Pretrained`] when it is damaged, holds more than plain weights, or
+    /// is of another network; [`Error::Family`] when the encoder cannot be built.
+    pub fn read(path: &Path, encoder: &EncoderConfig, partial: bool, device: &Device) -> Result<EncoderWeights> {
+        let wrong = |problem| Error::Pretrained { path: path.to_path_buf(), problem };
+        let slots = foreign::slots(encoder, BANDS, device)?;
+        let mut source = Source::open(path)?;
+        let from = read_header(&source).map_err(wrong)?.map(|header| header.origin);
+        let shapes = source.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone()));
+        let sources: Vec<_> = shapes.map(|(name, shape)| foreign::Source { name, shape }).collect();
+        let found = foreign::match_names(encoder.name(), &slots, &sources);
+        if found.matched.is_empty() && found.misfits.is_empty() {
+            return Err(wrong(no_name_fits(encoder, &slots, &sources)));
+        }
+        if let Some(&(slot, misfit)) = found.misfits.first() {
+            return Err(wrong(format!(
+                "`{}` has shape {:?} and encoder {} needs {:?} (and {} more are like that): give the encoder the options \
+                 (depth, variant, width) that the file was trained with",
+                sources[misfit].name.escape_debug(),
+                sources[misfit].shape,
+                encoder.name(),
+                slots[slot].shape,
+                found.misfits.len() - 1
+            )));
+        }
+        if let (Some(&first), false) = (found.missing.first(), partial || from.is_some()) {
+            return Err(wrong(format!(
+                "it lacks `{}` and {} more of the {} parameters of encoder {}: check the encoder's options, or accept that with \
+                 `swath models import --partial`",
+                slots[first].name,
+                found.missing.len() - 1,
+                slots.len(),
+                encoder.name()
+            )));
+        }
+        let mut tensors = Vec::new();
+        for &(slot, index) in &found.matched {
+            let Slot { name, shape, reads_bands } = &slots[slot];
+            let mut shape = shape.clone();
+            if *reads_bands {
+                shape[1] = sources[index].shape[1];
+            }
+            tensors.push((slot, NamedTensor { name: name.clone(), shape, data: source.read(index)? }));
+        }
+        tensors.sort_by_key(|(slot, _)| *slot);
+        let tensors: Vec<NamedTensor> = tensors.into_iter().map(|(_, tensor)| tensor).collect();
+        let library = found.library.to_string();
+        Ok(EncoderWeights {
+            encoder: encoder.clone(),
+            report: Report {
+                tensors: sources.len(),
+                library: library.clone(),
+                prefix: found.prefix,
+                matched: tensors.len(),
+                values: tensors.iter().map(|tensor| tensor.data.len()).sum(),
+                missing: found.missing.iter().map(|&slot| slots[slot].name.clone()).collect(),
+                left_over: found.left_over.iter().map(|&index| sources[index].name.clone()).collect(),
+            },
+            origin: Origin {
+                file: path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
+                sha256: source.digest()?,
+                library,
+                from: from.map(Box::new),
+            },
+            read_bands: slots.into_iter().filter(|slot| slot.reads_bands).map(|slot| slot.name).collect(),
+            tensors,
+        })
+    }
+
+    /// Writes an encoder file beside the target and renames it when it is complete. Equal weights give equal bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] when the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let wrong = |problem: String| Error::Pretrained { path: path.to_path_buf(), problem };
+        let header =
+            Header { format_version: FORMAT_VERSION, encoder: self.encoder.clone(), origin: self.origin.clone() };
+        let header = serde_json::to_string(&header).map_err(|error| wrong(error.to_string()))?;
+        let bytes: Vec<Vec<u8>> = self
+            .tensors
+            .iter()
+            .map(|tensor| tensor.data.iter().flat_map(|value| value.to_le_bytes()).collect())
+            .collect();
+        let views = self.tensors.iter().zip(&bytes).map(|(tensor, bytes)| {
+            let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes);
+            view.map(|view| (tensor.name.as_str(), view))
+        });
+        let views = views.collect::<std::result::Result<Vec<_>, _>>().map_err(|error| wrong(error.to_string()))?;
+        let metadata = HashMap::from([(KEY.to_string(), header)]);
+        let whole = safetensors::serialize(views, Some(metadata)).map_err(|error| wrong(error.to_string()))?;
+        write_whole(path, &whole)
+    }
+}
+
+/// An encoder by its name in recipes, with options as `key=value`.
+///
+/// # Errors
+///
+/// [`Error::ImportOptions`] when there is no such encoder or option.
+pub fn encoder_config(name: &str, options: &[String]) -> Result<EncoderConfig> {
+    let wrong = |problem: String| Error::ImportOptions { problem };
+    if !EncoderConfig::MEMBERS.iter().any(|member| member.name == name) {
+        let names: Vec<&str> = EncoderConfig::MEMBERS.iter().map(|member| member.name).collect();
+        return Err(wrong(format!("no encoder is named '{name}'; there are {}", names.join(", "))));
+    }
+    let mut table = toml::Table::from_iter([(name.to_string(), toml::Value::Table(toml::Table::new()))]);
+    for option in options {
+        overrides::apply(&mut table, &format!("{name}.{option}")).map_err(wrong)?;
+    }
+    let encoder: EncoderConfig = table.try_into().map_err(|error: toml::de::Error| {
+        wrong(format!("encoder {name}: {}", error.message().lines().collect::<Vec<_>>().join(" ")))
+    })?;
+    encoder.levels(None).map_err(|error| wrong(error.to_string()))?;
+    Ok(encoder)
+}
+
+/// The header of an encoder file; none where the file is something else.
+fn read_header(source: &Source) -> std::result::Result<Option<Header>, String> {
+    #[derive(Deserialize)]
+    struct Version {
+        format_version: u32,
+    }
+    let Some((_, text)) = source.texts.iter().find(|(key, _)| key == KEY) else { return Ok(None) };
+    let damaged = |error: serde_json::Error| format!("its header cannot be understood: {error}");
+    // The version is read before anything else, since a newer format may differ in all the rest.
+    let Version { format_version } = serde_json::from_str(text).map_err(damaged)?;
+    if format_version > FORMAT_VERSION {
+        return Err(format!(
+            "it is an encoder file of format {format_version} and this swath reads up to {FORMAT_VERSION}: use a newer swath"
+        ));
+    }
+    serde_json::from_str(text).map(Some).map_err(damaged)
+}
+
+fn no_name_fits(encoder: &EncoderConfig, slots: &[Slot], sources: &[foreign::Source]) -> String {
+    format!(
+        "none of its {} tensors has a name that encoder {} knows: the first is `{}`, where `{}` is wanted; choose the encoder \
+         that the file was trained with",
+        sources.len(),
+        encoder.name(),
+        sources.first().map_or("", |source| source.name.as_str()).escape_debug(),
+        slots.first().map_or("", |slot| slot.name.as_str()),
+    )
+}
