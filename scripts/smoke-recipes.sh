@@ -17,9 +17,12 @@ cp recipes/*.toml "$work"
 for recipe in "$work"/*.toml; do
     name=$(basename "$recipe" .toml)
     echo "recipe $name"
+    small=()
+    if grep -q '^\[model.encoder.plain\]' "$recipe"; then
+        small=(-s model.encoder.plain.width=4)
+    fi
     "$swath" train "$recipe" --run "$work/runs/$name" --quiet \
-        -s train.steps=2 -s train.batch=2 -s train.chip=64 -s model.encoder.plain.width=4 -s predict.overlap=32 \
-        -s predict.chip=256
+        -s train.steps=2 -s train.batch=2 -s train.chip=64 "${small[@]}" -s predict.overlap=32 -s predict.chip=256
     test -s "$work/runs/$name/bundle.safetensors"
     test -s "$work/runs/$name/report.html"
 done

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, ParamId};
+use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::tensor::{Tensor, TensorData};
 
 use crate::segmenter::Segmenter;
@@ -165,6 +165,21 @@ pub fn parameter_id(name: &str) -> ParamId {
     ParamId::from(path::hash(name))
 }
 
+/// The names of all parameters and running statistics.
+pub fn names(segmenter: &Segmenter) -> Vec<String> {
+    shapes(segmenter).into_keys().collect()
+}
+
+/// The network with those parameters held whose names `held` picks, and all others free to learn.
+///
+/// No gradient is computed for a held parameter. A batch normalization that is held as a whole goes by its running statistics
+/// in training too, and these stay as they are.
+pub fn freeze(segmenter: Segmenter, held: impl Fn(&str) -> bool) -> Segmenter {
+    // Settles batch statistics that Burn still holds back.
+    drop(segmenter.valid());
+    segmenter.map(&mut Freezer { path: Path::default(), held })
+}
+
 /// Whether weights have exactly a network's names and shapes.
 fn check_fit(
     network: &BTreeMap<String, Vec<usize>>,
@@ -255,5 +270,34 @@ impl ModuleMapper for Writer<'_> {
         let source = self.by_name[self.path.name().as_str()];
         let data = TensorData::new(source.data.clone(), source.shape.clone());
         param.map(|old| Tensor::from_data(data, &old.device()).set_require_grad(old.is_require_grad()))
+    }
+}
+
+struct Freezer<F> {
+    path: Path,
+    held: F,
+}
+
+impl<F: Fn(&str) -> bool> ModuleMapper for Freezer<F> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.path.exit(container);
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let name = self.path.name();
+        match parameter_kind(&name) {
+            Kind::RunningStat => param,
+            _ => param.set_require_grad(!(self.held)(&name)),
+        }
+    }
+
+    /// Whether a normalization goes by the batch's own statistics: by name a field of its layer.
+    fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
+        let held = (self.held)(&self.path.name());
+        flag.with_value(!held)
     }
 }

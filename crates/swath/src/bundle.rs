@@ -20,6 +20,7 @@ use swath_nn::{Precision, Segmenter, SegmenterConfig};
 use crate::classes::Class;
 use crate::error::{Error, Result};
 use crate::predict::{Model, Options, SegmenterNetwork};
+use crate::pretrained::Origin;
 use crate::recipe::{Predict, Recipe};
 use crate::whole_file::write_whole;
 
@@ -27,7 +28,7 @@ use crate::whole_file::write_whole;
 pub const FORMAT_VERSION: u32 = 1;
 
 /// The key of the JSON text in the safetensors metadata.
-const KEY: &str = "swath";
+pub(crate) const KEY: &str = "swath";
 
 /// A trained network with all that belongs to it.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,7 +44,8 @@ pub struct Bundle {
 pub struct Header {
     /// Version of this format.
     pub format_version: u32,
-    /// The resolved recipe of the run, without its lists of scenes: their paths say nothing elsewhere.
+    /// The resolved recipe of the run, without its lists of scenes and the file that the encoder started from: their paths
+    /// say nothing elsewhere.
     pub recipe: Recipe,
     /// The classes, in the order of their ids.
     pub classes: Vec<Class>,
@@ -90,6 +92,9 @@ pub struct Provenance {
     pub seconds: f64,
     /// IoU on the validation scenes: the positive class's in a two-class problem, otherwise the mean.
     pub validation_iou: Option<f64>,
+    /// Where the weights come from that the encoder started from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<Origin>,
 }
 
 impl Bundle {

@@ -30,9 +30,11 @@ mod items;
 mod model;
 mod optimizer;
 pub(crate) mod overrides;
+mod phases;
 mod predict;
 mod scene;
 mod schedule;
+mod start;
 mod train;
 
 use std::path::Path;
@@ -47,8 +49,11 @@ pub use augment::{Augment, Span};
 pub use data::{BandRef, Data, Item, Order};
 pub use model::Model;
 pub use optimizer::{AdamConfig, AdamWConfig, OptimizerConfig, SgdConfig};
+pub use phases::Phase;
+pub(crate) use phases::{at as phase_at, covers};
 pub use predict::Predict;
 pub use schedule::{ConstantConfig, CosineConfig, OneCycleConfig, PolynomialConfig, ScheduleConfig, TriangularConfig};
+pub use start::Start;
 pub use train::{Length, SamplerKind, Train};
 
 /// Everything about a run: data, network, loss, optimizer, schedule, training and prediction.
@@ -100,6 +105,7 @@ impl Recipe {
         let absolute = std::path::absolute(path).map_err(Error::io("find", path))?;
         let folder = absolute.parent().unwrap_or(Path::new("/"));
         recipe.data.resolve(folder).map_err(|problem| wrong(path, problem))?;
+        recipe.model.resolve(folder).map_err(|problem| diagnose::refuse(&text, path, overrides, problem))?;
         if recipe.data.train.is_empty() {
             return Err(wrong(path, "data.train is empty: list at least one { scene = ..., labels = ... }".to_owned()));
         }

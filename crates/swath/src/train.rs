@@ -5,6 +5,7 @@
 //! | `run` | the loop: batches, steps, validations |
 //! | `data` | scenes and labels, and what the bundle says about them |
 //! | `optimizer`, `schedule` | how weights follow gradients |
+//! | `phases` | parts of the network that are held or learn slowly |
 //! | `validate` | whole scenes through the real predictor |
 //! | `checkpoint`, `folder` | what a resume needs, and where a run lies |
 //! | `journal`, `log` | `metrics.jsonl` and `log.txt` |
@@ -19,6 +20,7 @@ pub mod journal;
 mod log;
 pub mod optimizer;
 mod outcome;
+mod phases;
 mod run;
 pub mod schedule;
 mod validate;

@@ -5,7 +5,7 @@ mod import;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use swath::recipe::Model;
+use swath::recipe::{Model, Start};
 use swath_nn::decoder::DecoderConfig;
 use swath_nn::encoder::EncoderConfig;
 use swath_nn::preset::{PRESETS, Preset};
@@ -108,7 +108,7 @@ impl Network {
         let Preset { name, summary, paper, url, year, weights, weights_licence, .. } = *preset;
         let (parameters, cost) = (config.parameters()?, cost(&config)?);
         let SegmenterConfig { encoder, decoder, head, .. } = config;
-        let model = Model { encoder, decoder, head };
+        let model = Model { encoder, start: Start::default(), decoder, head };
         let network = Network {
             name,
             summary,

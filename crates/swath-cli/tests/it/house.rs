@@ -32,6 +32,30 @@ fn the_page_of_networks_is_up_to_date() {
 }
 
 #[test]
+fn weights_are_imported_with_a_key_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/nn/weights/");
+    let import = |file: &str, more: &[&str]| {
+        let file = format!("{fixtures}{file}");
+        let options = ["-s", "depth=11", "-s", "width=1", "-s", "batch_norm=true", "-o", "encoder.safetensors"];
+        swath(folder.path(), &[&["models", "import", &file, "--encoder", "vgg"], &options[..], more].concat())
+    };
+    let report = import("zipped.pth", &[]).done();
+    assert!(report.contains("names of torchvision after `module.`"), "{report}");
+    assert!(report.contains("Matched    48 of 48 parameters") && report.contains("Missing    none"), "{report}");
+    assert!(report.contains("Left over  1\n  module.classifier.6.weight"), "{report}");
+    assert!(folder.path().join("encoder.safetensors").exists());
+    import("legacy.pth", &[]).fails(2, &["encoder.safetensors exists", "--overwrite"]);
+    let json = import("legacy.pth", &["--overwrite", "--json"]).done();
+    assert!(json.contains("\"matched\": 48"), "{json}");
+    import("legacy.pth", &["--overwrite", "-s", "depth=12"]).fails(2, &["depth = 12", "11"]);
+    let file = format!("{fixtures}legacy.pth");
+    let arguments = ["models", "import", &file, "--preset", "unet-resnet34", "-o", "other.safetensors"];
+    swath(folder.path(), &arguments).fails(1, &["legacy.pth", "none of its 57 tensors", "encoder resnet"]);
+    assert!(!folder.path().join("other.safetensors").exists());
+}
+
+#[test]
 fn shells_get_completions() {
     for (shell, part) in [("bash", "complete -F"), ("zsh", "#compdef swath"), ("fish", "complete -c swath")] {
         let script = run(&["completions", shell]).done();

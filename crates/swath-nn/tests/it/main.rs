@@ -3,6 +3,7 @@
 mod double;
 mod executor;
 mod family;
+mod foreign;
 mod golden;
 mod loss;
 mod measure;

@@ -45,6 +45,10 @@ fn directory(file: &mut (impl Read + Seek), length: u64) -> Result<(u64, u64), S
     let tail_start = length.saturating_sub(22 + 65_535);
     let tail = bytes_at(file, tail_start, length - tail_start)?;
     let end = tail.windows(4).rposition(|bytes| bytes == b"PK\x05\x06").ok_or(CUT_OFF)?;
+    let comment = u16_at(&tail, end + 20).ok_or(CUT_OFF)?;
+    if end + 22 + usize::from(comment) != tail.len() {
+        return Err(CUT_OFF.to_string());
+    }
     let (size, start) = u32_at(&tail, end + 12).zip(u32_at(&tail, end + 16)).ok_or(CUT_OFF)?;
     // Large archives, and all of PyTorch's, have a second record, whose place stands right before the first.
     let locator = end.checked_sub(20).map(|at| &tail[at..end]).filter(|bytes| bytes.starts_with(b"PK\x06\x07"));

@@ -11,6 +11,7 @@ use swath_nn::weights::NamedTensor;
 use swath_nn::weights::foreign::{self, Slot};
 
 use super::source::Source;
+use crate::bundle;
 use crate::error::{Error, Result};
 use crate::recipe::overrides;
 use crate::whole_file::write_whole;
@@ -102,7 +103,7 @@ impl EncoderWeights {
         if found.matched.is_empty() && found.misfits.is_empty() {
             return Err(wrong(no_name_fits(encoder, &slots, &sources)));
         }
-        if let Some(&(slot, misfit)) = found.misfits.first() {
+        if let Some(&(slot, misfit)) = found.misfits.iter().min() {
             return Err(wrong(format!(
                 "`{}` has shape {:?} and encoder {} needs {:?} (and {} more are like that): give the encoder the options \
                  (depth, variant, width) that the file was trained with",
@@ -134,7 +135,9 @@ impl EncoderWeights {
         }
         tensors.sort_by_key(|(slot, _)| *slot);
         let tensors: Vec<NamedTensor> = tensors.into_iter().map(|(_, tensor)| tensor).collect();
-        let library = found.library.to_string();
+        // Where layers have the same names everywhere, only the header tells whose file it is.
+        let own = source.texts.iter().any(|(key, _)| key == KEY || key == bundle::KEY);
+        let library = if own { "Swath" } else { found.library }.to_string();
         Ok(EncoderWeights {
             encoder: encoder.clone(),
             report: Report {

@@ -30,12 +30,12 @@ impl Source {
         let mut start = Vec::new();
         file.by_ref().take(9).read_to_end(&mut start).map_err(Error::io("read", path))?;
         let (tensors, texts) = match start.as_slice() {
-            [b'P', b'K', 3, 4, ..] => (checkpoint::zipped(&mut file), Vec::new()),
-            [0x80, ..] => (checkpoint::legacy(&mut file), Vec::new()),
             [_, _, _, _, _, _, _, _, b'{'] => match safetensors(&mut file) {
                 Ok((tensors, texts)) => (Ok(tensors), texts),
                 Err(problem) => (Err(problem), Vec::new()),
             },
+            [b'P', b'K', 3, 4, ..] => (checkpoint::zipped(&mut file), Vec::new()),
+            [0x80, ..] => (checkpoint::legacy(&mut file), Vec::new()),
             _ => (Err(UNKNOWN.to_string()), Vec::new()),
         };
         let tensors = tensors.map_err(wrong)?;

@@ -1,7 +1,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+use serde::Deserialize;
+use swath_geo::{Edge, Scene, SceneSpec, Window};
+use swath_nn::SegmenterConfig;
+use swath_nn::decoder::fcn::FcnConfig;
 use swath_nn::encoder::EncoderConfig;
 
 use super::*;
@@ -114,7 +119,8 @@ fn damaged_files_are_refused_in_one_line() {
         let step = whole.len() / 97 + 1;
         for keep in (0..whole.len()).step_by(step).chain([1, 8, 9, whole.len() - 1]) {
             fs::write(&path, &whole[..keep]).unwrap();
-            let message = read(&path).expect_err(file).to_string();
+            let Err(error) = read(&path) else { panic!("{file} to {keep} is read") };
+            let message = error.to_string();
             assert!(!message.contains('\n') && message.len() < 600, "{file} to {keep}: {message}");
         }
         // A byte that is changed may go unnoticed, but must not do harm.
@@ -227,4 +233,92 @@ fn views_stay_within_their_storage() {
     ] {
         assert!(view(6, offset, shape, strides).is_err(), "{offset} {shape:?} {strides:?}");
     }
+}
+
+/// What a Python library makes of a photograph: `fixtures/nn/make_pretrained_goldens.py`.
+#[derive(Deserialize)]
+struct Golden {
+    photograph: String,
+    row: isize,
+    column: isize,
+    shows: String,
+    class: usize,
+    score: f32,
+    lite0: Sampled,
+    vgg16: Sampled,
+}
+
+#[derive(Deserialize)]
+struct Sampled {
+    shape: Vec<usize>,
+    rms: f32,
+    index: Vec<usize>,
+    value: Vec<f32>,
+}
+
+impl Sampled {
+    /// JPEG decoders differ in the last bit of some pixels.
+    fn assert_near(&self, features: &Tensor<4>, what: &str) {
+        assert_eq!(features.dims().to_vec(), self.shape, "{what}");
+        let values: Vec<f32> = features.to_data().try_to_vec().unwrap();
+        for (&index, expected) in self.index.iter().zip(&self.value) {
+            let found = values[index];
+            assert!((found - expected).abs() < 0.05 * self.rms, "{what} at {index}: {found}, not {expected}");
+        }
+    }
+}
+
+/// A window of a photograph as both networks take it, `[1, 3, 224, 224]` from -1 to 1.
+fn photograph(data: &Path, golden: &Golden) -> Tensor<4> {
+    let path = data.join("bsds/images").join(format!("{}.jpg", golden.photograph));
+    let scene = Scene::open(&SceneSpec::from_paths(&[path])).unwrap();
+    let window = Window::new(golden.column, golden.row, 224, 224);
+    let pixels = scene.reader().unwrap().read(window, Edge::Invalid).unwrap();
+    let values: Vec<f32> = pixels.values.data.iter().map(|value| (value - 127.5) / 127.5).collect();
+    Tensor::from_data(TensorData::new(values, [1, 3, 224, 224]), &Device::flex())
+}
+
+/// The deepest features of an encoder whose weights come from a file.
+fn features(path: &Path, encoder: &EncoderConfig, images: &Tensor<4>) -> Tensor<4> {
+    let weights = EncoderWeights::read(path, encoder, false, &Device::flex()).unwrap();
+    assert_eq!(weights.report.missing, [""; 0]);
+    let network = SegmenterConfig::new(encoder.clone(), FcnConfig { stride: 32 }, 3, 2).init(&Device::flex()).unwrap();
+    let bands = ["red", "green", "blue"].map(String::from);
+    let network = weights.write_into(network, &bands, OtherBands::Mean).unwrap().valid();
+    network.encoder().forward(images.clone()).maps.pop().unwrap()
+}
+
+#[test]
+fn public_weights_see_in_photographs_what_they_show() {
+    let Some(data) = std::env::var_os("SWATH_DATA").map(PathBuf::from).filter(|path| path.is_dir()) else {
+        println!("skipped: SWATH_DATA does not name the folder of real imagery");
+        return;
+    };
+    let text = fs::read_to_string(fixture("pretrained_goldens.json")).unwrap();
+    let goldens: Vec<Golden> = serde_json::from_str(&text).unwrap();
+    assert!(goldens.len() >= 5, "the golden file is cut off");
+    let (lite0, vgg16) = ("weights/efficientnet-lite0-57934424.pth", "weights/vgg16_features_f16.safetensors");
+    let mut source = source::Source::open(&data.join(lite0)).unwrap();
+    let mut classifier = |name: &str| {
+        let index = source.tensors.iter().position(|(found, _)| found == name).unwrap();
+        source.read(index).unwrap()
+    };
+    let (weight, bias) = (classifier("_fc.weight"), classifier("_fc.bias"));
+    for golden in &goldens {
+        let images = photograph(&data, golden);
+        let encoder = encoder_config("efficientnet_lite0", &["head=true".to_string()]).unwrap();
+        let seen = features(&data.join(lite0), &encoder, &images);
+        golden.lite0.assert_near(&seen, &golden.shows);
+
+        let mean: Vec<f32> = seen.mean_dims(&[2, 3]).into_data().try_into_vec().unwrap();
+        let scores = weight.chunks_exact(mean.len()).zip(&bias);
+        let scores = scores.map(|(row, bias)| row.iter().zip(&mean).map(|(w, x)| w * x).sum::<f32>() + bias);
+        let scores: Vec<f32> = scores.map(f32::exp).collect();
+        let best = (0..scores.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap();
+        let score = scores[best] / scores.iter().sum::<f32>();
+        assert_eq!(best, golden.class, "{}", golden.shows);
+        assert!((score - golden.score).abs() < 0.02, "{}: {score}, not {}", golden.shows, golden.score);
+    }
+    let images = photograph(&data, &goldens[0]);
+    goldens[0].vgg16.assert_near(&features(&data.join(vgg16), &vgg(&["depth=16"]), &images), "vgg16");
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use super::{Recipe, overrides};
+use super::{Recipe, overrides, start};
 use crate::{Error, Result};
 
 /// Reads `text`, applies the overrides and understands the outcome as a recipe.
@@ -59,7 +59,12 @@ fn explain(message: &str, key: &str) -> String {
         } else {
             format!("{key} cannot be `{wrong}`")
         };
-        return format!("{what}{}", advice(wrong, valid));
+        // The keys that all encoders have are not among those that serde knows of one.
+        let shared = match message.starts_with("unknown field") && key.starts_with("model.encoder.") {
+            true => &start::KEYS[..],
+            false => &[],
+        };
+        return format!("{what}{}", advice(wrong, &[valid, shared].concat()));
     }
     if message.starts_with("missing field") {
         let missing = quoted.first().copied().unwrap_or_default();

@@ -190,6 +190,11 @@ fn values_that_no_run_can_use_are_refused() {
             "data.train[0].background is \"sky\", which is no class: choose of land, water"
         }),
         ("data.train[0].area={left=0}", "data.train[0].area is 0: a share must be above 0 and at most 1"),
+        ("train.phases=[{until=5, rates={}}, {until=5, rates={}}]", {
+            "train.phases[1].until is 5: it must be above 5, where the phase begins"
+        }),
+        ("train.phases=[{rates={}}, {until=5, rates={}}]", "train.phases[0] has no `until`"),
+        ("train.phases=[{rates={encoder=-1}}]", "train.phases[0].rates.encoder is -1: it must be 0 or more"),
         ("loss.terms=[]", "loss.terms is empty: list at least one, for example { cross_entropy = {} }"),
         ("loss.terms=[{cross_entropy={class_weights=[1]}}]", {
             "loss.terms[0].cross_entropy.class_weights is 1 numbers for 2 classes: give one each"
@@ -344,4 +349,25 @@ fn ignored_labels_are_no_classes() {
         ("data.ignore_values=[-1, 1]", "data.ignore_values holds 1, a value of class \"water\""),
         ("data.ignore_colors=[\"#0000FF\"]", "data.ignore_colors holds #0000ff, a colour of class \"water\""),
     ]);
+}
+
+#[test]
+fn the_weights_of_an_encoder_are_seen_from_the_recipe_and_must_exist() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    touch(folder.path(), &["recipes/w.pth"]);
+    let with = |weights: &str| {
+        let encoder = format!("[model.encoder.resnet]\nweights = \"{weights}\"\nother_bands = \"random\"");
+        load(folder.path(), &SMALL.replace("[model.encoder.resnet]", &encoder))
+    };
+    let recipe = with("w.pth").expect("a recipe");
+    assert_eq!(recipe.model.start.weights, Some(folder.path().join("recipes/w.pth")));
+    let back = Recipe::from_toml_str(&recipe.to_toml().expect("TOML")).expect("the same recipe");
+    assert_eq!(back, recipe);
+    let message = with("v.pth").expect_err("no file").to_string();
+    assert!(message.contains("line 10: model.encoder.resnet.weights is "), "{message}");
+    assert!(message.contains("there is no such file"), "{message}");
+    let wrong = fails(SMALL, &["model.encoder.resnet.weigths=a.pth"]);
+    assert!(wrong.contains("unknown key `model.encoder.resnet.weigths`; did you mean `weights`?"), "{wrong}");
+    let wrong = fails(SMALL, &["model.encoder.resnet.other_bands=none"]);
+    assert!(wrong.contains("other_bands cannot be `none`") && wrong.contains("mean, random"), "{wrong}");
 }

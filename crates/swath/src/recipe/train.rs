@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::require;
+use super::{Phase, phases, require};
 
 /// Length, batches and sampling of a training run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +29,9 @@ pub struct Train {
     pub validate_every: Option<usize>,
     /// Stop after this many validations without a better mean IoU; never unless given.
     pub early_stopping: Option<usize>,
+    /// Parts of the run in which parts of the network are held or learn more slowly.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<Phase>,
 }
 
 impl Default for Train {
@@ -44,6 +47,7 @@ impl Default for Train {
             max_repeat: 20.0,
             validate_every: None,
             early_stopping: None,
+            phases: Vec::new(),
         }
     }
 }
@@ -97,6 +101,7 @@ impl Train {
         }
         require(self.workers <= 1024, "train.workers", self.workers, "it must be at most 1024")?;
         require(i64::try_from(self.seed).is_ok(), "train.seed", self.seed, "it must be below 2^63")?;
+        phases::check(&self.phases)?;
         let repeat = self.max_repeat;
         require(repeat >= 1.0 && repeat.is_finite(), "train.max_repeat", repeat, "it must be at least 1")
     }

@@ -5,7 +5,7 @@ use swath_geo::Scene;
 use crate::bundle::{Calibration, FORMAT_VERSION, Header, Normalization, Provenance};
 use crate::dataset::{self, DataError, Dataset, DatasetOptions, OpenItem};
 use crate::error::{Error, Result};
-use crate::recipe::{Item, Recipe};
+use crate::recipe::{Item, Recipe, Start};
 
 /// What a bundle knows of the scenes that it was trained on.
 pub(super) struct Imagery {
@@ -45,6 +45,7 @@ fn band_names(scene: &Scene) -> Vec<String> {
 pub(super) fn header(recipe: &Recipe, data: &Dataset, imagery: Imagery) -> Header {
     let statistics = &data.statistics().bands;
     let mut recipe = recipe.clone();
+    recipe.model.start = Start::default();
     for items in [&mut recipe.data.train, &mut recipe.data.val, &mut recipe.data.test] {
         items.clear();
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Device;
 use swath_geo::{ClassEntry, CogOptions, CogWriter, DType, Grid, Samples};
+use swath_nn::weights::{self, NamedTensor};
 use tempfile::TempDir;
 
 use super::checkpoint;
@@ -248,4 +249,116 @@ fn a_diverging_run_says_where_and_keeps_its_last_good_checkpoint() {
     let error = site.train("short", &recipe, Existing::Refuse, &mut |_| false).unwrap_err();
     assert!(matches!(&error, Error::Run { .. }) && error.to_string().contains("after step 1"), "{error}");
     assert!(!site.folder("short").bundle().exists() && !site.folder("short").last().exists());
+}
+
+/// Parameters and running statistics whose names start so.
+fn part(weights: &[NamedTensor], name: &str) -> Vec<NamedTensor> {
+    let mut part: Vec<_> = weights.iter().filter(|tensor| tensor.name.starts_with(name)).cloned().collect();
+    part.sort_by(|a, b| a.name.cmp(&b.name));
+    part
+}
+
+/// The weights that a run starts with.
+fn drawn(recipe: &Recipe) -> Vec<NamedTensor> {
+    let network = recipe.model.segmenter(1, 2).init(&Device::flex()).unwrap();
+    weights::read(&weights::initialize(network, recipe.train.seed))
+}
+
+#[test]
+fn held_parts_keep_their_bits_and_learn_when_their_phase_ends() {
+    let site = Site::new();
+    let phases = "train.phases=[{ until = 3, rates = { encoder = 0 } }, { until = 6, rates = { encoder = 0.1 } }]";
+    let recipe = site.recipe(&[phases]);
+    let start = drawn(&recipe);
+    let at = |steps: usize| {
+        let name = format!("{steps}");
+        site.train(&name, &recipe, Existing::Refuse, &mut at_step(steps)).unwrap();
+        Bundle::load(&site.folder(&name).last().join("bundle.safetensors")).unwrap().weights
+    };
+    let held = at(3);
+    assert!(part(&held, "encoder.").iter().any(|tensor| tensor.name.ends_with("running_mean")));
+    assert_eq!(part(&held, "encoder."), part(&start, "encoder."));
+    for (before, after) in part(&start, "decoder.").iter().zip(part(&held, "decoder.")) {
+        assert_ne!(before.data, after.data, "{}", after.name);
+    }
+    for (before, after) in part(&held, "encoder.").iter().zip(part(&at(4), "encoder.")) {
+        assert_ne!(before.data, after.data, "{}", after.name);
+    }
+}
+
+#[test]
+fn a_rate_is_a_factor_on_the_learning_rate() {
+    let site = Site::new();
+    let constant = ["optimizer.sgd={ lr = 0.01, momentum = 0 }", "schedule={ constant = {} }", "train.steps=1"];
+    let moved = |run: &str, change: &str| {
+        let recipe = site.recipe(&[&constant[..], &[change]].concat());
+        site.whole(run, &recipe);
+        let end = Bundle::load(&site.folder(run).bundle()).unwrap().weights;
+        let name = "head.conv.weight";
+        let values = |weights: &[NamedTensor]| part(weights, name)[0].data.clone();
+        let step: Vec<f32> = values(&end).iter().zip(values(&drawn(&recipe))).map(|(a, b)| a - b).collect();
+        step
+    };
+    let full = moved("full", "train.phases=[]");
+    let half = moved("half", "train.phases=[{ rates = { head = 0.5 } }]");
+    assert!(full.iter().any(|step| step.abs() > 1e-5));
+    for (full, half) in full.iter().zip(half) {
+        assert!((full / 2.0 - half).abs() < 1e-6, "{full} {half}");
+    }
+}
+
+#[test]
+fn a_run_with_phases_resumes_to_the_bit() {
+    let site = Site::new();
+    let phases =
+        "train.phases=[{ until = 3, rates = { encoder = 0 } }, { rates = { \"encoder\" = 0.1, decoder = 0 } }]";
+    let recipe = site.recipe(&[phases]);
+    site.whole("whole", &recipe);
+    for stop in [2, 3, 5] {
+        let name = format!("step {stop}");
+        site.train(&name, &recipe, Existing::Refuse, &mut at_step(stop)).unwrap();
+        site.train(&name, &recipe, Existing::Resume, &mut |_| false).unwrap();
+        assert!(site.result(&name) == site.result("whole"), "stopped after step {stop}");
+    }
+}
+
+#[test]
+fn phases_that_name_nothing_or_hold_everything_are_refused() {
+    let site = Site::new();
+    let refused = |phases: &str, words: &str| {
+        let recipe = site.recipe(&[&format!("train.phases={phases}")]);
+        let error = site.train("run", &recipe, Existing::Refuse, &mut |_| false).unwrap_err();
+        assert!(error.is_usage() && error.to_string().contains(words), "{error}");
+        assert!(!site.folder("run").path().exists());
+    };
+    refused("[{ rates = { encodr = 0 } }]", "did you mean `encoder`?");
+    refused("[{ rates = { encoder = 0, decoder = 0, head = 0 } }]", "holds every parameter");
+}
+
+#[test]
+fn a_run_starts_from_weights_and_says_so_in_its_bundle() {
+    let site = Site::new();
+    let first = site.recipe(&[]);
+    site.whole("first", &first);
+    let given = site.folder("first").bundle();
+    let weights = format!("model.encoder.plain.weights={}", given.display());
+    let recipe = site.recipe(&[&weights, "train.phases=[{ rates = { encoder = 0 } }]", "train.seed=7"]);
+    site.whole("second", &recipe);
+    let (first, second) = (Bundle::load(&given).unwrap(), Bundle::load(&site.folder("second").bundle()).unwrap());
+    assert_eq!(part(&second.weights, "encoder."), part(&first.weights, "encoder."));
+    assert_ne!(part(&second.weights, "head."), part(&first.weights, "head."));
+    let origin = second.header.provenance.encoder.clone().unwrap();
+    assert_eq!((origin.file.as_str(), origin.sha256.len()), ("bundle.safetensors", 64));
+    assert_eq!(second.header.recipe.model.start.weights, None);
+    assert!(fs::read_to_string(site.folder("second").log()).unwrap().contains(&origin.sha256));
+
+    // A resumed run needs the file no more, and keeps what it came from.
+    site.train("stopped", &recipe, Existing::Refuse, &mut at_step(4)).unwrap();
+    fs::write(&given, "gone").unwrap();
+    site.train("stopped", &recipe, Existing::Resume, &mut |_| false).unwrap();
+    assert!(site.result("stopped") == site.result("second"));
+
+    let error = site.train("third", &recipe, Existing::Refuse, &mut |_| false).unwrap_err().to_string();
+    assert!(error.contains("neither a safetensors file"), "{error}");
+    assert!(!site.folder("third").path().exists());
 }

@@ -19,6 +19,7 @@ use super::data::{header, open_items, open_like};
 use super::folder::{Existing, RunFolder};
 use super::journal::{Journal, Record};
 use super::log::Log;
+use super::phases::Phases;
 use super::schedule::Schedule;
 use super::validate::{Validation, validate};
 use super::{Best, optimizer, outcome};
@@ -27,6 +28,7 @@ use crate::bundle::{Bundle, Calibration};
 use crate::dataset::{Batch, ChipOptions, Dataset, Loader, LoaderOptions};
 use crate::error::{Error, Result};
 use crate::predict::{Options, SegmenterNetwork};
+use crate::pretrained::EncoderWeights;
 use crate::recipe::{Length, Recipe};
 
 /// How a run is made, beside its recipe.
@@ -120,6 +122,7 @@ pub(super) struct Run<'a> {
     journal: Journal,
     model: Segmenter,
     optimizer: ModuleOptimizer,
+    phases: Phases,
 }
 
 impl<'a> Run<'a> {
@@ -136,13 +139,30 @@ impl<'a> Run<'a> {
         };
         let mut model = weights::initialize(network.init(&device)?, recipe.train.seed);
         let mut optimizer = optimizer::init(&recipe.optimizer, &model);
+        let phases = Phases::new(&recipe.train.phases, &model).map_err(|problem| Error::Recipe {
+            file: folder.recipe(),
+            line: None,
+            problem,
+        })?;
+        let resumed = match options.existing {
+            Existing::Resume => checkpoint::load(&folder.last())?,
+            Existing::Refuse | Existing::Replace => None,
+        };
+        // Read before the folder is touched: a file that does not fit leaves what stands there.
+        let start = match (&recipe.model.start.weights, &resumed) {
+            (Some(path), None) => Some(EncoderWeights::read(path, &recipe.model.encoder, false, &device)?),
+            _ => None,
+        };
         folder.prepare(recipe, options.existing)?;
 
         let mut state = State::default();
         let mut header = header(recipe, &data, imagery);
-        if options.existing == Existing::Resume
-            && let Some((bundle, record, saved)) = checkpoint::load(&folder.last())?
-        {
+        if let Some(start) = &start {
+            model = start.write_into(model, &header.bands, recipe.model.start.other_bands)?;
+            header.provenance.encoder = Some(start.origin.clone());
+        }
+        if let Some((bundle, record, saved)) = resumed {
+            header.provenance.encoder = bundle.header.provenance.encoder.clone();
             model = weights::write(model, &bundle.weights)?;
             optimizer = optimizer.load_record(record);
             header.normalization = bundle.header.normalization;
@@ -171,6 +191,7 @@ impl<'a> Run<'a> {
             steps,
             model,
             optimizer,
+            phases,
             device,
             state,
             observe,
@@ -201,6 +222,9 @@ impl<'a> Run<'a> {
             ),
         ];
         lines.iter().try_for_each(|line| self.say(line))?;
+        if let (Some(origin), 0) = (self.bundle.header.provenance.encoder.clone(), self.state.step) {
+            self.say(&format!("the encoder starts from {} (sha256 {})", origin.file, origin.sha256))?;
+        }
         let unlabelled = self.data.unlabelled().join(", ");
         if !unlabelled.is_empty() {
             self.say(&format!("warning: no pixel is labelled in {unlabelled}"))?;
@@ -284,6 +308,11 @@ impl<'a> Run<'a> {
 
     /// One step of the optimizer: loss, length of the gradient before clipping, learning rate.
     fn step(&mut self, batch: &Batch) -> Result<(f64, Option<f64>, f64)> {
+        let (model, message) = self.phases.enter(self.state.step, self.model.clone());
+        self.model = model;
+        if let Some(message) = message {
+            self.say(&message)?;
+        }
         let (images, labels) = tensors(batch, &self.device);
         let loss = self.loss.forward_each(self.model.forward_each(images), labels);
         let value = f64::from(loss.clone().into_scalar::<f32>());
@@ -294,7 +323,7 @@ impl<'a> Run<'a> {
         let most = self.recipe.optimizer.clip_norm();
         let norm = most.map(|most| optimizer::clip_norm(&self.model, &mut gradients, most));
         let lr = self.schedule.lr(self.state.step);
-        self.model = self.optimizer.step(lr, self.model.clone(), gradients);
+        self.model = self.phases.step(&mut self.optimizer, lr, self.model.clone(), gradients);
         self.state.step += 1;
         Ok((value, norm, lr))
     }
