@@ -44,6 +44,10 @@ impl Source {
                 "it holds no tensors by name: save a network's state_dict() or a dictionary with it".into(),
             ));
         }
+        if tensors.len() > MOST_TENSORS {
+            let found = tensors.len();
+            return Err(wrong(format!("it holds {found} tensors, and no network has more than {MOST_TENSORS}")));
+        }
         Ok(Source { path: path.to_path_buf(), file, tensors, texts })
     }
 
@@ -55,6 +59,9 @@ impl Source {
             problem: format!("`{}` {problem}", name.escape_debug()),
         };
         let values = tensor.read(&mut BufReader::new(&mut self.file)).map_err(|problem| wrong(&problem))?;
+        if values.is_empty() {
+            return Err(wrong("is empty: the file is damaged; copy it again"));
+        }
         if values.iter().any(|value| !value.is_finite()) {
             return Err(wrong(
                 "holds values that are not finite numbers: its training diverged or the file is damaged",
@@ -111,6 +118,9 @@ fn safetensors(file: &mut File) -> std::result::Result<(Tensors, Texts), String>
     tensors.sort_by(|a, b| a.0.cmp(&b.0));
     Ok((tensors, texts))
 }
+
+/// Ten times what large networks have. Names are tried in several readings, which takes time with each of them.
+const MOST_TENSORS: usize = 20_000;
 
 /// The longest header of a safetensors file, as the format's own reader has it.
 const MOST_HEADER: u64 = 100_000_000;

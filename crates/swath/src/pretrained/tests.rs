@@ -141,6 +141,26 @@ fn damaged_files_are_refused_in_one_line() {
     }
 }
 
+/// A safetensors file of tensors without any values.
+fn hollow(path: &Path, tensors: &[(String, Vec<usize>)]) {
+    let views = tensors.iter().map(|(name, shape)| {
+        (name.clone(), safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), &[]).unwrap())
+    });
+    fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
+}
+
+#[test]
+fn files_of_empty_or_endless_tensors_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hollow.safetensors");
+    hollow(&path, &[("features.0.weight".to_string(), vec![1, 0, 3, 3])]);
+    let partial = EncoderWeights::read(&path, &small_vgg(), true, &Device::flex()).unwrap_err().to_string();
+    assert!(partial.contains("`features.0.weight` is empty"), "{partial}");
+    let many: Vec<_> = (0..20_001).map(|i| (format!("a{i}.b.c.weight"), vec![0])).collect();
+    hollow(&path, &many);
+    assert!(read(&path).unwrap_err().to_string().contains("20001 tensors"));
+}
+
 /// A pickle read by itself.
 fn unpickled(bytes: &[u8]) -> std::result::Result<pickle::Pickle, String> {
     pickle::read(&mut &bytes[..])
@@ -282,7 +302,9 @@ fn photograph(data: &Path, golden: &Golden) -> Tensor<4> {
 fn features(path: &Path, encoder: &EncoderConfig, images: &Tensor<4>) -> Tensor<4> {
     let weights = EncoderWeights::read(path, encoder, false, &Device::flex()).unwrap();
     assert_eq!(weights.report.missing, [""; 0]);
-    let network = SegmenterConfig::new(encoder.clone(), FcnConfig { stride: 32 }, 3, 2).init(&Device::flex()).unwrap();
+    let network = SegmenterConfig::new(encoder.clone(), FcnConfig { stride: 32, ..FcnConfig::default() }, 3, 2)
+        .init(&Device::flex())
+        .unwrap();
     let bands = ["red", "green", "blue"].map(String::from);
     let network = weights.write_into(network, &bands, OtherBands::Mean).unwrap().valid();
     network.encoder().forward(images.clone()).maps.pop().unwrap()

@@ -67,7 +67,7 @@ fn mistakes_in_the_file_name_line_key_and_nearest_key() {
     assert_eq!(
         changed("steps = 10", "stpes = 10"),
         "a.toml, line 16: unknown key `train.stpes`; did you mean `steps`? (valid here: steps, epochs, batch, chip, \
-         seed, workers, sampler, max_repeat, validate_every, early_stopping)"
+         seed, workers, sampler, max_repeat, validate_every, early_stopping, phases)"
     );
     assert_eq!(
         changed("labels = ", "lables = "),
@@ -193,7 +193,9 @@ fn values_that_no_run_can_use_are_refused() {
         ("train.phases=[{until=5, rates={}}, {until=5, rates={}}]", {
             "train.phases[1].until is 5: it must be above 5, where the phase begins"
         }),
-        ("train.phases=[{rates={}}, {until=5, rates={}}]", "train.phases[0] has no `until`"),
+        ("train.phases=[{rates={}}, {until=5, rates={}}]", {
+            "train.phases[0] has no `until`: only the last phase goes on to the end"
+        }),
         ("train.phases=[{rates={encoder=-1}}]", "train.phases[0].rates.encoder is -1: it must be 0 or more"),
         ("loss.terms=[]", "loss.terms is empty: list at least one, for example { cross_entropy = {} }"),
         ("loss.terms=[{cross_entropy={class_weights=[1]}}]", {
