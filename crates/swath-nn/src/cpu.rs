@@ -41,6 +41,7 @@ mod tests;
 
 pub(crate) use capture::{Captured, capture};
 pub use executor::Executor;
+pub(crate) use interpret::{interpret, name};
 
 /// Why a network cannot be executed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,8 @@
 //! Segmentation networks and losses on Burn, without a backend.
 //!
 //! With the feature `cpu` there is also an executor, `cpu::Executor`, which predicts with the kernels of `swath-kernels` instead
-//! of Burn's: several times faster, and in less memory; and `measure::measure`, which says what a network costs.
+//! of Burn's: several times faster, and in less memory; `measure::measure`, which says what a network costs; and `onnx::export`, which
+//! writes networks for other programs.
 //!
 //! There is one model type, [`Segmenter`]: an encoder, a decoder and a head, each chosen from a closed family by a
 //! config that reads and writes as TOML. Everything about a network that does not need its weights (levels,
@@ -52,6 +53,8 @@ mod head;
 pub mod loss;
 #[cfg(feature = "cpu")]
 pub mod measure;
+#[cfg(feature = "cpu")]
+pub mod onnx;
 pub mod ops;
 mod precision;
 pub mod preset;

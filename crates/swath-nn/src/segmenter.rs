@@ -187,6 +187,11 @@ impl Segmenter {
         if self.outputs > 1 { logits.chunk(self.outputs, 1) } else { vec![logits] }
     }
 
+    /// The coarsest stride. Images whose sides are multiples of it need no padding.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
     /// The encoder, for looking at its features.
     pub fn encoder(&self) -> &Encoder {
         &self.encoder

@@ -6,7 +6,7 @@ use burn::tensor::{TensorData, TensorId};
 use burn_router::TensorInterpreter;
 
 /// Runs an operation on its inputs and returns its outputs, in the order of [`OperationIr::outputs`].
-pub(super) fn interpret(
+pub(crate) fn interpret(
     operation: &OperationIr,
     inputs: impl IntoIterator<Item = (TensorId, TensorData)>,
 ) -> Vec<TensorData> {
@@ -26,7 +26,7 @@ pub(super) fn interpret(
 }
 
 /// The name of an operation: `Sigmoid`, `MulScalar`.
-pub(super) fn name(operation: &OperationIr) -> String {
+pub(crate) fn name(operation: &OperationIr) -> String {
     if let OperationIr::Custom(custom) = operation {
         return custom.id.clone();
     }

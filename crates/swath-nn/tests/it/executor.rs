@@ -17,7 +17,7 @@ use crate::double::Double;
 use crate::family::{BANDS, CLASSES, pairs, small_encoders, some_pairs};
 
 /// A network whose normalization does something: drawn scales, shifts and statistics.
-fn network(config: &SegmenterConfig) -> Segmenter {
+pub(crate) fn network(config: &SegmenterConfig) -> Segmenter {
     let network = config.init(&Device::flex()).unwrap();
     let drawn = |tensor: NamedTensor| {
         let positive = tensor.name.ends_with("gamma") || tensor.name.ends_with("running_var");

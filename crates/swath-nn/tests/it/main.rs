@@ -7,6 +7,7 @@ mod foreign;
 mod golden;
 mod loss;
 mod measure;
+mod onnx;
 mod ops;
 mod training;
 mod weights;
