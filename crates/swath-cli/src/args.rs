@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Predict(verb::predict::PredictArgs),
     Evaluate(verb::evaluate::EvaluateArgs),
     Vectorize(verb::vectorize::VectorizeArgs),
+    #[cfg(feature = "cpu")]
+    Export(verb::export::ExportArgs),
     Models(verb::models::ModelsArgs),
     Demo(verb::demo::DemoArgs),
     Completions(verb::completions::CompletionsArgs),

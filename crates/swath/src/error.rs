@@ -144,6 +144,10 @@ pub enum Error {
     /// Weights do not fit the network.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// A network cannot be written for other programs.
+    #[cfg(feature = "cpu")]
+    #[error(transparent)]
+    Onnx(#[from] swath_nn::onnx::OnnxError),
     /// A training run cannot go on, or its folder cannot be used.
     #[error("{}: {problem}", .path.display())]
     Run {

@@ -6,6 +6,8 @@ pub mod dataset;
 mod dihedral;
 mod error;
 pub mod evaluate;
+#[cfg(feature = "cpu")]
+pub mod export;
 pub mod metrics;
 pub mod predict;
 pub mod pretrained;

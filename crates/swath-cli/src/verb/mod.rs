@@ -3,6 +3,8 @@
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod evaluate;
+#[cfg(feature = "cpu")]
+pub(crate) mod export;
 pub(crate) mod info;
 pub(crate) mod man;
 pub(crate) mod models;

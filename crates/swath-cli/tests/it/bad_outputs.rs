@@ -3,11 +3,13 @@
 use crate::site::{SIZE, Site, class_at, grid, write_labels};
 
 /// Every verb that writes a file, without the name of the file.
-const WRITERS: [&str; 4] = [
+const WRITERS: [&str; 6] = [
     "predict bundle.safetensors scene.tif -o",
     "rasterize polygons.geojson --like scene.tif --class-field kind -o",
     "vectorize labels.tif -o",
     "evaluate --map map.tif --labels labels.tif --json",
+    "export bundle.safetensors --onnx",
+    "export bundle.safetensors --stac",
 ];
 
 fn site() -> Site {

@@ -5,6 +5,7 @@ mod bad_outputs;
 mod bad_recipes;
 mod command;
 mod evaluate;
+mod export;
 mod house;
 mod predict;
 mod predict_again;

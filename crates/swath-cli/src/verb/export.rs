@@ -1,0 +1,153 @@
+//! `swath export`: a trained network for other programs.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::{ArgAction, Args, ValueEnum};
+use serde_json::json;
+use swath::bundle::Bundle;
+use swath::export::{Asset, ExportOptions, Model, stac_item, to_onnx};
+use swath::whole_file::write_whole;
+use swath_geo::GeoError;
+
+use crate::console::{Console, Usage};
+
+/// Write a trained network as ONNX, or describe it as a STAC item
+///
+/// An ONNX file runs in ONNX Runtime, OpenVINO, tract and many others, without Swath. It takes images of any size in whole strides of
+/// the network; --size fixes the size, which QGIS Deepness needs. Values are taken as they stand in scenes and scores (calibrated
+/// class probabilities) come out, unless you say otherwise. The STAC item follows the machine learning model extension.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  swath export bundle.safetensors --onnx model.onnx
+  swath export bundle.safetensors --onnx deepness.onnx --size 512
+  swath export bundle.safetensors --onnx model.onnx --stac item.json")]
+pub(crate) struct ExportArgs {
+    /// The trained network
+    #[arg(value_name = "BUNDLE")]
+    bundle: PathBuf,
+    /// ONNX file to write (.onnx)
+    #[arg(long, value_name = "FILE", required_unless_present = "stac")]
+    onnx: Option<PathBuf>,
+    /// STAC item to write (.json): of the ONNX file where one is written, else of the bundle
+    #[arg(long, value_name = "FILE")]
+    stac: Option<PathBuf>,
+    /// Side of the images in pixels, where it shall be fixed
+    #[arg(long, value_name = "N", requires = "onnx", value_parser = clap::value_parser!(u16).range(1..))]
+    size: Option<u16>,
+    /// Normalize within the file; with `false` it takes normalized values
+    #[arg(long, value_name = "BOOL", requires = "onnx", action = ArgAction::Set, num_args = 0..=1,
+          default_value_t = true, default_missing_value = "true")]
+    with_normalization: bool,
+    /// What the file gives
+    #[arg(long, value_enum, requires = "onnx", default_value = "scores")]
+    output: OutputArg,
+    /// Print what the file takes and gives as JSON
+    #[arg(long)]
+    json: bool,
+    /// Replace existing files
+    #[arg(long)]
+    overwrite: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OutputArg {
+    /// Class probabilities: the softmax of the logits over the bundle's temperature
+    Scores,
+    /// What the network computes, before the softmax
+    Logits,
+}
+
+pub(crate) fn run(args: &ExportArgs, console: &Console) -> Result<()> {
+    let outputs: Vec<&PathBuf> = args.onnx.iter().chain(&args.stac).collect();
+    if let [onnx, stac] = outputs[..]
+        && onnx == stac
+    {
+        bail!(Usage(format!("{} is named for two outputs; give each its own file", onnx.display())));
+    }
+    let bundle = Bundle::load(&args.bundle)?;
+    if let Some(path) = outputs.iter().find(|path| path.exists() && !args.overwrite) {
+        bail!(GeoError::Exists { path: path.to_path_buf() });
+    }
+    let options = ExportOptions {
+        size: args.size.map(usize::from),
+        normalize: args.with_normalization,
+        scores: args.output == OutputArg::Scores,
+    };
+    let model = args.onnx.as_ref().map(|_| to_onnx(&bundle, &options)).transpose();
+    let model = model.with_context(|| args.bundle.display().to_string())?;
+    let item = args.stac.as_ref().map(|stac| item(args, stac, &bundle, model.as_ref(), &options)).transpose()?;
+    if let (Some(path), Some(model)) = (&args.onnx, &model) {
+        write_whole(path, &model.bytes)?;
+        if let (Some([height, width]), None) = (model.size, options.size) {
+            console.say(format_args!(
+                "what this network does depends on the size of the images: the file is for {height} x {width} pixels"
+            ));
+        }
+    }
+    if let (Some(path), Some(item)) = (&args.stac, item) {
+        write_whole(path, item.as_bytes())?;
+    }
+    if args.json {
+        return Ok(console.result(serde_json::to_string_pretty(&described(
+            args,
+            &bundle,
+            model.as_ref(),
+            &options,
+        )?)?)?);
+    }
+    for path in outputs {
+        console.result(path.display())?;
+    }
+    Ok(())
+}
+
+/// The text of the STAC item, which names the file beside it.
+fn item(
+    args: &ExportArgs,
+    stac: &Path,
+    bundle: &Bundle,
+    model: Option<&Model>,
+    options: &ExportOptions,
+) -> Result<String> {
+    let (file, asset) = match (&args.onnx, model) {
+        (Some(onnx), Some(model)) => (onnx, Asset::Onnx(model, options)),
+        _ => (&args.bundle, Asset::Bundle),
+    };
+    let href = match file.parent() == stac.parent() {
+        true => file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned(),
+        false => std::path::absolute(file).unwrap_or_else(|_| file.clone()).to_string_lossy().into_owned(),
+    };
+    let id = stac.file_stem().unwrap_or(stac.as_os_str()).to_string_lossy();
+    Ok(serde_json::to_string_pretty(&stac_item(bundle, &id, &href, asset))? + "\n")
+}
+
+fn described(
+    args: &ExportArgs,
+    bundle: &Bundle,
+    model: Option<&Model>,
+    options: &ExportOptions,
+) -> Result<serde_json::Value> {
+    let header = &bundle.header;
+    let onnx = model.map(|model| -> Result<_> {
+        let size = model.size.map(|[height, width]| json!({ "height": height, "width": width }));
+        Ok(json!({
+            "file": args.onnx,
+            "bytes": model.bytes.len(),
+            "batch": if model.any_batch { json!("any") } else { json!(1) },
+            "size": size,
+            "size_multiple": bundle.config().stride()?,
+            "size_least": if model.size.is_none() { json!(model.least) } else { serde_json::Value::Null },
+            "normalizes": options.normalize,
+            "output": options.output(header).name(),
+        }))
+    });
+    let classes: Vec<&str> = header.classes.iter().map(|class| class.name.as_str()).collect();
+    Ok(json!({
+        "bundle": args.bundle,
+        "bands": header.bands,
+        "classes": classes,
+        "onnx": onnx.transpose()?,
+        "stac": args.stac,
+    }))
+}
