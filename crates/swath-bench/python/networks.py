@@ -122,9 +122,11 @@ def load(net, path):
         raise SystemExit(f"{path} and the network differ in {sorted(values.keys() ^ found.keys())[:4]}")
     with torch.no_grad():
         for name, tensor in found.items():
-            if values[name].shape != tensor.shape:
-                raise SystemExit(f"{name} is {list(values[name].shape)} in {path} and {list(tensor.shape)} here")
-            tensor.copy_(values[name])
+            # What is a linear layer here is a 1x1 convolution in Swath.
+            value = values[name].squeeze((2, 3)) if values[name].dim() == 4 and tensor.dim() == 2 else values[name]
+            if value.shape != tensor.shape:
+                raise SystemExit(f"{name} is {list(value.shape)} in {path} and {list(tensor.shape)} here")
+            tensor.copy_(value)
 
 
 def named(net):
