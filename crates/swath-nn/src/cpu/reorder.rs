@@ -60,10 +60,10 @@ fn distribute(graph: &mut Graph, position: usize) -> Option<usize> {
     // The bias goes with the first convolution.
     let mut bias = Some(op.bias.clone());
     let mut terms = Vec::new();
-    for part in parts.iter().filter(|part| part.resize.is_some()) {
+    for part in &parts {
         let Some(resize) = part.resize else { continue };
-        let (source, kind) = (graph.nodes[resize].inputs[0], &graph.nodes[resize].op);
-        let Op::Resize(interpolation, alignment) = *kind else { continue };
+        let source = graph.nodes[resize].inputs[0];
+        let Op::Resize(interpolation, alignment) = graph.nodes[resize].op else { continue };
         let small = Size { channels: size.channels, ..graph.size(source) };
         let convolved = define(graph, small);
         let own = columns(&op, &[part], bias.take());
