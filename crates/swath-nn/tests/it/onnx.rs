@@ -1,4 +1,4 @@
-//! ONNX files of every member.
+//! ONNX files, run by tract, against the networks that they were written from.
 //!
 //! With `SWATH_ONNX_DIR` the files stay in that folder, each with its images and scores, for `fixtures/nn/check_onnx.py`.
 
@@ -8,11 +8,11 @@ use burn::module::Module;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::json;
-use swath_nn::Segmenter;
 use swath_nn::onnx::{Model, OnnxError, Options, Output, export};
+use swath_nn::{Segmenter, SegmenterConfig};
 
 use crate::executor::network;
-use crate::family::{BANDS, some_pairs};
+use crate::family::{BANDS, CLASSES, some_pairs};
 
 /// A file that normalizes, and gives logits.
 fn options(size: Option<[usize; 2]>) -> Options {
@@ -29,7 +29,7 @@ fn options(size: Option<[usize; 2]>) -> Options {
 /// Scores that lie between 0 and 1, and not at them.
 fn scores(network: &Segmenter, options: &Options, shape: [usize; 4]) -> Output {
     let logits = expected(network, options, shape);
-    Output::Scores { temperature: logits.iter().fold(1e-3, |greatest: f32, x| greatest.max(x.abs())) / 3.0 }
+    Output::Scores { temperature: logits.iter().fold(1e-3, |greatest: f32, x| greatest.max(x.abs())) / 2.0 }
 }
 
 /// Pixel values before normalization.
@@ -58,6 +58,18 @@ fn expected(network: &Segmenter, options: &Options, shape: [usize; 4]) -> Vec<f3
     out.into_data().try_into_vec().unwrap()
 }
 
+fn check(network: &Segmenter, config: &SegmenterConfig, model: &Model, options: &Options, shape: [usize; 4]) {
+    let expected = expected(network, options, shape);
+    let found = tract::run(&model.bytes, shape, &images(shape))
+        .unwrap_or_else(|error| panic!("{config:?} at {shape:?}: {error:?}"));
+    assert_eq!(found.len(), expected.len(), "{config:?} at {shape:?}");
+    let spread = expected.iter().fold([f32::MAX, f32::MIN], |[low, high], x| [low.min(*x), high.max(*x)]);
+    assert!(spread[1] - spread[0] > 0.01, "{config:?}: one score for all, {spread:?}");
+    assert!(spread[0] > 1e-4 && spread[1] < 0.9999, "{config:?}: scores without doubt, {spread:?}");
+    let error = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(error < 1e-4, "{config:?} at {shape:?}: an error of {error}");
+}
+
 /// The file of a network, of any size where it can have one, and the images to try it on.
 fn file(network: &Segmenter) -> (Model, Options, Vec<[usize; 4]>) {
     let open = options(None);
@@ -77,12 +89,15 @@ fn file(network: &Segmenter) -> (Model, Options, Vec<[usize; 4]>) {
 }
 
 #[test]
-fn every_member_has_a_file() {
+fn every_member_is_the_same_in_tract() {
     let kept = std::env::var_os("SWATH_ONNX_DIR");
     for (index, config) in some_pairs().iter().enumerate() {
         let network = network(config);
         let (model, options, shapes) = file(&network);
         assert!(model.any_batch, "{config:?}");
+        for shape in &shapes {
+            check(&network, config, &model, &options, *shape);
+        }
         if let Some(folder) = &kept {
             let name = format!("{index:02}-{}-{}", config.encoder.name(), config.decoder.name());
             keep(Path::new(folder), &name, &model, &shapes, &|shape| expected(&network, &options, shape));
@@ -107,5 +122,60 @@ fn only_windows_and_mirrored_edges_need_a_size() {
         let mirrors = levels.iter().any(|level| level.margin > 0);
         let sized = config.encoder.name() == "swin" || mirrors;
         assert_eq!(matches!(open, Err(OnnxError::Sizes { .. })), sized, "{config:?}: {:?}", open.err());
+    }
+}
+
+#[test]
+fn files_of_one_size_take_sizes_that_are_no_whole_strides() {
+    let config = some_pairs().remove(0);
+    let network = network(&config);
+    let options = options(Some([33, 47]));
+    let options = Options { output: scores(&network, &options, [1, BANDS, 33, 47]), ..options };
+    let model = export(&network, &options).unwrap();
+    assert_eq!(model.size, Some([33, 47]));
+    check(&network, &config, &model, &options, [1, BANDS, 33, 47]);
+}
+
+#[test]
+fn logits_of_normalized_images_are_the_networks_own() {
+    let config = some_pairs().remove(0);
+    let network = network(&config);
+    let options = Options { normalization: None, ..options(None) };
+    let model = export(&network, &options).unwrap();
+    let stride = network.stride();
+    let shape = [1, BANDS, 4 * stride, 3 * stride];
+    let (found, expected) =
+        (tract::run(&model.bytes, shape, &images(shape)).unwrap(), expected(&network, &options, shape));
+    assert_eq!(expected.len(), CLASSES * 12 * stride * stride);
+    let greatest = expected.iter().fold(0f32, |greatest, x| greatest.max(x.abs()));
+    let error = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(error < 1e-4 * greatest, "an error of {error} beside {greatest}");
+}
+
+#[test]
+fn keys_and_values_are_in_the_file() {
+    let network = network(&some_pairs()[0]);
+    let model = export(&network, &options(None)).unwrap();
+    assert_eq!(tract::metadata(&model.bytes).unwrap(), options(None).metadata);
+}
+
+/// The part that talks to tract, whose names would hide others.
+mod tract {
+    use tract_onnx::prelude::*;
+
+    /// The output for images of a shape.
+    pub(super) fn run(file: &[u8], shape: [usize; 4], images: &[f32]) -> TractResult<Vec<f32>> {
+        let runnable = tract_onnx::onnx()
+            .model_for_read(&mut &*file)?
+            .with_input_fact(0, f32::fact(shape).into())?
+            .into_optimized()?
+            .into_runnable()?;
+        let out = runnable.run(tvec!(Tensor::from_shape(&shape, images)?.into()))?;
+        Ok(out[0].to_plain_array_view::<f32>()?.iter().copied().collect())
+    }
+
+    pub(super) fn metadata(file: &[u8]) -> TractResult<Vec<(String, String)>> {
+        let file = tract_onnx::onnx().proto_model_for_read(&mut &*file)?;
+        Ok(file.metadata_props.into_iter().map(|entry| (entry.key, entry.value)).collect())
     }
 }
