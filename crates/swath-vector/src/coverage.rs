@@ -1,0 +1,82 @@
+//! Regions and arcs in memory: polygons that share their edges.
+
+use crate::{Arc, Corner, Outlines, PolygonizeOptions, Polygonizer, Region, Result, Ring, Sink, VectorError};
+
+/// Regions that tile a part of the plane, and the arcs between them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Coverage {
+    /// By ascending number.
+    pub regions: Vec<Region>,
+    /// By ascending number: a ring's arc `k` is `arcs[k]`.
+    pub arcs: Vec<Arc>,
+}
+
+/// Regions of equal labels of a raster of `width` columns, 4-connected, all in memory.
+///
+/// ```
+/// use swath_vector::{OUTSIDE, polygonize};
+///
+/// #[rustfmt::skip]
+/// let coverage = polygonize(&[
+///     7, 7, 7, 7,
+///     7, 5, 7, 7,
+///     7, 7, 7, OUTSIDE,
+/// ], 4)?;
+/// let [hole, around] = &coverage.regions[..] else { panic!() };
+/// assert_eq!((hole.label, hole.pixels, hole.touches_edge), (5, 1, false));
+/// assert_eq!((around.label, around.pixels, around.rings.len()), (7, 10, 2));
+/// # Ok::<(), swath_vector::VectorError>(())
+/// ```
+///
+/// # Errors
+/// When `labels` are no whole rows.
+pub fn polygonize(labels: &[u32], width: usize) -> Result<Coverage> {
+    let mut coverage = Coverage::default();
+    let mut polygonizer = Polygonizer::new(width, PolygonizeOptions::default())?;
+    polygonizer.push(labels, &mut coverage)?;
+    polygonizer.finish(&mut coverage)?;
+    Ok(coverage)
+}
+
+impl Coverage {
+    /// The corners of a ring, the first repeated at the end.
+    ///
+    /// # Panics
+    /// When the ring is of another coverage.
+    pub fn corners(&self, ring: &Ring) -> Vec<Corner> {
+        let mut corners: Vec<Corner> = Vec::new();
+        for half in &ring.arcs {
+            let arc = &self.arcs[half.arc as usize].corners;
+            corners.pop();
+            if half.reversed {
+                corners.extend(arc.iter().rev());
+            } else {
+                corners.extend(arc);
+            }
+        }
+        corners
+    }
+}
+
+impl Sink for Coverage {
+    type Error = VectorError;
+
+    fn region(&mut self, region: &Region, _: &mut Outlines<'_>) -> Result<()> {
+        self.regions.push(region.clone());
+        Ok(())
+    }
+
+    fn arc(&mut self, arc: Arc) -> Result<()> {
+        let at = arc.id as usize;
+        if at >= self.arcs.len() {
+            let first = self.arcs.len() as u64;
+            self.arcs.extend((first..=arc.id).map(|id| Arc { id, left: None, right: None, corners: Vec::new() }));
+        }
+        self.arcs[at] = arc;
+        Ok(())
+    }
+
+    fn wants_arcs(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,15 @@
+//! From label arrays to polygons that share their edges: plain arrays and geometry types, no files of GIS formats.
+//!
+//! Coordinates count pixels from the top-left corner of the first pixel, columns to the right and rows downwards; only
+//! who writes them turns them into a coordinate reference system. Neighbouring polygons share *arcs*: what is done to
+//! an arc is done to both of its sides, so that they can neither part nor overlap.
+
+mod coverage;
+mod error;
+mod polygonize;
+
+pub use coverage::{Coverage, polygonize};
+pub use error::{Result, VectorError};
+pub use polygonize::{
+    Arc, ArcRef, Connectivity, Corner, OUTSIDE, Outlines, PolygonizeOptions, Polygonizer, Region, Ring, Sink, Spill,
+};

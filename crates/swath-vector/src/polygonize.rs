@@ -1,0 +1,306 @@
+//! Label rows into polygons with shared edges, in one pass.
+//!
+//! The boundaries between pixels of different labels are cut into *arcs* at *nodes*: corners where three or four
+//! boundaries meet, which includes label changes along the raster's edge. Rows come one after the other; what is kept is
+//! the last row, the boundaries that are still open there, and the regions that reach it with their closed arcs, which may be
+//! spilled to a file. A region is handed over as soon as no later row can touch it. As every row is a seam, the size of the blocks
+//! in which rows arrive cannot show in the result.
+//!
+//! Sources: the sweep is that of the two-arm chains (Teng, Wang and Liu 2008, as in GDAL's polygonizer), from which
+//! it differs by nodes and by stating both sides of each arc; labels join by union-find as in Rosenfeld and Pfaltz 1966.
+//! At a saddle, where a region meets itself across a corner, a ring that has the region on its left turns right: it hugs
+//! the pixel that is not of the region, so that rings never touch themselves.
+//!
+//! Polygons are always 4-connected: with [`Connectivity::Eight`] a region may be several polygons that touch at
+//! corners, a multipolygon. One polygon of them would touch itself, which no OGC geometry may.
+
+mod arcs;
+mod assemble;
+mod boundary;
+mod chains;
+mod faces;
+mod groups;
+mod pages;
+
+use std::fs::File;
+
+use crate::{Result, VectorError};
+use arcs::ArcStore;
+use assemble::{FaceRings, assemble};
+use boundary::Boundary;
+use faces::Faces;
+use groups::Groups;
+
+/// The label of pixels that belong to no polygon.
+pub const OUTSIDE: u32 = u32::MAX;
+
+/// A corner of pixels: how many columns and rows it is from the top-left corner of the raster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Corner {
+    /// Columns to its left.
+    pub col: u32,
+    /// Rows above it.
+    pub row: u32,
+}
+
+/// Which pixels of one label belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Connectivity {
+    /// Those that share an edge.
+    #[default]
+    Four,
+    /// Those that share an edge or a corner.
+    Eight,
+}
+
+/// A temporary file for closed arcs.
+#[derive(Debug)]
+pub struct Spill {
+    /// Open for reading and writing, and empty.
+    pub file: File,
+    /// Bytes of closed arcs that stay in memory.
+    pub memory: usize,
+}
+
+/// How labels become polygons.
+#[derive(Debug, Default)]
+pub struct PolygonizeOptions {
+    /// Which pixels belong together.
+    pub connectivity: Connectivity,
+    /// Where arcs of unfinished regions go when they are many; `None` keeps them in memory.
+    pub spill: Option<Spill>,
+}
+
+/// Pixels of one label that belong together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Region {
+    /// Counts regions from 0, in the order of their last row.
+    pub id: u64,
+    /// Their label.
+    pub label: u32,
+    /// How many pixels.
+    pub pixels: u64,
+    /// Whether a pixel lies at the edge of the raster.
+    pub touches_edge: bool,
+    /// Closed rings. Every polygon begins with its outer ring, which runs counterclockwise as seen with the first row at the top;
+    /// its holes follow and run clockwise: the region is on the left of all.
+    pub rings: Vec<Ring>,
+}
+
+/// A closed ring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ring {
+    /// Whether it bounds a polygon from outside; otherwise it is a hole in the last one.
+    pub outer: bool,
+    /// Its arcs, one after the other.
+    pub arcs: Vec<ArcRef>,
+}
+
+/// An arc and the direction in which it is run through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArcRef {
+    /// The arc's number.
+    pub arc: u64,
+    /// Whether from its last corner to its first, which has the arc's right side on the left.
+    pub reversed: bool,
+}
+
+/// A boundary between two regions, from node to node, or closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arc {
+    /// Counts arcs from 0, in the order in which they closed.
+    pub id: u64,
+    /// The region on the left when running from the first corner to the last, `None` outside.
+    pub left: Option<u64>,
+    /// The region on the right.
+    pub right: Option<u64>,
+    /// Its corners where it turns, with both ends; a closed arc has equal ends.
+    pub corners: Vec<Corner>,
+}
+
+/// Takes what the polygonizer makes.
+pub trait Sink {
+    /// What can go wrong with that.
+    type Error: From<VectorError>;
+
+    /// A region is complete; `outlines` has its shape.
+    ///
+    /// # Errors
+    /// Stops the polygonizer.
+    fn region(&mut self, region: &Region, outlines: &mut Outlines<'_>) -> std::result::Result<(), Self::Error>;
+
+    /// Both sides of an arc are complete. Each arc comes once, in no particular but always the same order.
+    ///
+    /// # Errors
+    /// Stops the polygonizer.
+    fn arc(&mut self, arc: Arc) -> std::result::Result<(), Self::Error> {
+        drop(arc);
+        Ok(())
+    }
+
+    /// Whether [`Sink::arc`] is to be called.
+    fn wants_arcs(&self) -> bool {
+        false
+    }
+}
+
+/// The shapes of the rings of one region.
+#[derive(Debug)]
+pub struct Outlines<'a> {
+    store: &'a mut ArcStore,
+    rings: &'a FaceRings,
+}
+
+impl Outlines<'_> {
+    /// Corners of one ring, the first repeated at the end: all corners where it turns, and the nodes, so that neighbours have
+    /// the same corners along what they share.
+    ///
+    /// # Errors
+    /// When spilled arcs cannot be read back.
+    ///
+    /// # Panics
+    /// When the region has no ring of that number.
+    pub fn ring(&mut self, ring: usize, corners: &mut Vec<Corner>) -> Result<()> {
+        corners.clear();
+        for half in self.rings.ring(ring) {
+            self.store.append(half.slot(), half.reversed(), corners)?;
+        }
+        Ok(())
+    }
+}
+
+/// Turns rows of labels into regions and arcs, in one pass over the rows.
+///
+/// ```
+/// use swath_vector::{Coverage, PolygonizeOptions, Polygonizer};
+///
+/// let mut coverage = Coverage::default();
+/// let mut polygonizer = Polygonizer::new(3, PolygonizeOptions::default())?;
+/// polygonizer.push(&[1, 1, 2], &mut coverage)?;
+/// polygonizer.push(&[1, 2, 2], &mut coverage)?;
+/// polygonizer.finish(&mut coverage)?;
+/// let regions: Vec<_> = coverage.regions.iter().map(|region| (region.label, region.pixels)).collect();
+/// assert_eq!(regions, [(1, 3), (2, 3)]);
+/// // One boundary to the outside each, and one between them.
+/// assert_eq!(coverage.arcs.len(), 3);
+/// # Ok::<(), swath_vector::VectorError>(())
+/// ```
+#[derive(Debug)]
+pub struct Polygonizer {
+    width: usize,
+    row: u32,
+    /// The last row, with one pixel outside at either end.
+    above: Vec<u32>,
+    current: Vec<u32>,
+    faces: Faces,
+    groups: Option<Groups>,
+    boundary: Boundary,
+    store: ArcStore,
+    regions: u64,
+}
+
+impl Polygonizer {
+    /// Begins a raster of `width` columns.
+    ///
+    /// # Errors
+    /// When `width` is 0 or beyond 2^31.
+    pub fn new(width: usize, options: PolygonizeOptions) -> Result<Polygonizer> {
+        if width == 0 || width > MAX_SIDE {
+            return Err(VectorError::Size(format!("{width} columns cannot be polygonized; give 1 to {MAX_SIDE}")));
+        }
+        Ok(Polygonizer {
+            width,
+            row: 0,
+            above: vec![OUTSIDE; width + 2],
+            current: vec![OUTSIDE; width + 2],
+            faces: Faces::new(width),
+            groups: (options.connectivity == Connectivity::Eight).then(Groups::default),
+            boundary: Boundary::new(width),
+            store: ArcStore::new(options.spill),
+            regions: 0,
+        })
+    }
+
+    /// Takes the next rows: labels, with [`OUTSIDE`] where there is none.
+    ///
+    /// # Errors
+    /// When `labels` are no whole rows, when the raster gets more than 2^31 rows, when arcs cannot be spilled, and what the sink returns.
+    pub fn push<S: Sink>(&mut self, labels: &[u32], sink: &mut S) -> std::result::Result<(), S::Error> {
+        if !labels.len().is_multiple_of(self.width) {
+            let problem = format!("{} labels are no whole rows of {}", labels.len(), self.width);
+            return Err(VectorError::Size(problem).into());
+        }
+        for row in labels.chunks_exact(self.width) {
+            if self.row as usize >= MAX_SIDE {
+                return Err(VectorError::Size(format!("more than {MAX_SIDE} rows cannot be polygonized")).into());
+            }
+            self.current[1..=self.width].copy_from_slice(row);
+            self.sweep(sink)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the raster: everything that is still open is handed over.
+    ///
+    /// # Errors
+    /// When arcs cannot be read back, and what the sink returns.
+    pub fn finish<S: Sink>(mut self, sink: &mut S) -> std::result::Result<(), S::Error> {
+        self.current.fill(OUTSIDE);
+        self.faces.touch_bottom();
+        self.sweep(sink)
+    }
+
+    /// Closes the line between the row above and the current one.
+    fn sweep<S: Sink>(&mut self, sink: &mut S) -> std::result::Result<(), S::Error> {
+        self.faces.next_row(&self.current[1..=self.width], self.row, &mut self.store, self.groups.as_mut());
+        self.boundary.sweep(
+            &self.above,
+            &self.current,
+            self.row,
+            &mut self.faces,
+            &mut self.store,
+            self.groups.as_mut(),
+        )?;
+        while let Some(face) = self.faces.next_finished() {
+            self.complete(face, sink)?;
+        }
+        self.faces.end_row();
+        std::mem::swap(&mut self.above, &mut self.current);
+        self.row += 1;
+        Ok(())
+    }
+
+    /// Hands over a face that no later row can touch, alone or with the others of its group.
+    fn complete<S: Sink>(&mut self, face: faces::Finished, sink: &mut S) -> std::result::Result<(), S::Error> {
+        let rings = assemble(&mut self.store, face.arcs)?;
+        let parts = match &mut self.groups {
+            None => groups::Parts { pixels: face.pixels, touches_edge: face.touches_edge, rings },
+            Some(groups) => match groups.finish_face(face.group, face.pixels, face.touches_edge, rings) {
+                None => return Ok(()),
+                Some(parts) => parts,
+            },
+        };
+        let region = Region {
+            id: self.regions,
+            label: face.label,
+            pixels: parts.pixels,
+            touches_edge: parts.touches_edge,
+            rings: parts.rings.public(&self.store),
+        };
+        self.regions += 1;
+        sink.region(&region, &mut Outlines { store: &mut self.store, rings: &parts.rings })?;
+        let wants_arcs = sink.wants_arcs();
+        for half in parts.rings.halves() {
+            if let Some(sides) = self.store.claim(half.slot(), half.reversed(), region.id) {
+                if wants_arcs {
+                    sink.arc(self.store.arc(half.slot(), sides)?)?;
+                }
+                self.store.release(half.slot());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Columns and rows at most: corners are 32-bit numbers, with a bit to spare.
+const MAX_SIDE: usize = 1 << 31;

@@ -1,0 +1,4 @@
+//! Polygons of label maps against what can be said about them without any polygonizer.
+
+mod maps;
+mod polygonize;

@@ -1,0 +1,140 @@
+//! Regions, rings and arcs of label maps.
+
+use std::collections::HashSet;
+
+use proptest::prelude::*;
+use swath_vector::{Connectivity, Coverage, OUTSIDE, PolygonizeOptions, Polygonizer, Spill, VectorError, polygonize};
+
+use crate::maps::{Map, burned, doubled_area, flooded, maps};
+
+fn traced(map: &Map, connectivity: Connectivity, rows: usize, spill: Option<usize>) -> Coverage {
+    let spill = spill.map(|memory| Spill { file: tempfile::tempfile().unwrap(), memory });
+    let mut coverage = Coverage::default();
+    let mut polygonizer = Polygonizer::new(map.width, PolygonizeOptions { connectivity, spill }).unwrap();
+    for block in map.labels.chunks(rows * map.width) {
+        polygonizer.push(block, &mut coverage).unwrap();
+    }
+    polygonizer.finish(&mut coverage).unwrap();
+    coverage
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn regions_are_the_connected_pixels(map in maps(), eight in any::<bool>()) {
+        let connectivity = if eight { Connectivity::Eight } else { Connectivity::Four };
+        let coverage = traced(&map, connectivity, 3, None);
+        let mut found: Vec<(u32, u64)> = coverage.regions.iter().map(|region| (region.label, region.pixels)).collect();
+        found.sort_unstable();
+        prop_assert_eq!(found, flooded(&map, connectivity));
+        prop_assert_eq!(burned(&coverage, map.width, map.height()), map.labels);
+    }
+
+    #[test]
+    fn rings_are_simple_and_have_the_area_of_their_pixels(map in maps(), eight in any::<bool>()) {
+        let connectivity = if eight { Connectivity::Eight } else { Connectivity::Four };
+        let coverage = traced(&map, connectivity, 1, None);
+        for region in &coverage.regions {
+            let mut doubled = 0;
+            prop_assert!(region.rings[0].outer);
+            prop_assert!(eight || region.rings[1..].iter().all(|ring| !ring.outer));
+            for ring in &region.rings {
+                let corners = coverage.corners(ring);
+                let area = doubled_area(&corners);
+                prop_assert_eq!(area > 0, ring.outer);
+                prop_assert_eq!(corners.first(), corners.last());
+                let distinct: HashSet<_> = corners[1..].iter().collect();
+                prop_assert_eq!(distinct.len(), corners.len() - 1, "a ring touches itself: {:?}", corners);
+                doubled += area;
+            }
+            prop_assert_eq!(doubled, 2 * region.pixels as i64);
+            let touches = region.rings.iter().flat_map(|ring| coverage.corners(ring)).any(|corner| {
+                corner.col == 0 || corner.row == 0 || corner.col as usize == map.width || corner.row as usize == map.height()
+            });
+            // A region that reaches a corner of the edge has a pixel there: its outline runs along pixels.
+            prop_assert_eq!(touches, region.touches_edge);
+        }
+    }
+
+    #[test]
+    fn every_arc_has_its_two_sides(map in maps(), eight in any::<bool>()) {
+        let connectivity = if eight { Connectivity::Eight } else { Connectivity::Four };
+        let coverage = traced(&map, connectivity, 5, None);
+        let mut sides = vec![[None; 2]; coverage.arcs.len()];
+        for region in &coverage.regions {
+            for half in region.rings.iter().flat_map(|ring| &ring.arcs) {
+                let side = &mut sides[half.arc as usize][usize::from(half.reversed)];
+                prop_assert_eq!(*side, None, "arc {} is used twice", half.arc);
+                *side = Some(region.id);
+            }
+        }
+        let ends: HashSet<_> = coverage.arcs.iter().flat_map(|arc| [arc.corners[0], *arc.corners.last().unwrap()]).collect();
+        for (index, (arc, sides)) in coverage.arcs.iter().zip(sides).enumerate() {
+            prop_assert_eq!((arc.id, [arc.left, arc.right]), (index as u64, sides));
+            let label = |side: Option<u64>| side.map_or(OUTSIDE, |id| coverage.regions[id as usize].label);
+            prop_assert_ne!(label(arc.left), label(arc.right));
+            // Nodes are where arcs end, never on the way.
+            prop_assert!(arc.corners[1..arc.corners.len() - 1].iter().all(|corner| !ends.contains(corner)));
+        }
+    }
+
+    #[test]
+    fn blocks_and_spilling_leave_no_trace(map in maps(), eight in any::<bool>()) {
+        let connectivity = if eight { Connectivity::Eight } else { Connectivity::Four };
+        let whole = traced(&map, connectivity, map.height().max(1), None);
+        for rows in [1, 7] {
+            prop_assert_eq!(&traced(&map, connectivity, rows, None), &whole);
+        }
+        prop_assert_eq!(&traced(&map, connectivity, 2, Some(0)), &whole);
+    }
+}
+
+/// A map large enough for many pages of arcs: noise of four labels, from a small generator.
+fn noise(width: usize, height: usize, classes: u32) -> Map {
+    let mut state = 1u64;
+    let labels = (0..width * height).map(|_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as u32 % classes
+    });
+    Map { width, labels: labels.collect() }
+}
+
+#[test]
+fn large_maps_spill_and_come_back() {
+    for (classes, connectivity) in [(2, Connectivity::Four), (2, Connectivity::Eight), (65_535, Connectivity::Four)] {
+        let map = noise(500, 400, classes);
+        let whole = traced(&map, connectivity, 400, None);
+        for rows in [1, 7, 64] {
+            assert_eq!(traced(&map, connectivity, rows, Some(100_000)), whole);
+        }
+        let mut found: Vec<(u32, u64)> = whole.regions.iter().map(|region| (region.label, region.pixels)).collect();
+        found.sort_unstable();
+        assert_eq!(found, flooded(&map, connectivity));
+    }
+}
+
+#[test]
+fn corner_cases() {
+    // Nothing, one pixel, one label, lines of one pixel.
+    assert_eq!(polygonize(&[], 3).unwrap(), Coverage::default());
+    assert_eq!(polygonize(&[OUTSIDE; 6], 3).unwrap(), Coverage::default());
+    for (labels, width, corners) in [(&[4][..], 1, 5), (&[4; 12], 4, 5), (&[4; 5], 5, 5), (&[4; 5], 1, 5)] {
+        let coverage = polygonize(labels, width).unwrap();
+        let [region] = &coverage.regions[..] else { panic!("{coverage:?}") };
+        assert_eq!((region.label, region.pixels, region.touches_edge), (4, labels.len() as u64, true));
+        assert_eq!(coverage.corners(&region.rings[0]).len(), corners);
+    }
+    let line = polygonize(&[1, 2, 1, 2, 1], 5).unwrap();
+    assert_eq!(line.regions.len(), 5);
+    // Every pair shares one boundary, and everyone has two to the outside but the last ones with one.
+    assert_eq!(line.arcs.len(), 4 + 3 * 2 + 2);
+}
+
+#[test]
+fn wrong_sizes_are_refused() {
+    let width = Polygonizer::new(0, PolygonizeOptions::default()).unwrap_err();
+    assert!(matches!(&width, VectorError::Size(text) if text.contains("0 columns")), "{width}");
+    let rows = polygonize(&[1, 2, 3], 2).unwrap_err();
+    assert!(matches!(&rows, VectorError::Size(text) if text.contains("no whole rows of 2")), "{rows}");
+}
