@@ -13,6 +13,12 @@ pub enum VectorError {
     /// An array has another size than it should.
     #[error("{0}")]
     Size(String),
+    /// A sample of a map says too little, or contradicts itself.
+    #[error("the sample cannot be used: {problem}")]
+    Sample {
+        /// What is wrong and what to do.
+        problem: String,
+    },
     /// An option makes no sense; the text says which and what to do.
     #[error("{0}")]
     Argument(String),

@@ -4,6 +4,7 @@
 //! who writes them turns them into a coordinate reference system. Neighbouring polygons share *arcs*: what is done to
 //! an arc is done to both of its sides, so that they can neither part nor overlap.
 
+pub mod accuracy;
 mod coverage;
 mod error;
 mod polygonize;
