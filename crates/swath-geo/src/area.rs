@@ -61,6 +61,24 @@ impl PixelAreas {
         }
     }
 
+    /// The areas of one row, prepared for sums over parts of it.
+    pub fn row(&self, row: usize) -> RowAreas {
+        let centre = row as f64 + 0.5;
+        match &self.0 {
+            Kind::Rows { .. } => RowAreas { step: f64::INFINITY, nodes: vec![self.at(0.5, centre)], sums: vec![0.0] },
+            Kind::Lattice { width, .. } => {
+                let step = width / (NODES - 1) as f64;
+                let nodes: Vec<f64> = (0..NODES).map(|node| self.at(node as f64 * step, centre)).collect();
+                let parts = nodes.windows(2).map(|pair| 0.5 * (pair[0] + pair[1]) * step);
+                let sums = std::iter::once(0.0).chain(parts.scan(0.0, |sum, part| {
+                    *sum += part;
+                    Some(*sum)
+                }));
+                RowAreas { step, sums: sums.collect(), nodes }
+            }
+        }
+    }
+
     /// Area of all pixels of a window.
     pub fn sum(&self, window: Window) -> f64 {
         match &self.0 {
@@ -83,6 +101,34 @@ impl PixelAreas {
                 mean * dx * dy
             }
         }
+    }
+}
+
+/// Areas of the pixels of one row: a line through nodes along it.
+#[derive(Debug, Clone)]
+pub struct RowAreas {
+    /// Columns from one node to the next.
+    step: f64,
+    /// Area of a pixel at each node.
+    nodes: Vec<f64>,
+    /// Area of the row up to each node.
+    sums: Vec<f64>,
+}
+
+impl RowAreas {
+    /// Area of the pixels of some columns in square metres. Sums over parts add up to the sum over the whole.
+    pub fn sum(&self, cols: std::ops::Range<usize>) -> f64 {
+        if self.nodes.len() == 1 {
+            return cols.len() as f64 * self.nodes[0];
+        }
+        self.up_to(cols.end as f64) - self.up_to(cols.start as f64)
+    }
+
+    fn up_to(&self, col: f64) -> f64 {
+        let node = ((col / self.step) as usize).min(self.nodes.len() - 2);
+        let past = col - node as f64 * self.step;
+        let slope = (self.nodes[node + 1] - self.nodes[node]) / self.step;
+        self.sums[node] + past * (self.nodes[node] + 0.5 * slope * past)
     }
 }
 
@@ -163,6 +209,24 @@ mod tests {
         let turned = grid("EPSG:4326", [10.0, 0.0, 1e-4, 50.0, -1e-4, 0.0], 20, 20);
         let areas = [&straight, &turned].map(|g| g.area_m2(g.window()).unwrap());
         assert!((areas[0] / areas[1] - 1.0).abs() < 1e-6, "{areas:?}");
+    }
+
+    #[test]
+    fn parts_of_rows_add_up_to_windows() {
+        let utm = grid("EPSG:32633", [300_000.0, 10.0, 0.0, 5_800_000.0, 0.0, -10.0], 10_980, 300);
+        let lonlat = grid("EPSG:4326", [10.0, 1e-3, 0.0, 60.0, 0.0, -1e-3], 700, 300);
+        for grid in [utm, lonlat] {
+            let areas = PixelAreas::new(&grid).unwrap();
+            let (mut parts, mut pixels) = (0.0, 0.0);
+            for row in 0..grid.height {
+                let of_row = areas.row(row);
+                parts += [0..3, 3..3, 3..500, 500..grid.width].map(|cols| of_row.sum(cols)).iter().sum::<f64>();
+                pixels += (0..grid.width).map(|col| areas.at(col as f64 + 0.5, row as f64 + 0.5)).sum::<f64>();
+            }
+            let whole = grid.area_m2(grid.window()).unwrap();
+            assert!((parts / whole - 1.0).abs() < 1e-7, "{parts} against {whole}");
+            assert!((parts / pixels - 1.0).abs() < 1e-9, "{parts} against {pixels}");
+        }
     }
 
     #[test]

@@ -43,18 +43,28 @@ pub fn read_map_classes(path: &Path) -> Result<Vec<ClassEntry>> {
 
 /// [`read_map_classes`] of an open dataset.
 pub(crate) fn classes_of(dataset: &Dataset, path: &Path) -> Result<Vec<ClassEntry>> {
-    if let Some(text) = dataset.metadata_item(METADATA_ITEM, "") {
-        return serde_json::from_str(&text)
-            .map_err(|error| GeoError::input(path, format!("its {METADATA_ITEM} metadata is damaged: {error}")));
+    if let Some(declared) = declared_classes(dataset, path)? {
+        return Ok(declared);
     }
     let band = dataset.rasterband(1).map_err(|error| {
         GeoError::input(path, format!("it has no band of labels: {}", take_messages(&error.to_string())))
     })?;
     // Older GDAL reads the sidecar of a GeoTIFF only when the georeference is asked for.
     let _ = dataset.geo_transform();
-    let names = category_names(&band);
+    Ok(foreign_classes(&band, values_of(&band, path)?))
+}
+
+/// The classes that a map of Swath's own carries.
+pub(crate) fn declared_classes(dataset: &Dataset, path: &Path) -> Result<Option<Vec<ClassEntry>>> {
+    let Some(text) = dataset.metadata_item(METADATA_ITEM, "") else { return Ok(None) };
+    let parsed = serde_json::from_str(&text);
+    parsed.map(Some).map_err(|error| GeoError::input(path, format!("its {METADATA_ITEM} metadata is damaged: {error}")))
+}
+
+/// Classes of these values with the names and colours that GDAL knows.
+pub(crate) fn foreign_classes(band: &RasterBand<'_>, values: impl IntoIterator<Item = u32>) -> Vec<ClassEntry> {
+    let names = category_names(band);
     let colors = band.color_table();
-    let values = values_of(&band, path)?;
     let entries = values.into_iter().map(|value| {
         let name = names.get(value as usize).filter(|name| !name.is_empty());
         let color = colors.as_ref().and_then(|table| table.entry_as_rgb(value as usize));
@@ -64,7 +74,7 @@ pub(crate) fn classes_of(dataset: &Dataset, path: &Path) -> Result<Vec<ClassEntr
             color: color.map_or_else(|| distinct_color(value), |c| [c.r as u8, c.g as u8, c.b as u8]),
         }
     });
-    Ok(entries.collect())
+    entries.collect()
 }
 
 /// Metadata item that holds the classes as a JSON array of [`ClassEntry`].

@@ -85,6 +85,13 @@ pub(crate) fn find_layer<'a>(dataset: &'a Dataset, path: &Path, name: Option<&st
     }
 }
 
+/// As [`find_layer`], or the only table of a file without geometries.
+pub(crate) fn find_table<'a>(dataset: &'a Dataset, path: &Path, name: Option<&str>) -> Result<Layer<'a>> {
+    let mut tables: Vec<Layer<'a>> = dataset.layers().collect();
+    let wanted = |layer: &Layer<'_>| name.is_none_or(|name| layer.name() == name);
+    if tables.len() == 1 && wanted(&tables[0]) { Ok(tables.swap_remove(0)) } else { find_layer(dataset, path, name) }
+}
+
 /// The index of a field.
 pub(crate) fn find_field(layer: &Layer<'_>, path: &Path, field: &str) -> Result<usize> {
     let names = field_names(layer);

@@ -8,7 +8,7 @@ use gdal_sys::OGRwkbGeometryType;
 
 use crate::config_scope::ConfigScope;
 use crate::gdal_setup::{clear_messages, take_messages};
-use crate::scratch::{Scratch, with_suffix};
+use crate::scratch::{Scratch, check_target, with_suffix};
 use crate::{Crs, GeoError, Result};
 
 /// A vector format by its file extension.
@@ -76,6 +76,15 @@ impl VectorFormat {
     }
 }
 
+/// Fails unless vectors can be written to `out`: before work that takes long.
+///
+/// # Errors
+/// When the extension names no vector format, the output exists and `overwrite` is off, or its folder does not exist.
+pub fn check_vector_target(out: &Path, overwrite: bool) -> Result<()> {
+    VectorFormat::of(out)?;
+    check_target(out, overwrite)
+}
+
 /// A vector output in the making.
 #[derive(Debug)]
 pub(crate) struct VectorFile {
@@ -110,6 +119,16 @@ impl VectorFile {
 
     /// Makes the file with one layer of polygons, fills it by `fill`, and moves it to the target.
     pub(crate) fn write<T>(self, crs: Option<&Crs>, fill: impl FnOnce(&mut Dataset) -> Result<T>) -> Result<T> {
+        self.write_layer(crs, OGRwkbGeometryType::wkbPolygon, fill)
+    }
+
+    /// As [`VectorFile::write`], with a layer of any kind of geometry.
+    pub(crate) fn write_layer<T>(
+        self,
+        crs: Option<&Crs>,
+        geometry: OGRwkbGeometryType::Type,
+        fill: impl FnOnce(&mut Dataset) -> Result<T>,
+    ) -> Result<T> {
         // Durable as a whole when it is finished, not after every page.
         let _quick = ConfigScope::set("OGR_SQLITE_SYNCHRONOUS", "OFF");
         let target = self.scratch.target().to_path_buf();
@@ -123,7 +142,7 @@ impl VectorFile {
             .create_layer(LayerOptions {
                 name: &name,
                 srs: reference.as_ref(),
-                ty: OGRwkbGeometryType::wkbPolygon,
+                ty: geometry,
                 options: Some(self.format.layer_options),
             })
             .map_err(failed)?;

@@ -1,0 +1,135 @@
+//! Tables of points with attributes, in and out.
+
+use std::path::Path;
+
+use gdal::vector::{Feature, Geometry, LayerAccess};
+use gdal_sys::{OGRFieldType, OGRwkbGeometryType};
+
+use crate::gdal_setup::{clear_messages, take_messages};
+use crate::vector::{find_field, find_table, layer_crs, open_vector};
+use crate::vector_file::VectorFile;
+use crate::{Crs, GeoError, Result};
+
+/// Some columns of a table, as texts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// CRS of the points, where the file says it.
+    pub crs: Option<Crs>,
+    /// Rows, in the file's order.
+    pub rows: Vec<TableRow>,
+}
+
+/// One row of a [`Table`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableRow {
+    /// Values of the wanted columns; `None` for missing ones.
+    pub values: Vec<Option<String>>,
+    /// The row's point, where it has one.
+    pub point: Option<(f64, f64)>,
+}
+
+/// Reads columns of a vector file, or of a table without geometries such as a CSV.
+///
+/// # Errors
+/// When the file, the layer or a column does not exist, naming those that do.
+pub fn read_table(path: &Path, layer: Option<&str>, columns: &[&str]) -> Result<Table> {
+    let dataset = open_vector(path)?;
+    let mut layer = find_table(&dataset, path, layer)?;
+    let indices = columns.iter().map(|column| find_field(&layer, path, column)).collect::<Result<Vec<_>>>()?;
+    let crs = layer_crs(&layer);
+    clear_messages();
+    let row = |feature: Feature<'_>| TableRow {
+        values: indices.iter().map(|&index| feature.field_as_string(index).ok().flatten()).collect(),
+        point: feature.geometry().and_then(point),
+    };
+    let rows = layer.features().map(row).collect();
+    let complaint = take_messages("");
+    if complaint.is_empty() { Ok(Table { crs, rows }) } else { Err(GeoError::input(path, complaint)) }
+}
+
+/// Names of the columns of a table.
+///
+/// # Errors
+/// When the file or the layer does not exist.
+pub fn table_columns(path: &Path, layer: Option<&str>) -> Result<Vec<String>> {
+    let dataset = open_vector(path)?;
+    let layer = find_table(&dataset, path, layer)?;
+    Ok(layer.defn().fields().map(|field| field.name()).collect())
+}
+
+/// A value of a column.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// Whole number.
+    Integer(i64),
+    /// Number.
+    Real(f64),
+    /// Text.
+    Text(String),
+    /// Nothing, in a column of texts.
+    Empty,
+}
+
+/// A point with its values, in the order of the columns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PointRow {
+    /// Coordinates in the file's CRS.
+    pub point: (f64, f64),
+    /// One value for each column.
+    pub values: Vec<Value>,
+}
+
+/// Writes points with attributes; the extension of `out` names the format, as for [`crate::vectorize`]. Columns have the
+/// types of the first point's values.
+///
+/// # Errors
+/// When the output exists and `overwrite` is off, or cannot be written.
+pub fn write_points(
+    out: &Path,
+    crs: Option<&Crs>,
+    columns: &[&str],
+    points: &[PointRow],
+    overwrite: bool,
+) -> Result<()> {
+    let kinds = points.first().map_or(&[][..], |point| &point.values);
+    let fields: Vec<(&str, OGRFieldType::Type)> = columns.iter().copied().zip(kinds.iter().map(kind)).collect();
+    let failed = |error: gdal::errors::GdalError| GeoError::write(out, take_messages(&error.to_string()));
+    VectorFile::create(out, overwrite)?.write_layer(crs, OGRwkbGeometryType::wkbPoint, |dataset| {
+        let layer = dataset.layer(0).map_err(failed)?;
+        layer.create_defn_fields(&fields).map_err(failed)?;
+        let index = |(name, _): &(&str, _)| layer.defn().field_index(name).map_err(failed);
+        let indices = fields.iter().map(index).collect::<Result<Vec<_>>>()?;
+        for PointRow { point: (x, y), values } in points {
+            let mut feature = Feature::new(layer.defn()).map_err(failed)?;
+            for (&index, value) in indices.iter().zip(values) {
+                match value {
+                    Value::Integer(number) => feature.set_field_integer64(index, *number),
+                    Value::Real(number) => feature.set_field_double(index, *number),
+                    Value::Text(text) => feature.set_field_string(index, text),
+                    Value::Empty => Ok(()),
+                }
+                .map_err(failed)?;
+            }
+            let mut geometry = Geometry::empty(OGRwkbGeometryType::wkbPoint).map_err(failed)?;
+            geometry.add_point_2d((*x, *y));
+            feature.set_geometry(geometry).and_then(|()| feature.create(&layer)).map_err(failed)?;
+        }
+        Ok(())
+    })
+}
+
+fn kind(value: &Value) -> OGRFieldType::Type {
+    match value {
+        Value::Integer(_) => OGRFieldType::OFTInteger64,
+        Value::Real(_) => OGRFieldType::OFTReal,
+        Value::Text(_) | Value::Empty => OGRFieldType::OFTString,
+    }
+}
+
+fn point(geometry: &Geometry) -> Option<(f64, f64)> {
+    let flat = geometry.geometry_type() & 0xff;
+    (flat == OGRwkbGeometryType::wkbPoint && !geometry.is_empty()).then(|| {
+        let (x, y, _) = geometry.get_point(0);
+        (x, y)
+    })
+}
