@@ -16,6 +16,7 @@ use crate::verb;
   swath predict runs/first/bundle.safetensors scene.tif -o map.tif
   swath evaluate --map map.tif --labels labels.tif         see how good the map is
   swath vectorize map.tif -o map.gpkg                      polygons for a GIS
+  swath assess design map.tif -o sample.gpkg               points to check the map at, for areas with intervals
 
 `swath demo` runs all of it on data that the program carries.")]
 pub(crate) struct Cli {
@@ -45,6 +46,7 @@ pub(crate) enum Command {
     Predict(verb::predict::PredictArgs),
     Evaluate(verb::evaluate::EvaluateArgs),
     Vectorize(verb::vectorize::VectorizeArgs),
+    Assess(verb::assess::AssessArgs),
     #[cfg(feature = "cpu")]
     Export(verb::export::ExportArgs),
     Models(verb::models::ModelsArgs),

@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         Command::Predict(args) => verb::predict::run(&args, &console),
         Command::Evaluate(args) => verb::evaluate::run(&args, &console),
         Command::Vectorize(args) => verb::vectorize::run(&args, &console),
+        Command::Assess(args) => verb::assess::run(&args, &console),
         #[cfg(feature = "cpu")]
         Command::Export(args) => verb::export::run(&args, &console),
         Command::Models(args) => verb::models::run(&args, &console),

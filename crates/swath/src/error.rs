@@ -6,6 +6,7 @@ use swath_geo::{GeoError, Window};
 use swath_nn::FamilyError;
 use swath_nn::loss::LossError;
 use swath_nn::weights::WeightsError;
+use swath_vector::VectorError;
 
 use crate::dataset::DataError;
 
@@ -67,6 +68,12 @@ pub enum Error {
     /// An evaluation was asked for in a way that cannot work.
     #[error("{problem}")]
     EvaluateOptions {
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+    /// A sample was asked for in a way that cannot work.
+    #[error("{problem}")]
+    AssessOptions {
         /// What is wrong and what would be right.
         problem: String,
     },
@@ -135,6 +142,9 @@ pub enum Error {
     /// A raster or vector file could not be read or written.
     #[error(transparent)]
     Geo(#[from] GeoError),
+    /// A sample, or polygons, cannot be computed with.
+    #[error(transparent)]
+    Vector(#[from] VectorError),
     /// The network that was asked for cannot be built.
     #[error(transparent)]
     Family(#[from] FamilyError),
@@ -171,8 +181,10 @@ impl Error {
             Error::Recipe { .. }
             | Error::PredictOptions { .. }
             | Error::EvaluateOptions { .. }
+            | Error::AssessOptions { .. }
             | Error::ImportOptions { .. } => true,
             Error::Geo(error) => error.is_usage(),
+            Error::Vector(error) => matches!(error, VectorError::Argument(_)),
             _ => false,
         }
     }

@@ -1,5 +1,7 @@
 //! Scene in, map out: training, prediction and evaluation of segmentation networks.
 
+pub mod area;
+pub mod assess;
 pub mod bundle;
 pub mod classes;
 pub mod dataset;

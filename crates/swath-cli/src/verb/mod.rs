@@ -1,5 +1,6 @@
 //! The verbs, in the order in which a map is made.
 
+pub(crate) mod assess;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod evaluate;

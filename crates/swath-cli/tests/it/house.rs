@@ -68,8 +68,20 @@ fn every_command_has_a_manual_page_and_help_with_an_example() {
     let folder = tempfile::tempdir().unwrap();
     swath(folder.path(), &["man", "--dir", "pages"]).done();
     let help = run(&["--help"]).done();
-    let verbs =
-        ["info", "stack", "rasterize", "train", "predict", "evaluate", "vectorize", "export", "models", "demo", "man"];
+    let verbs = [
+        "info",
+        "stack",
+        "rasterize",
+        "train",
+        "predict",
+        "evaluate",
+        "vectorize",
+        "assess",
+        "export",
+        "models",
+        "demo",
+        "man",
+    ];
     for verb in verbs {
         let page = fs::read_to_string(folder.path().join(format!("pages/swath-{verb}.1"))).unwrap();
         assert!(page.contains(".TH") && page.contains(&format!("swath {verb}")), "{verb}");

@@ -23,7 +23,7 @@ pub use files::{Evaluated, boundary_distance, evaluate};
 pub use preview::Preview;
 pub use spec::{EvaluateSpec, MapAndLabels};
 pub use table::table;
-pub(crate) use table::{area_unit, grouped, percent};
+pub(crate) use table::{aligned, area_unit, grouped, percent};
 
 /// The result of an evaluation; JSON through serde.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,0 +1,5 @@
+//! Areas of classes on the ground.
+
+mod tally;
+
+pub use tally::{ClassTally, tally};
