@@ -1,14 +1,25 @@
 //! Regions and arcs in memory: polygons that share their edges.
 
-use crate::{Arc, Corner, Outlines, PolygonizeOptions, Polygonizer, Region, Result, Ring, Sink, VectorError};
+use crate::{Arc, ArcRef, Corner, Outlines, PolygonizeOptions, Polygonizer, Region, Result, Sink, VectorError};
 
 /// Regions that tile a part of the plane, and the arcs between them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Coverage {
     /// By ascending number.
     pub regions: Vec<Region>,
+    /// The rings of each region, in the order of [`Outlines`].
+    pub rings: Vec<Vec<Ring>>,
     /// By ascending number: a ring's arc `k` is `arcs[k]`.
     pub arcs: Vec<Arc>,
+}
+
+/// A closed ring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ring {
+    /// Whether it bounds a polygon from outside; otherwise it is a hole in the last one that did.
+    pub outer: bool,
+    /// Its arcs, one after the other.
+    pub arcs: Vec<ArcRef>,
 }
 
 /// Regions of equal labels of a raster of `width` columns, 4-connected, all in memory.
@@ -24,7 +35,7 @@ pub struct Coverage {
 /// ], 4)?;
 /// let [hole, around] = &coverage.regions[..] else { panic!() };
 /// assert_eq!((hole.label, hole.pixels, hole.touches_edge), (5, 1, false));
-/// assert_eq!((around.label, around.pixels, around.rings.len()), (7, 10, 2));
+/// assert_eq!((around.label, around.pixels, coverage.rings[1].len()), (7, 10, 2));
 /// # Ok::<(), swath_vector::VectorError>(())
 /// ```
 ///
@@ -61,8 +72,11 @@ impl Coverage {
 impl Sink for Coverage {
     type Error = VectorError;
 
-    fn region(&mut self, region: &Region, _: &mut Outlines<'_>) -> Result<()> {
-        self.regions.push(region.clone());
+    fn region(&mut self, region: &Region, outlines: &mut Outlines<'_>) -> Result<()> {
+        self.regions.push(*region);
+        let count = outlines.rings();
+        let ring = |ring| Ok(Ring { outer: outlines.is_outer(ring), arcs: outlines.arcs(ring)? });
+        self.rings.push((0..count).map(ring).collect::<Result<_>>()?);
         Ok(())
     }
 

@@ -9,8 +9,8 @@ mod coverage;
 mod error;
 mod polygonize;
 
-pub use coverage::{Coverage, polygonize};
+pub use coverage::{Coverage, Ring, polygonize};
 pub use error::{Result, VectorError};
 pub use polygonize::{
-    Arc, ArcRef, Connectivity, Corner, OUTSIDE, Outlines, PolygonizeOptions, Polygonizer, Region, Ring, Sink, Spill,
+    Arc, ArcRef, Connectivity, Corner, OUTSIDE, Outlines, PolygonizeOptions, Polygonizer, Region, Sink, Spill,
 };

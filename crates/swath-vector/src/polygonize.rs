@@ -25,8 +25,8 @@ mod pages;
 use std::fs::File;
 
 use crate::{Result, VectorError};
-use arcs::ArcStore;
-use assemble::{FaceRings, assemble};
+use arcs::{ArcStore, Half};
+use assemble::{Assembler, FaceRings};
 use boundary::Boundary;
 use faces::Faces;
 use groups::Groups;
@@ -72,7 +72,7 @@ pub struct PolygonizeOptions {
 }
 
 /// Pixels of one label that belong together.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Region {
     /// Counts regions from 0, in the order of their last row.
     pub id: u64,
@@ -82,18 +82,6 @@ pub struct Region {
     pub pixels: u64,
     /// Whether a pixel lies at the edge of the raster.
     pub touches_edge: bool,
-    /// Closed rings. Every polygon begins with its outer ring, which runs counterclockwise as seen with the first row at the top;
-    /// its holes follow and run clockwise: the region is on the left of all.
-    pub rings: Vec<Ring>,
-}
-
-/// A closed ring.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ring {
-    /// Whether it bounds a polygon from outside; otherwise it is a hole in the last one.
-    pub outer: bool,
-    /// Its arcs, one after the other.
-    pub arcs: Vec<ArcRef>,
 }
 
 /// An arc and the direction in which it is run through.
@@ -144,7 +132,8 @@ pub trait Sink {
     }
 }
 
-/// The shapes of the rings of one region.
+/// The closed rings of one region. Every polygon begins with its outer ring, which runs counterclockwise as seen with the first
+/// row at the top; its holes follow and run clockwise: the region is on the left of all.
 #[derive(Debug)]
 pub struct Outlines<'a> {
     store: &'a mut ArcStore,
@@ -152,20 +141,40 @@ pub struct Outlines<'a> {
 }
 
 impl Outlines<'_> {
+    /// How many rings.
+    pub fn rings(&self) -> usize {
+        self.rings.len()
+    }
+
+    /// Whether a ring bounds a polygon from outside; otherwise it is a hole in the last one that did.
+    ///
+    /// # Panics
+    /// When the region has no ring of that number; so do the following.
+    pub fn is_outer(&self, ring: usize) -> bool {
+        self.rings.is_outer(ring)
+    }
+
     /// Corners of one ring, the first repeated at the end: all corners where it turns, and the nodes, so that neighbours have
     /// the same corners along what they share.
     ///
     /// # Errors
     /// When spilled arcs cannot be read back.
-    ///
-    /// # Panics
-    /// When the region has no ring of that number.
-    pub fn ring(&mut self, ring: usize, corners: &mut Vec<Corner>) -> Result<()> {
+    pub fn corners(&mut self, ring: usize, corners: &mut Vec<Corner>) -> Result<()> {
         corners.clear();
         for half in self.rings.ring(ring) {
             self.store.append(half.slot(), half.reversed(), corners)?;
         }
         Ok(())
+    }
+
+    /// The arcs of one ring, one after the other.
+    ///
+    /// # Errors
+    /// When spilled arcs cannot be read back.
+    pub fn arcs(&mut self, ring: usize) -> Result<Vec<ArcRef>> {
+        let Outlines { store, rings } = self;
+        let number = |half: Half| Ok(ArcRef { arc: store.header(half.slot())?.id, reversed: half.reversed() });
+        rings.ring(ring).map(number).collect()
     }
 }
 
@@ -196,7 +205,8 @@ pub struct Polygonizer {
     groups: Option<Groups>,
     boundary: Boundary,
     store: ArcStore,
-    regions: u64,
+    assembler: Assembler,
+    regions: u32,
 }
 
 impl Polygonizer {
@@ -217,6 +227,7 @@ impl Polygonizer {
             groups: (options.connectivity == Connectivity::Eight).then(Groups::default),
             boundary: Boundary::new(width),
             store: ArcStore::new(options.spill),
+            assembler: Assembler::default(),
             regions: 0,
         })
     }
@@ -272,35 +283,49 @@ impl Polygonizer {
 
     /// Hands over a face that no later row can touch, alone or with the others of its group.
     fn complete<S: Sink>(&mut self, face: faces::Finished, sink: &mut S) -> std::result::Result<(), S::Error> {
-        let rings = assemble(&mut self.store, face.arcs)?;
-        let parts = match &mut self.groups {
-            None => groups::Parts { pixels: face.pixels, touches_edge: face.touches_edge, rings },
-            Some(groups) => match groups.finish_face(face.group, face.pixels, face.touches_edge, rings) {
-                None => return Ok(()),
-                Some(parts) => parts,
-            },
-        };
-        let region = Region {
-            id: self.regions,
-            label: face.label,
-            pixels: parts.pixels,
-            touches_edge: parts.touches_edge,
-            rings: parts.rings.public(&self.store),
-        };
-        self.regions += 1;
-        sink.region(&region, &mut Outlines { store: &mut self.store, rings: &parts.rings })?;
-        let wants_arcs = sink.wants_arcs();
-        for half in parts.rings.halves() {
-            if let Some(sides) = self.store.claim(half.slot(), half.reversed(), region.id) {
-                if wants_arcs {
-                    sink.arc(self.store.arc(half.slot(), sides)?)?;
-                }
-                self.store.release(half.slot());
+        self.assembler.assemble(&mut self.store, face.arcs)?;
+        let faces::Finished { label, pixels, touches_edge, group, .. } = face;
+        let region = Region { id: u64::from(self.regions), label, pixels, touches_edge };
+        match &mut self.groups {
+            None => hand_over(region, &mut self.store, self.assembler.rings(), sink)?,
+            Some(groups) => {
+                let Some(parts) = groups.finish_face(group, pixels, touches_edge, self.assembler.rings()) else {
+                    return Ok(());
+                };
+                let region = Region { pixels: parts.pixels, touches_edge: parts.touches_edge, ..region };
+                hand_over(region, &mut self.store, &parts.rings, sink)?;
             }
         }
+        if self.regions == MAX_REGIONS {
+            let problem = format!("more than {MAX_REGIONS} regions cannot be polygonized; clean the labels first");
+            return Err(VectorError::Size(problem).into());
+        }
+        self.regions += 1;
         Ok(())
     }
 }
 
+/// A region, and those of its arcs whose other side was there before.
+fn hand_over<S: Sink>(
+    region: Region,
+    store: &mut ArcStore,
+    rings: &FaceRings,
+    sink: &mut S,
+) -> std::result::Result<(), S::Error> {
+    sink.region(&region, &mut Outlines { store, rings })?;
+    let wants_arcs = sink.wants_arcs();
+    for half in rings.halves() {
+        if let Some(sides) = store.claim(half, region.id as u32) {
+            if wants_arcs {
+                sink.arc(store.arc(half.slot(), sides)?)?;
+            }
+            store.release(half.slot());
+        }
+    }
+    Ok(())
+}
+
 /// Columns and rows at most: corners are 32-bit numbers, with a bit to spare.
 const MAX_SIDE: usize = 1 << 31;
+/// Regions at most: their numbers are 32 bits in memory, and one is none.
+const MAX_REGIONS: u32 = u32::MAX - 1;

@@ -42,6 +42,7 @@ impl ArcList {
 /// What an arc's record begins with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Header {
+    pub(super) id: u64,
     pub(super) start: Corner,
     pub(super) end: Corner,
     /// Its share in the area of the ring on its left: the negative sum of column times rise of row.
@@ -103,12 +104,11 @@ pub(super) struct ArcStore {
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
-    id: u64,
-    /// The region that took its side first; [`u64::MAX`] for none yet.
-    taken: u64,
     place: Place,
     /// Next in the list of the face on the left, and of that on the right.
     next: [u32; 2],
+    /// The region that took its side first, or [`NONE`].
+    taken: u32,
     /// Whether there is a face on the left, and on the right.
     faces: [bool; 2],
 }
@@ -120,9 +120,9 @@ impl ArcStore {
 
     /// Stores a closed arc; `faces` says whether there is a face on its left and right, `free` whether it touches no node.
     pub(super) fn insert(&mut self, corners: &[Corner], faces: [bool; 2], free: bool) -> Result<u32> {
-        encode(corners, free, &mut self.record);
+        encode(self.ids, corners, free, &mut self.record);
         let place = self.pages.append(&self.record)?;
-        let entry = Entry { id: self.ids, taken: UNTAKEN, place, next: [NONE; 2], faces };
+        let entry = Entry { place, next: [NONE; 2], taken: NONE, faces };
         self.ids += 1;
         Ok(match self.free.pop() {
             Some(slot) => {
@@ -134,11 +134,6 @@ impl ArcStore {
                 self.entries.len() as u32 - 1
             }
         })
-    }
-
-    /// The arc's number.
-    pub(super) fn id(&self, slot: u32) -> u64 {
-        self.entries[slot as usize].id
     }
 
     /// Appends to a list; `reversed` when the face is on the arc's right.
@@ -198,26 +193,22 @@ impl ArcStore {
     }
 
     /// A region takes its side; both sides when that was the last.
-    pub(super) fn claim(&mut self, slot: u32, right: bool, region: u64) -> Option<Sides> {
-        let entry = &mut self.entries[slot as usize];
-        let other = usize::from(!right);
-        if entry.faces[other] && entry.taken == UNTAKEN {
+    pub(super) fn claim(&mut self, half: Half, region: u32) -> Option<Sides> {
+        let entry = &mut self.entries[half.slot() as usize];
+        if entry.faces[usize::from(!half.reversed())] && entry.taken == NONE {
             entry.taken = region;
             return None;
         }
-        let others = (entry.taken != UNTAKEN).then_some(entry.taken);
-        Some(if right {
-            Sides { left: others, right: Some(region) }
-        } else {
-            Sides { left: Some(region), right: others }
-        })
+        let other = (entry.taken != NONE).then_some(u64::from(entry.taken));
+        let region = Some(u64::from(region));
+        Some(if half.reversed() { Sides { left: other, right: region } } else { Sides { left: region, right: other } })
     }
 
     /// The whole arc, to hand over.
     pub(super) fn arc(&mut self, slot: u32, sides: Sides) -> Result<Arc> {
         let mut corners = Vec::new();
         self.append(slot, false, &mut corners)?;
-        Ok(Arc { id: self.id(slot), left: sides.left, right: sides.right, corners })
+        Ok(Arc { id: self.header(slot)?.id, left: sides.left, right: sides.right, corners })
     }
 
     /// Gives an arc up.
@@ -227,11 +218,10 @@ impl ArcStore {
     }
 }
 
-const UNTAKEN: u64 = u64::MAX;
 /// Bytes of a header.
-const HEADER: usize = 29;
+const HEADER: usize = 37;
 
-fn encode(corners: &[Corner], free: bool, record: &mut Vec<u8>) {
+fn encode(id: u64, corners: &[Corner], free: bool, record: &mut Vec<u8>) {
     record.clear();
     let (start, end) = (corners[0], corners[corners.len() - 1]);
     let rise = |pair: &[Corner]| i64::from(pair[0].col) * (i64::from(pair[1].row) - i64::from(pair[0].row));
@@ -242,6 +232,7 @@ fn encode(corners: &[Corner], free: bool, record: &mut Vec<u8>) {
         record.extend(number.to_le_bytes());
     }
     record.extend(area.to_le_bytes());
+    record.extend(id.to_le_bytes());
     record.push(first.0 | last.0 << 2 | u8::from(free) << 4);
     for pair in corners.windows(2) {
         let (columns, rows) =
@@ -262,12 +253,13 @@ fn decode_header(bytes: &[u8]) -> (Header, &[u8]) {
         let at = &header[4 * index..];
         u32::from_le_bytes([at[0], at[1], at[2], at[3]])
     };
-    let area = (u64::from(number(6)) << 32 | u64::from(number(5))) as i64;
+    let long = |index: usize| u64::from(number(index + 1)) << 32 | u64::from(number(index));
     let headings = header[HEADER - 1];
     let header = Header {
+        id: long(7),
         start: Corner { col: number(0), row: number(1) },
         end: Corner { col: number(2), row: number(3) },
-        area,
+        area: long(5) as i64,
         first: Heading(headings & 3),
         last: Heading(headings >> 2 & 3),
         free: headings >> 4 != 0,

@@ -64,7 +64,7 @@ impl Groups {
         entry.users += 1;
         entry.open += open;
         entry.size += size;
-        entry.parts.add(parts);
+        entry.parts.add(parts.pixels, parts.touches_edge, &parts.rings);
     }
 
     /// Two faces became one: the first one's group goes on for it.
@@ -81,11 +81,11 @@ impl Groups {
         group: u32,
         pixels: u64,
         touches_edge: bool,
-        rings: FaceRings,
+        rings: &FaceRings,
     ) -> Option<Parts> {
         let root = self.root(group);
         let entry = &mut self.entries[root as usize];
-        entry.parts.add(Parts { pixels, touches_edge, rings });
+        entry.parts.add(pixels, touches_edge, rings);
         entry.open -= 1;
         let parts = (entry.open == 0).then(|| std::mem::take(&mut entry.parts));
         self.leave(group);
@@ -118,9 +118,9 @@ impl Groups {
 
 impl Parts {
     /// Takes over further faces.
-    fn add(&mut self, other: Parts) {
-        self.pixels += other.pixels;
-        self.touches_edge |= other.touches_edge;
-        self.rings.add(other.rings);
+    fn add(&mut self, pixels: u64, touches_edge: bool, rings: &FaceRings) {
+        self.pixels += pixels;
+        self.touches_edge |= touches_edge;
+        self.rings.add(rings);
     }
 }

@@ -10,7 +10,8 @@ use crate::Result;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Place {
     page: u32,
-    offset: u32,
+    /// Records begin within the first [`PAGE`] bytes.
+    offset: u16,
 }
 
 /// Append-only records that are released one by one. A page whose records are all released is used again.
@@ -77,7 +78,7 @@ impl Pages {
             self.turn_page()?;
         }
         let page = &mut self.pages[self.current as usize];
-        let offset = page.bytes.len() as u32;
+        let offset = page.bytes.len() as u16;
         page.bytes.extend_from_slice(record);
         page.live += 1;
         Ok(Place { page: self.current, offset })
