@@ -1,6 +1,6 @@
 //! Regions and arcs in memory: polygons that share their edges.
 
-use crate::{Arc, ArcRef, Corner, Outlines, PolygonizeOptions, Polygonizer, Region, Result, Sink, VectorError};
+use crate::{Arc, ArcRef, Corner, Outlines, Point, PolygonizeOptions, Polygonizer, Region, Result, Sink, VectorError};
 
 /// Regions that tile a part of the plane, and the arcs between them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -55,18 +55,34 @@ impl Coverage {
     /// # Panics
     /// When the ring is of another coverage.
     pub fn corners(&self, ring: &Ring) -> Vec<Corner> {
-        let mut corners: Vec<Corner> = Vec::new();
-        for half in &ring.arcs {
-            let arc = &self.arcs[half.arc as usize].corners;
-            corners.pop();
-            if half.reversed {
-                corners.extend(arc.iter().rev());
-            } else {
-                corners.extend(arc);
-            }
-        }
-        corners
+        joined(ring, |arc| &self.arcs[arc].corners)
     }
+}
+
+impl Ring {
+    /// The points of the ring, the first repeated at the end, where arcs have other points than corners; see
+    /// [`smooth`](crate::smooth).
+    ///
+    /// # Panics
+    /// When there are fewer arcs than the ring has.
+    pub fn points(&self, arcs: &[Vec<Point>]) -> Vec<Point> {
+        joined(self, |arc| &arcs[arc])
+    }
+}
+
+/// The arcs of a ring, one after the other.
+fn joined<'a, T: Copy + 'a>(ring: &Ring, arc: impl Fn(usize) -> &'a Vec<T>) -> Vec<T> {
+    let mut points = Vec::new();
+    for half in &ring.arcs {
+        let arc = arc(half.arc as usize);
+        points.pop();
+        if half.reversed {
+            points.extend(arc.iter().rev());
+        } else {
+            points.extend(arc);
+        }
+    }
+    points
 }
 
 impl Sink for Coverage {
@@ -84,7 +100,13 @@ impl Sink for Coverage {
         let at = arc.id as usize;
         if at >= self.arcs.len() {
             let first = self.arcs.len() as u64;
-            self.arcs.extend((first..=arc.id).map(|id| Arc { id, left: None, right: None, corners: Vec::new() }));
+            self.arcs.extend((first..=arc.id).map(|id| Arc {
+                id,
+                left: None,
+                right: None,
+                corners: Vec::new(),
+                ring: false,
+            }));
         }
         self.arcs[at] = arc;
         Ok(())

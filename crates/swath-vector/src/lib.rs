@@ -8,9 +8,13 @@ pub mod accuracy;
 mod coverage;
 mod error;
 mod polygonize;
+mod simplify;
+mod smooth;
 
 pub use coverage::{Coverage, Ring, polygonize};
 pub use error::{Result, VectorError};
 pub use polygonize::{
     Arc, ArcRef, Connectivity, Corner, OUTSIDE, Outlines, PolygonizeOptions, Polygonizer, Region, Sink, Spill,
 };
+pub use simplify::{Simplify, SimplifyMethod, simplify};
+pub use smooth::{Point, smooth};

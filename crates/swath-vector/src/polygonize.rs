@@ -1,7 +1,7 @@
 //! Label rows into polygons with shared edges, in one pass.
 //!
 //! The boundaries between pixels of different labels are cut into *arcs* at *nodes*: corners where three or four
-//! boundaries meet, which includes label changes along the raster's edge. Rows come one after the other; what is kept is
+//! boundaries meet, which includes label changes along the raster's edge, and the raster's four corners. Rows come one after the other; what is kept is
 //! the last row, the boundaries that are still open there, and the regions that reach it with their closed arcs, which may be
 //! spilled to a file. A region is handed over as soon as no later row can touch it. As every row is a seam, the size of the blocks
 //! in which rows arrive cannot show in the result.
@@ -104,6 +104,8 @@ pub struct Arc {
     pub right: Option<u64>,
     /// Its corners where it turns, with both ends; a closed arc has equal ends.
     pub corners: Vec<Corner>,
+    /// Whether it is closed and touches no node: it may begin at any of its corners.
+    pub ring: bool,
 }
 
 /// Takes what the polygonizer makes.
@@ -190,8 +192,8 @@ impl Outlines<'_> {
 /// polygonizer.finish(&mut coverage)?;
 /// let regions: Vec<_> = coverage.regions.iter().map(|region| (region.label, region.pixels)).collect();
 /// assert_eq!(regions, [(1, 3), (2, 3)]);
-/// // One boundary to the outside each, and one between them.
-/// assert_eq!(coverage.arcs.len(), 3);
+/// // One boundary between them, and each has three to the outside: the corners of the raster are nodes.
+/// assert_eq!(coverage.arcs.len(), 7);
 /// # Ok::<(), swath_vector::VectorError>(())
 /// ```
 #[derive(Debug)]
@@ -246,7 +248,7 @@ impl Polygonizer {
                 return Err(VectorError::Size(format!("more than {MAX_SIDE} rows cannot be polygonized")).into());
             }
             self.current[1..=self.width].copy_from_slice(row);
-            self.sweep(sink)?;
+            self.sweep(self.row == 0, sink)?;
         }
         Ok(())
     }
@@ -258,16 +260,17 @@ impl Polygonizer {
     pub fn finish<S: Sink>(mut self, sink: &mut S) -> std::result::Result<(), S::Error> {
         self.current.fill(OUTSIDE);
         self.faces.touch_bottom();
-        self.sweep(sink)
+        self.sweep(true, sink)
     }
 
-    /// Closes the line between the row above and the current one.
-    fn sweep<S: Sink>(&mut self, sink: &mut S) -> std::result::Result<(), S::Error> {
+    /// Closes the line between the row above and the current one; `ends` says that the raster begins or ends there.
+    fn sweep<S: Sink>(&mut self, ends: bool, sink: &mut S) -> std::result::Result<(), S::Error> {
         self.faces.next_row(&self.current[1..=self.width], self.row, &mut self.store, self.groups.as_mut());
         self.boundary.sweep(
             &self.above,
             &self.current,
             self.row,
+            ends,
             &mut self.faces,
             &mut self.store,
             self.groups.as_mut(),

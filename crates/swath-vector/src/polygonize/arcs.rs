@@ -208,7 +208,8 @@ impl ArcStore {
     pub(super) fn arc(&mut self, slot: u32, sides: Sides) -> Result<Arc> {
         let mut corners = Vec::new();
         self.append(slot, false, &mut corners)?;
-        Ok(Arc { id: self.header(slot)?.id, left: sides.left, right: sides.right, corners })
+        let Header { id, free, .. } = self.header(slot)?;
+        Ok(Arc { id, left: sides.left, right: sides.right, corners, ring: free })
     }
 
     /// Gives an arc up.

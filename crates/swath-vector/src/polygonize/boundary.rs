@@ -34,12 +34,14 @@ impl Boundary {
         }
     }
 
-    /// Goes along the corners of the line above row `row`. Rows have one pixel outside at either end.
+    /// Goes along the corners of the line above row `row`. Rows have one pixel outside at either end. On the first and the last
+    /// line, where the raster ends, its corners are nodes: what is done to arcs leaves the frame as it is.
     pub(super) fn sweep(
         &mut self,
         above: &[u32],
         current: &[u32],
         row: u32,
+        ends: bool,
         faces: &mut Faces,
         store: &mut ArcStore,
         mut groups: Option<&mut Groups>,
@@ -57,7 +59,8 @@ impl Boundary {
                 let meets = bytes[byte];
                 rest &= !(0xff << (8 * byte));
                 let column = word * WORD + byte;
-                self.meet(column, meets, &mut along, &mut line)?;
+                let frame = ends && (column == 0 || column + 2 == above.len());
+                self.meet(column, if frame { meets | FRAME } else { meets }, &mut along, &mut line)?;
                 if let Some(groups) = groups.as_deref_mut().filter(|_| meets == NORTH | SOUTH | WEST | EAST) {
                     link_corners(column, above, current, line.faces, groups);
                 }
@@ -148,6 +151,8 @@ const NORTH: u8 = 1;
 const SOUTH: u8 = 2;
 const WEST: u8 = 4;
 const EAST: u8 = 8;
+/// Makes a node of a corner where only two boundaries meet.
+const FRAME: u8 = 16;
 const SOUTH_EAST: u8 = SOUTH | EAST;
 const NORTH_EAST: u8 = NORTH | EAST;
 const SOUTH_WEST: u8 = SOUTH | WEST;

@@ -2,3 +2,4 @@
 
 mod maps;
 mod polygonize;
+mod simplify;

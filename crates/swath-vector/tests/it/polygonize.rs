@@ -127,8 +127,8 @@ fn corner_cases() {
     }
     let line = polygonize(&[1, 2, 1, 2, 1], 5).unwrap();
     assert_eq!(line.regions.len(), 5);
-    // Every pair shares one boundary, and everyone has two to the outside but the last ones with one.
-    assert_eq!(line.arcs.len(), 4 + 3 * 2 + 2);
+    // Every pair shares one boundary. Everyone has two to the outside, and the last ones, at the corners of the raster, three.
+    assert_eq!(line.arcs.len(), 4 + 3 * 2 + 2 * 3);
 }
 
 #[test]
