@@ -5,12 +5,14 @@
 //! an arc is done to both of its sides, so that they can neither part nor overlap.
 
 pub mod accuracy;
+mod clean;
 mod coverage;
 mod error;
 mod polygonize;
 mod simplify;
 mod smooth;
 
+pub use clean::{Cleaner, Cleaning};
 pub use coverage::{Coverage, Ring, polygonize};
 pub use error::{Result, VectorError};
 pub use polygonize::{

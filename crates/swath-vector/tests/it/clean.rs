@@ -1,0 +1,172 @@
+//! Cleaned maps against slow but plain definitions of the steps.
+
+use proptest::prelude::*;
+use swath_vector::{Cleaner, Cleaning, Connectivity, OUTSIDE, VectorError, polygonize};
+
+use crate::maps::{Map, flooded, maps};
+
+fn cleaned(map: &Map, steps: &[Cleaning], rows: usize) -> Map {
+    let mut cleaner = Cleaner::new(map.width, steps).unwrap();
+    let mut labels = Vec::new();
+    for block in map.labels.chunks(rows * map.width) {
+        cleaner.push(block, &mut labels).unwrap();
+    }
+    cleaner.finish(&mut labels);
+    assert_eq!(labels.len(), map.labels.len());
+    Map { width: map.width, labels }
+}
+
+impl Map {
+    /// Pixels not more than `radius` columns and rows away, by place.
+    fn square(&self, at: usize, radius: usize) -> Vec<usize> {
+        let (row, col) = (at / self.width, at % self.width);
+        let rows = row.saturating_sub(radius)..(row + radius + 1).min(self.height());
+        rows.flat_map(|row| {
+            let columns = col.saturating_sub(radius)..(col + radius + 1).min(self.width);
+            columns.map(move |col| (row, col))
+        })
+        .map(|(row, col)| row * self.width + col)
+        .collect()
+    }
+
+    /// Whether a square around some pixel of a set holds the pixel and nothing that is in the map but not in the set.
+    fn fits(&self, at: usize, radius: usize, set: impl Fn(u32) -> bool) -> bool {
+        self.square(at, radius).into_iter().any(|centre| {
+            let label = self.labels[centre];
+            let free = |&other: &usize| self.labels[other] == OUTSIDE || set(self.labels[other]);
+            label != OUTSIDE && set(label) && self.square(centre, radius).iter().all(free)
+        })
+    }
+}
+
+fn steps() -> impl Strategy<Value = Cleaning> {
+    let label = (0u32..3).prop_map(|label| label * 1000);
+    prop_oneof![
+        (1usize..4).prop_map(|radius| Cleaning::Majority { radius }),
+        (label.clone(), 1usize..3).prop_map(|(label, radius)| Cleaning::Open { label, radius }),
+        (label, 1usize..3).prop_map(|(label, radius)| Cleaning::Close { label, radius }),
+        (0u64..20).prop_map(|pixels| Cleaning::FillHoles { pixels }),
+        (0u64..20).prop_map(|pixels| Cleaning::Sieve { pixels }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(384))]
+
+    #[test]
+    fn blocks_leave_no_trace_and_outside_stays(map in maps(), steps in proptest::collection::vec(steps(), 0..4)) {
+        let whole = cleaned(&map, &steps, map.height().max(1));
+        for rows in [1, 5] {
+            prop_assert_eq!(&cleaned(&map, &steps, rows).labels, &whole.labels);
+        }
+        for (before, after) in map.labels.iter().zip(&whole.labels) {
+            prop_assert_eq!(*before == OUTSIDE, *after == OUTSIDE);
+        }
+    }
+
+    #[test]
+    fn sieved_maps_have_no_small_regions(map in maps(), pixels in 0u64..30) {
+        let sieved = cleaned(&map, &[Cleaning::Sieve { pixels }], 4);
+        let coverage = polygonize(&sieved.labels, map.width).unwrap();
+        for (region, rings) in coverage.regions.iter().zip(&coverage.rings) {
+            if region.pixels < pixels {
+                let alone = |arc: u64| {
+                    let arc = &coverage.arcs[arc as usize];
+                    arc.left.is_none() || arc.right.is_none()
+                };
+                prop_assert!(rings.iter().flat_map(|ring| &ring.arcs).all(|half| alone(half.arc)), "{region:?}");
+            }
+        }
+        // Large regions have not lost a pixel.
+        let exact = polygonize(&map.labels, map.width).unwrap();
+        for (region, rings) in exact.regions.iter().zip(&exact.rings).filter(|(region, _)| region.pixels >= pixels) {
+            // The pixel left of the first vertical edge that runs down.
+            let corners = exact.corners(&rings[0]);
+            let down = corners.windows(2).find(|pair| pair[1].row > pair[0].row).unwrap();
+            prop_assert_eq!(sieved.labels[down[0].row as usize * map.width + down[0].col as usize], region.label);
+        }
+        let kept = |map: &Map, label: u32| map.labels.iter().filter(|&&other| other == label).count();
+        for (label, size) in flooded(&map, Connectivity::Four).into_iter().filter(|&(_, size)| size >= pixels) {
+            prop_assert!(kept(&sieved, label) >= size as usize);
+        }
+    }
+
+    #[test]
+    fn majorities_are_counted(map in maps(), radius in 1usize..4) {
+        let smooth = cleaned(&map, &[Cleaning::Majority { radius }], 3);
+        for at in 0..map.labels.len() {
+            let count = |label: u32| map.square(at, radius).into_iter().filter(|&other| map.labels[other] == label).count();
+            let (own, found) = (map.labels[at], smooth.labels[at]);
+            if own != OUTSIDE {
+                let most = map.square(at, radius).into_iter().map(|other| map.labels[other]).filter(|&label| label != OUTSIDE).map(count).max();
+                prop_assert_eq!(Some(count(found)), most);
+                prop_assert!(found == own || count(own) < count(found));
+            }
+        }
+    }
+
+    #[test]
+    fn openings_and_closings_are_by_squares(map in maps(), radius in 1usize..3) {
+        let opened = cleaned(&map, &[Cleaning::Open { label: 0, radius }], 2);
+        let closed = cleaned(&map, &[Cleaning::Close { label: 0, radius }], 2);
+        for at in 0..map.labels.len() {
+            let label = map.labels[at];
+            if label == OUTSIDE {
+                continue;
+            }
+            let narrow = label == 0 && !map.fits(at, radius, |label| label == 0);
+            prop_assert_eq!(opened.labels[at] != label, narrow);
+            let between = label != 0 && !map.fits(at, radius, |label| label != 0);
+            prop_assert_eq!(closed.labels[at], if between { 0 } else { label });
+        }
+    }
+}
+
+#[test]
+fn holes_go_to_who_encloses_them() {
+    #[rustfmt::skip]
+    let map = Map { width: 9, labels: vec![
+        1, 1, 1, 1, 1, 1, 1, 1, 2,
+        1, 2, 2, 2, 1, 3, 2, 1, 2,
+        1, 2, 3, 2, 1, 3, 2, 1, 2,
+        1, 2, 2, 2, 1, 1, 1, 1, 2,
+        1, 1, 1, 1, 1, 1, 2, 2, 2,
+    ] };
+    // The 3 lies in the 2, and both in the 1; of the pair of 3 and 2 each has two neighbours; the 2 at the edge is no hole.
+    #[rustfmt::skip]
+    let filled = [
+        1, 1, 1, 1, 1, 1, 1, 1, 2,
+        1, 1, 1, 1, 1, 3, 2, 1, 2,
+        1, 1, 1, 1, 1, 3, 2, 1, 2,
+        1, 1, 1, 1, 1, 1, 1, 1, 2,
+        1, 1, 1, 1, 1, 1, 2, 2, 2,
+    ];
+    assert_eq!(cleaned(&map, &[Cleaning::FillHoles { pixels: 10 }], 1).labels, filled);
+    // Eight pixels and the one that they take make nine, which stay.
+    let small = cleaned(&map, &[Cleaning::FillHoles { pixels: 9 }], 1).labels;
+    assert_eq!((small[2 * 9 + 2], small[9 + 1]), (2, 2));
+}
+
+#[test]
+fn small_regions_wait_for_no_more_rows_than_they_have_pixels() {
+    // A column of one pixel is small until its hundredth row.
+    let mut cleaner = Cleaner::new(5, &[Cleaning::Sieve { pixels: 100 }]).unwrap();
+    let mut rows = Vec::new();
+    for row in 0..1000 {
+        cleaner.push(&[1, 1, 2, 1, 1], &mut rows).unwrap();
+        assert!(rows.len() / 5 + 101 > row, "{} of {row}", rows.len() / 5);
+    }
+    cleaner.finish(&mut rows);
+    assert!(rows.chunks(5).all(|row| row == [1, 1, 2, 1, 1]));
+}
+
+#[test]
+fn senseless_steps_are_refused() {
+    for radius in [0, 65] {
+        let error = Cleaner::new(5, &[Cleaning::Majority { radius }]).err().unwrap();
+        assert!(matches!(&error, VectorError::Argument(text) if text.contains("radius")), "{error}");
+    }
+    assert!(matches!(Cleaner::new(0, &[]), Err(VectorError::Size(_))));
+    let mut cleaner = Cleaner::new(5, &[]).unwrap();
+    assert!(matches!(cleaner.push(&[1, 2], &mut Vec::new()), Err(VectorError::Size(_))));
+}
