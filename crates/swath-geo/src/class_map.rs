@@ -7,11 +7,11 @@ use gdal::errors::GdalError;
 use gdal::raster::RasterBand;
 use gdal::spatial_ref::CoordTransform;
 
-use crate::classes::{declared_classes, foreign_classes};
+use crate::classes::known_classes_of;
 use crate::config_scope::ConfigScope;
 use crate::gdal_setup::{clear_messages, take_messages, take_messages_about};
 use crate::open::{open_raster, read_header};
-use crate::{ClassEntry, Crs, GeoError, Grid, Result, Window};
+use crate::{ClassEntry, Crs, GeoError, Grid, KnownClasses, Result, Window};
 
 /// What [`ClassMap::read`] gives for a pixel without a class: nodata, masked or transparent.
 pub const NO_CLASS: u32 = u32::MAX;
@@ -61,20 +61,22 @@ impl ClassMap {
         ClassMap { ignored: value, ..self }
     }
 
+    /// What the map says about its classes, without a look at its pixels.
+    ///
+    /// # Errors
+    /// When the classes that the file carries cannot be read.
+    pub fn known_classes(&self) -> Result<KnownClasses> {
+        known_classes_of(&self.dataset, &self.path)
+    }
+
     /// Names and colours of some values: those that the map carries, or else as in [`crate::read_map_classes`]. A name that
     /// several of them have gets the value behind it.
     ///
     /// # Errors
     /// When the classes that the file carries cannot be read.
     pub fn classes(&self, values: &[u32]) -> Result<Vec<ClassEntry>> {
-        let declared = declared_classes(&self.dataset, &self.path)?.unwrap_or_default();
-        let band = self.band(1, self.grid.window())?;
-        let mut classes = foreign_classes(&band, values.iter().copied());
-        for class in &mut classes {
-            if let Some(declared) = declared.iter().find(|declared| declared.value == class.value) {
-                class.clone_from(declared);
-            }
-        }
+        let known = self.known_classes()?;
+        let mut classes: Vec<ClassEntry> = values.iter().map(|&value| known.entry(value)).collect();
         let names: Vec<String> = classes.iter().map(|class| class.name.clone()).collect();
         for class in &mut classes {
             if names.iter().filter(|name| **name == class.name).count() > 1 {

@@ -1,6 +1,6 @@
 //! The classes of a label map, as files carry them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -43,38 +43,73 @@ pub fn read_map_classes(path: &Path) -> Result<Vec<ClassEntry>> {
 
 /// [`read_map_classes`] of an open dataset.
 pub(crate) fn classes_of(dataset: &Dataset, path: &Path) -> Result<Vec<ClassEntry>> {
-    if let Some(declared) = declared_classes(dataset, path)? {
-        return Ok(declared);
+    let known = known_classes_of(dataset, path)?;
+    if !known.declared.is_empty() {
+        return Ok(known.declared);
     }
-    let band = dataset.rasterband(1).map_err(|error| {
-        GeoError::input(path, format!("it has no band of labels: {}", take_messages(&error.to_string())))
-    })?;
-    // Older GDAL reads the sidecar of a GeoTIFF only when the georeference is asked for.
-    let _ = dataset.geo_transform();
-    Ok(foreign_classes(&band, values_of(&band, path)?))
+    let values = values_of(&labels_band(dataset, path)?, path)?;
+    Ok(values.into_iter().map(|value| known.entry(value)).collect())
 }
 
-/// The classes that a map of Swath's own carries.
-pub(crate) fn declared_classes(dataset: &Dataset, path: &Path) -> Result<Option<Vec<ClassEntry>>> {
-    let Some(text) = dataset.metadata_item(METADATA_ITEM, "") else { return Ok(None) };
-    let parsed = serde_json::from_str(&text);
-    parsed.map(Some).map_err(|error| GeoError::input(path, format!("its {METADATA_ITEM} metadata is damaged: {error}")))
+/// What a label map says about its classes, without a look at its pixels.
+#[derive(Debug, Clone, Default)]
+pub struct KnownClasses {
+    declared: Vec<ClassEntry>,
+    /// Where each declared value stands.
+    places: HashMap<u32, usize>,
+    /// Category names and colours by value.
+    names: Vec<String>,
+    colors: Vec<[u8; 3]>,
 }
 
-/// Classes of these values with the names and colours that GDAL knows.
-pub(crate) fn foreign_classes(band: &RasterBand<'_>, values: impl IntoIterator<Item = u32>) -> Vec<ClassEntry> {
-    let names = category_names(band);
-    let colors = band.color_table();
-    let entries = values.into_iter().map(|value| {
-        let name = names.get(value as usize).filter(|name| !name.is_empty());
-        let color = colors.as_ref().and_then(|table| table.entry_as_rgb(value as usize));
+impl KnownClasses {
+    /// The classes that Swath's own maps list; none for others.
+    pub fn declared(&self) -> &[ClassEntry] {
+        &self.declared
+    }
+
+    /// The class of a value: as declared, or with category name and colour, or named by its value and with a colour of its own.
+    pub fn entry(&self, value: u32) -> ClassEntry {
+        if let Some(&place) = self.places.get(&value) {
+            return self.declared[place].clone();
+        }
+        let name = self.names.get(value as usize).filter(|name| !name.is_empty());
         ClassEntry {
             value,
             name: name.cloned().unwrap_or_else(|| value.to_string()),
-            color: color.map_or_else(|| distinct_color(value), |c| [c.r as u8, c.g as u8, c.b as u8]),
+            color: self.colors.get(value as usize).copied().unwrap_or_else(|| distinct_color(value)),
         }
+    }
+}
+
+impl From<Vec<ClassEntry>> for KnownClasses {
+    fn from(declared: Vec<ClassEntry>) -> KnownClasses {
+        let places = declared.iter().enumerate().map(|(place, class)| (class.value, place)).collect();
+        KnownClasses { declared, places, ..KnownClasses::default() }
+    }
+}
+
+/// What a label map says about its classes.
+pub(crate) fn known_classes_of(dataset: &Dataset, path: &Path) -> Result<KnownClasses> {
+    if let Some(text) = dataset.metadata_item(METADATA_ITEM, "") {
+        let declared: Vec<ClassEntry> = serde_json::from_str(&text)
+            .map_err(|error| GeoError::input(path, format!("its {METADATA_ITEM} metadata is damaged: {error}")))?;
+        return Ok(declared.into());
+    }
+    let band = labels_band(dataset, path)?;
+    // Older GDAL reads the sidecar of a GeoTIFF only when the georeference is asked for.
+    let _ = dataset.geo_transform();
+    let colors = band.color_table().map(|table| {
+        let rgb = |index| table.entry_as_rgb(index).map(|c| [c.r as u8, c.g as u8, c.b as u8]);
+        (0..table.entry_count()).map_while(rgb).collect()
     });
-    entries.collect()
+    Ok(KnownClasses { names: category_names(&band), colors: colors.unwrap_or_default(), ..KnownClasses::default() })
+}
+
+fn labels_band<'a>(dataset: &'a Dataset, path: &Path) -> Result<RasterBand<'a>> {
+    dataset.rasterband(1).map_err(|error| {
+        GeoError::input(path, format!("it has no band of labels: {}", take_messages(&error.to_string())))
+    })
 }
 
 /// Metadata item that holds the classes as a JSON array of [`ClassEntry`].

@@ -2,8 +2,39 @@
 
 use crate::{Grid, PixelAreas};
 
-/// Closed rings of (column, row), the outer one first.
-pub(crate) type Rings = Vec<Vec<(f64, f64)>>;
+/// Polygons in pixel coordinates.
+///
+/// As seen with the first row at the top, outer rings run counterclockwise and holes clockwise.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Outline {
+    points: Vec<(f64, f64)>,
+    /// Where each ring ends, and whether it is an outer one.
+    ends: Vec<(usize, bool)>,
+}
+
+impl Outline {
+    /// Takes all rings away.
+    pub fn clear(&mut self) {
+        self.points.clear();
+        self.ends.clear();
+    }
+
+    /// Appends a closed ring of (column, row), the first point repeated at the end. A hole belongs to the last outer ring before it.
+    pub fn push(&mut self, outer: bool, ring: impl IntoIterator<Item = (f64, f64)>) {
+        self.points.extend(ring);
+        self.ends.push((self.points.len(), outer));
+    }
+
+    /// The rings, and whether they are outer ones.
+    pub fn rings(&self) -> impl Iterator<Item = (bool, &[(f64, f64)])> {
+        let starts = std::iter::once(0).chain(self.ends.iter().map(|&(end, _)| end));
+        starts.zip(&self.ends).map(|(start, &(end, outer))| (outer, &self.points[start..end]))
+    }
+
+    fn edges(&self) -> impl Iterator<Item = ((f64, f64), (f64, f64))> {
+        self.rings().flat_map(|(_, ring)| ring.windows(2).map(|edge| (edge[0], edge[1])))
+    }
+}
 
 /// Measures polygons of one grid.
 #[derive(Debug)]
@@ -30,24 +61,19 @@ impl Ruler {
     /// The area `a(col, row)` of a pixel is integrated over the polygon by Green's theorem, `A = sum over edges of the
     /// integral of col a(c, row) d row`, with `c` the column of the polygon's centroid: exact where `a` is linear along a row,
     /// which it is to a millionth over any scene, and equal to the sum of the pixels for outlines of pixels.
-    pub(crate) fn area(&self, rings: &Rings) -> f64 {
-        let column = centroid_column(rings);
-        let one = |ring: &Vec<(f64, f64)>| -> f64 {
-            ring.windows(2).map(|edge| self.integral(edge[0], edge[1], column)).sum::<f64>().abs()
-        };
-        let Some((outer, holes)) = rings.split_first() else { return 0.0 };
-        (one(outer) - holes.iter().map(one).sum::<f64>()).max(0.0)
+    pub(crate) fn area(&self, outline: &Outline) -> f64 {
+        let column = centroid_column(outline);
+        outline.edges().map(|(from, to)| self.integral(from, to, column)).sum::<f64>().abs()
     }
 
     /// Length of all rings in metres.
-    pub(crate) fn perimeter(&self, rings: &Rings) -> f64 {
-        let column = centroid_column(rings);
-        let length = |edge: &[(f64, f64)]| {
-            let ((c0, r0), (c1, r1)) = (edge[0], edge[1]);
+    pub(crate) fn perimeter(&self, outline: &Outline) -> f64 {
+        let column = centroid_column(outline);
+        let length = |((c0, r0), (c1, r1)): ((f64, f64), (f64, f64))| {
             let column_metres = self.pixel(column, (r0 + r1) / 2.0) / self.row_metres;
             ((c1 - c0) * column_metres).hypot((r1 - r0) * self.row_metres)
         };
-        rings.iter().flat_map(|ring| ring.windows(2)).map(length).sum()
+        outline.edges().map(length).sum()
     }
 
     fn pixel(&self, col: f64, row: f64) -> f64 {
@@ -73,24 +99,18 @@ impl Ruler {
     }
 }
 
-/// Column of the centroid of the outer ring less its holes.
-fn centroid_column(rings: &Rings) -> f64 {
-    let Some(&(first, _)) = rings.first().and_then(|ring| ring.first()) else { return 0.0 };
+/// Column of the centroid.
+fn centroid_column(outline: &Outline) -> f64 {
+    let Some(&(first, _)) = outline.points.first() else { return 0.0 };
     let (mut area, mut moment) = (0.0, 0.0);
-    for (index, ring) in rings.iter().enumerate() {
-        let (mut a, mut m) = (0.0, 0.0);
-        for edge in ring.windows(2) {
-            // Relative to the first vertex, so that large coordinates do not cancel.
-            let ((c0, r0), (c1, r1)) = ((edge[0].0 - first, edge[0].1), (edge[1].0 - first, edge[1].1));
-            let cross = c0 * r1 - c1 * r0;
-            a += cross / 2.0;
-            m += (c0 + c1) * cross / 6.0;
-        }
-        let sign = if index == 0 { a.signum() } else { -a.signum() };
-        area += sign * a;
-        moment += sign * m;
+    for ((c0, r0), (c1, r1)) in outline.edges() {
+        // Relative to the first point, so that large coordinates do not cancel.
+        let (c0, c1) = (c0 - first, c1 - first);
+        let cross = c0 * r1 - c1 * r0;
+        area += cross / 2.0;
+        moment += (c0 + c1) * cross / 6.0;
     }
-    if area > 0.0 { first + moment / area } else { first }
+    if area == 0.0 { first } else { first + moment / area }
 }
 
 #[cfg(test)]
@@ -104,7 +124,16 @@ mod tests {
 
     fn rectangle(col: f64, row: f64, width: f64, height: f64) -> Vec<(f64, f64)> {
         let (right, bottom) = (col + width, row + height);
-        vec![(col, row), (right, row), (right, bottom), (col, bottom), (col, row)]
+        vec![(col, row), (col, bottom), (right, bottom), (right, row), (col, row)]
+    }
+
+    fn outline(rings: &[Vec<(f64, f64)>]) -> Outline {
+        let mut outline = Outline::default();
+        for (index, ring) in rings.iter().enumerate() {
+            let ring = ring.iter().copied();
+            if index == 0 { outline.push(true, ring) } else { outline.push(false, ring.rev()) }
+        }
+        outline
     }
 
     #[test]
@@ -114,10 +143,10 @@ mod tests {
             grid("EPSG:4326", [10.0, 0.01, 0.0, 65.0, 0.0, -0.01]),
         ] {
             let ruler = Ruler::new(&grid);
-            let rings = vec![rectangle(100.0, 200.0, 1500.0, 900.0), rectangle(400.0, 300.0, 7.0, 11.0)];
+            let rings = [rectangle(100.0, 200.0, 1500.0, 900.0), rectangle(400.0, 300.0, 7.0, 11.0)];
             let expected = grid.area_m2(Window::new(100, 200, 1500, 900)).unwrap()
                 - grid.area_m2(Window::new(400, 300, 7, 11)).unwrap();
-            let area = ruler.area(&rings);
+            let area = ruler.area(&outline(&rings));
             assert!((area / expected - 1.0).abs() < 1e-6, "{area} {expected}");
         }
     }
@@ -127,20 +156,20 @@ mod tests {
         let ruler = Ruler::new(&Grid::plain(10, 10));
         assert!(!ruler.is_metric());
         let mut triangle = vec![(0.0, 0.0), (4.0, 0.0), (0.0, 3.0), (0.0, 0.0)];
-        assert!((ruler.area(&vec![triangle.clone()]) - 6.0).abs() < 1e-12);
-        assert!((ruler.perimeter(&vec![triangle.clone()]) - 12.0).abs() < 1e-12);
+        assert!((ruler.area(&outline(&[triangle.clone()])) - 6.0).abs() < 1e-12);
+        assert!((ruler.perimeter(&outline(&[triangle.clone()])) - 12.0).abs() < 1e-12);
         triangle.reverse();
-        assert!((ruler.area(&vec![triangle]) - 6.0).abs() < 1e-12);
+        assert!((ruler.area(&outline(&[triangle])) - 6.0).abs() < 1e-12);
     }
 
     #[test]
     fn perimeters_are_metres() {
         let ruler = Ruler::new(&grid("EPSG:32633", [500_000.0, 10.0, 0.0, 5_822_040.0, 0.0, -10.0]));
-        let perimeter = ruler.perimeter(&vec![rectangle(0.0, 0.0, 10.0, 20.0)]);
+        let perimeter = ruler.perimeter(&outline(&[rectangle(0.0, 0.0, 10.0, 20.0)]));
         assert!((perimeter / 600.0 - 1.0).abs() < 1e-3, "{perimeter}");
         // At 60 degrees north a degree of longitude is half as long.
         let ruler = Ruler::new(&grid("EPSG:4326", [10.0, 1e-4, 0.0, 60.05, 0.0, -1e-4]));
-        let perimeter = ruler.perimeter(&vec![rectangle(0.0, 495.0, 10.0, 10.0)]);
+        let perimeter = ruler.perimeter(&outline(&[rectangle(0.0, 495.0, 10.0, 10.0)]));
         assert!((perimeter / (20.0 * (5.58 + 11.14)) - 1.0).abs() < 1e-3, "{perimeter}");
     }
 }

@@ -117,18 +117,13 @@ impl VectorFile {
         self.file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// Makes the file with one layer of polygons, fills it by `fill`, and moves it to the target.
-    pub(crate) fn write<T>(self, crs: Option<&Crs>, fill: impl FnOnce(&mut Dataset) -> Result<T>) -> Result<T> {
-        self.write_layer(crs, OGRwkbGeometryType::wkbPolygon, fill)
-    }
-
-    /// As [`VectorFile::write`], with a layer of any kind of geometry.
-    pub(crate) fn write_layer<T>(
+    /// Makes the file with one layer, fills it by `fill`, and moves it to the target.
+    pub(crate) fn write_layer<T, E: From<GeoError>>(
         self,
         crs: Option<&Crs>,
         geometry: OGRwkbGeometryType::Type,
-        fill: impl FnOnce(&mut Dataset) -> Result<T>,
-    ) -> Result<T> {
+        fill: impl FnOnce(&mut Dataset) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
         // Durable as a whole when it is finished, not after every page.
         let _quick = ConfigScope::set("OGR_SQLITE_SYNCHRONOUS", "OFF");
         let target = self.scratch.target().to_path_buf();
@@ -152,13 +147,13 @@ impl VectorFile {
         let filled = fill(&mut dataset)?;
         // SAFETY: as above.
         if transaction && unsafe { gdal_sys::GDALDatasetCommitTransaction(dataset.c_dataset()) } != 0 {
-            return Err(GeoError::write(&target, take_messages("the last features could not be stored")));
+            return Err(GeoError::write(&target, take_messages("the last features could not be stored")).into());
         }
         dataset.close().map_err(failed)?;
         // Before version 3.7 GDAL does not return what went wrong in the last writes, but it reports it.
         let complaints = take_messages("");
         if !complaints.is_empty() {
-            return Err(GeoError::write(&target, complaints));
+            return Err(GeoError::write(&target, complaints).into());
         }
         self.publish(&target)?;
         Ok(filled)

@@ -16,6 +16,7 @@ pub mod pretrained;
 pub mod recipe;
 pub mod report;
 pub mod train;
+pub mod vectorize;
 pub mod whole_file;
 
 pub use error::{Error, Result};

@@ -14,8 +14,9 @@ use swath::predict::Outputs;
 use swath::recipe::Recipe;
 use swath::report::{self, Picture};
 use swath::train::{Ended, Existing, RunFolder};
+use swath::vectorize::{VectorizeOptions, vectorize};
 use swath::whole_file::write_whole;
-use swath_geo::{BurnRule, ClassEntry, Edge, RasterizeSpec, Scene, SceneSpec, StackOptions, VectorizeOptions, Window};
+use swath_geo::{BurnRule, ClassEntry, Edge, RasterizeSpec, Scene, SceneSpec, StackOptions, Window};
 
 use crate::args::Compute;
 use crate::console::{Console, duration};
@@ -63,7 +64,7 @@ pub(crate) fn run(args: &DemoArgs, console: &Console) -> Result<()> {
     let evaluation = evaluate_right_part(&files, &recipe)?;
     step(6, "drawing polygons into map.gpkg");
     let options = VectorizeOptions { overwrite: true, ..VectorizeOptions::default() };
-    let polygons = swath_geo::vectorize(&files.map, &files.polygons, &options)?;
+    let polygons = vectorize(&files.map, &files.polygons, &options)?;
     step(7, "writing report.html and map.png");
     picture(&files, &recipe)?;
     fs::copy(RunFolder::new(&files.run).report(), &files.report)?;

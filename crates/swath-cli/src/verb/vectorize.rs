@@ -1,10 +1,12 @@
 //! `swath vectorize`: polygons of a map.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use clap::Args;
-use swath_geo::VectorizeOptions;
+use clap::{Args, ValueEnum};
+use swath::vectorize::{Cleaning, SimplifyMethod, VectorizeOptions, vectorize};
+
+use swath_geo::read_map_classes;
 
 use crate::console::Console;
 
@@ -15,7 +17,8 @@ use crate::console::Console;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   swath vectorize map.tif -o map.gpkg
-  swath vectorize map.tif -o map.geojson --min-area 500")]
+  swath vectorize map.tif -o map.geojson --min-area 500
+  swath vectorize map.tif -o map.gpkg --simplify 10 --smooth 2")]
 pub(crate) struct VectorizeArgs {
     /// The map: a raster of class ids
     #[arg(value_name = "MAP")]
@@ -23,12 +26,33 @@ pub(crate) struct VectorizeArgs {
     /// File to write
     #[arg(long, short, value_name = "OUT")]
     out: PathBuf,
+    /// Give every pixel the class that most pixels have in the square of 2N+1 around it
+    #[arg(long, value_name = "N", help_heading = CLEANING)]
+    majority: Option<usize>,
+    /// Give a class what lies between its parts where they are nearer than 2N+1 pixels: --close building=2
+    #[arg(long, value_name = "CLASS=N", help_heading = CLEANING)]
+    close: Vec<String>,
+    /// Take from a class its parts that are narrower than 2N+1 pixels: --open road=1
+    #[arg(long, value_name = "CLASS=N", help_heading = CLEANING)]
+    open: Vec<String>,
+    /// Give regions of fewer than N pixels that one other region encloses to that
+    #[arg(long, value_name = "N", help_heading = CLEANING)]
+    fill_holes: Option<u64>,
+    /// Give regions of fewer than N pixels to the neighbour with the longest common border
+    #[arg(long, value_name = "N", help_heading = CLEANING)]
+    sieve: Option<u64>,
     /// Leave out polygons smaller than this, in square metres
     #[arg(long, value_name = "M2")]
     min_area: Option<f64>,
-    /// Move the outlines by up to this many metres to use fewer vertices (neighbours may then part slightly)
-    #[arg(long, value_name = "M")]
-    simplify: Option<f64>,
+    /// Move the outlines by about this many metres to use fewer vertices; neighbours stay neighbours
+    #[arg(long, value_name = "M", default_value_t = 0.0, hide_default_value = true)]
+    simplify: f64,
+    /// Which vertices --simplify takes away: those of the smallest triangles, or those nearest to the line between the others
+    #[arg(long, value_enum, value_name = "METHOD", default_value_t = Method::Visvalingam)]
+    simplify_method: Method,
+    /// Make the outlines round by cutting corners this many times
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    smooth: u32,
     /// Pixels that touch at a corner only belong together
     #[arg(long)]
     eight_connected: bool,
@@ -37,15 +61,69 @@ pub(crate) struct VectorizeArgs {
     overwrite: bool,
 }
 
+const CLEANING: &str = "Cleaning of the map before, in this order";
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Method {
+    Visvalingam,
+    DouglasPeucker,
+}
+
+impl From<Method> for SimplifyMethod {
+    fn from(method: Method) -> SimplifyMethod {
+        match method {
+            Method::Visvalingam => SimplifyMethod::Visvalingam,
+            Method::DouglasPeucker => SimplifyMethod::DouglasPeucker,
+        }
+    }
+}
+
 pub(crate) fn run(args: &VectorizeArgs, console: &Console) -> Result<()> {
     let options = VectorizeOptions {
         min_area_m2: args.min_area,
-        simplify_m: args.simplify,
         eight_connected: args.eight_connected,
+        simplify_m: args.simplify,
+        simplify_method: args.simplify_method.into(),
+        smooth: args.smooth,
         overwrite: args.overwrite,
-        ..VectorizeOptions::default()
+        clean: cleaning(args)?,
+        classes: None,
     };
-    let summary = swath_geo::vectorize(&args.map, &args.out, &options)?;
+    let summary = vectorize(&args.map, &args.out, &options)?;
     console.say(format_args!("{} polygons in {}", summary.polygons, args.out.display()));
     Ok(())
+}
+
+/// The steps of cleaning, in the order in which they make sense: noise, gaps, thin parts, and then what is too small.
+fn cleaning(args: &VectorizeArgs) -> Result<Vec<Cleaning>> {
+    let mut steps: Vec<Cleaning> = args.majority.map(|radius| Cleaning::Majority { radius }).into_iter().collect();
+    for text in &args.close {
+        let (label, radius) = class_and_radius(&args.map, "--close", text)?;
+        steps.push(Cleaning::Close { label, radius });
+    }
+    for text in &args.open {
+        let (label, radius) = class_and_radius(&args.map, "--open", text)?;
+        steps.push(Cleaning::Open { label, radius });
+    }
+    steps.extend(args.fill_holes.map(|pixels| Cleaning::FillHoles { pixels }));
+    steps.extend(args.sieve.map(|pixels| Cleaning::Sieve { pixels }));
+    Ok(steps)
+}
+
+/// `building=2` or `1=2`: a class by name or value, and pixels.
+fn class_and_radius(map: &Path, flag: &str, text: &str) -> Result<(u32, usize)> {
+    let usage = |problem: String| swath_geo::GeoError::Argument(format!("{flag} {text}: {problem}"));
+    let parts = text.rsplit_once('=').and_then(|(class, radius)| Some((class, radius.parse().ok()?)));
+    let (class, radius) = parts.ok_or_else(|| usage("give a class and a number of pixels, as in building=2".into()))?;
+    if let Ok(value) = class.parse() {
+        return Ok((value, radius));
+    }
+    let classes = read_map_classes(map)?;
+    match classes.iter().find(|entry| entry.name == class) {
+        Some(entry) => Ok((entry.value, radius)),
+        None => {
+            let names: Vec<&str> = classes.iter().take(20).map(|entry| entry.name.as_str()).collect();
+            Err(usage(format!("the map has no class {class:?}; it has {}", names.join(", "))).into())
+        }
+    }
 }

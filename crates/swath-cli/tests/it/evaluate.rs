@@ -51,3 +51,18 @@ fn polygons_are_not_drawn_of_anything_else_or_over_anything_else() {
         site.swath(&format!("vectorize labels.tif -o {name} --overwrite")).done();
     }
 }
+
+#[test]
+fn outlines_are_cleaned_and_simplified_as_asked() {
+    let site = Site::new();
+    let steps = "--majority 1 --close 1=1 --open 1=1 --fill-holes 9 --sieve 20 --simplify 20 --smooth 1";
+    for method in ["visvalingam", "douglas-peucker"] {
+        site.swath(&format!("vectorize labels.tif -o {method}.gpkg {steps} --simplify-method {method}")).done();
+    }
+    site.refuses("vectorize labels.tif -o out.gpkg --simplify=-5", 2, &["-5", "tolerance"]);
+    site.refuses("vectorize labels.tif -o out.gpkg --smooth 9", 2, &["9 rounds", "5 at most"]);
+    site.refuses("vectorize labels.tif -o out.gpkg --majority 0", 2, &["radius", "1 to 64"]);
+    site.refuses("vectorize labels.tif -o out.gpkg --close 1", 2, &["--close 1", "building=2"]);
+    site.refuses("vectorize labels.tif -o out.gpkg --open swamp=2", 2, &["--open swamp=2", "no class \"swamp\""]);
+    assert!(!site.at("out.gpkg").exists());
+}

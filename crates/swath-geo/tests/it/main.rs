@@ -3,7 +3,6 @@
 mod bad_input;
 mod files;
 mod info;
-mod polygonize;
 mod rasterize;
 mod read;
 mod stack;

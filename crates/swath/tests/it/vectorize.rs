@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 
 use gdal::vector::LayerAccess;
 use gdal::{Dataset, Metadata};
+use swath::Error;
+use swath::vectorize::{Cleaning, SimplifyMethod, VectorizeOptions, vectorize};
 use swath_geo::{
-    Affine, ClassEntry, CogOptions, CogWriter, Crs, DType, GeoError, Grid, RasterizeSpec, Samples, VectorizeOptions,
-    Window, rasterize, vectorize,
+    Affine, ClassEntry, CogOptions, CogWriter, Crs, DType, GeoError, Grid, RasterizeSpec, Samples, Window, rasterize,
 };
-
-use crate::files::entries;
 
 fn grid(width: usize, height: usize) -> Grid {
     let crs = Crs::from_user("EPSG:32633").unwrap();
@@ -152,7 +151,7 @@ fn shapefiles_come_with_their_companions() {
     assert!(rows.iter().any(|row| row.1 == "Wälder & <Forst>"));
     assert_eq!(rows.len(), 5);
     std::fs::remove_file(&out).unwrap();
-    assert!(matches!(vectorize(&map, &out, &VectorizeOptions::default()), Err(GeoError::Exists { .. })));
+    assert!(matches!(vectorize(&map, &out, &VectorizeOptions::default()), Err(Error::Geo(GeoError::Exists { .. }))));
 }
 
 #[test]
@@ -171,10 +170,8 @@ fn small_polygons_can_be_left_out_and_outlines_simplified() {
     };
     let (plain, exact) = run("a.gpkg", VectorizeOptions::default());
     assert_eq!((plain.polygons, plain.dropped), (3, 0));
-    let (summary, rows) = run(
-        "b.gpkg",
-        VectorizeOptions { min_area_m2: Some(150.0), simplify_m: Some(12.0), ..VectorizeOptions::default() },
-    );
+    let (summary, rows) =
+        run("b.gpkg", VectorizeOptions { min_area_m2: Some(150.0), simplify_m: 12.0, ..VectorizeOptions::default() });
     assert_eq!((summary.polygons, summary.dropped), (2, 1));
     let disc = |rows: &[Row]| rows.iter().find(|row| row.0 == 1).unwrap().clone();
     let (before, after) = (disc(&exact), disc(&rows));
@@ -190,7 +187,7 @@ fn maps_without_georeference_are_measured_in_pixels() {
     vectorize(&map, &out, &VectorizeOptions::default()).unwrap();
     let dataset = Dataset::open(&out).unwrap();
     let names: Vec<String> = dataset.layer(0).unwrap().defn().fields().map(|field| field.name()).collect();
-    assert_eq!(names, ["class_id", "class", "area_px", "perim_px"]);
+    assert_eq!(names, ["class_id", "class", "area_px", "perim_px", "n_pixels", "touches_edge"]);
     let total: f64 = rows(&out).iter().map(|row| row.2).sum();
     assert!((total - 20.0).abs() < 1e-9);
 }
@@ -213,7 +210,7 @@ fn refusals_leave_old_outputs_alone() {
     let map = map(folder.path(), &grid(6, 4), &SMALL);
     let out = folder.path().join("old.gpkg");
     std::fs::write(&out, "old").unwrap();
-    assert!(matches!(vectorize(&map, &out, &VectorizeOptions::default()), Err(GeoError::Exists { .. })));
+    assert!(matches!(vectorize(&map, &out, &VectorizeOptions::default()), Err(Error::Geo(GeoError::Exists { .. }))));
     let text = vectorize(&map, &folder.path().join("a.kml"), &VectorizeOptions::default()).unwrap_err().to_string();
     assert!(text.contains("use .gpkg, .fgb, .geojson, .shp"), "{text}");
 
@@ -252,4 +249,135 @@ fn polygons_burned_again_give_the_same_map() {
     let dataset = Dataset::open(&again).unwrap();
     assert_eq!(dataset.rasterband(1).unwrap().read_band_as::<u8>().unwrap().data(), pixels);
     assert_eq!(dataset.metadata_item("LAYOUT", "IMAGE_STRUCTURE").as_deref(), Some("COG"));
+}
+
+fn entries(folder: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
+}
+
+/// A map of 16-bit classes; 65535 is nodata.
+fn wide_map(folder: &Path, grid: &Grid, values: &[u16]) -> PathBuf {
+    let path = folder.join("wide.tif");
+    let options = CogOptions { nodata: Some(65_535.0), ..CogOptions::new(DType::U16, 1) };
+    let mut writer = CogWriter::create(&path, grid, &options).unwrap();
+    writer.write(grid.window(), 0, Samples::U16(values)).unwrap();
+    writer.finish().unwrap();
+    path
+}
+
+fn total_area(rows: &[Row]) -> f64 {
+    rows.iter().map(|row| row.2).sum()
+}
+
+#[test]
+fn sixty_five_thousand_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    let grid = grid(256, 256);
+    let values: Vec<u16> = (0..=65_535).collect();
+    let map = wide_map(folder.path(), &grid, &values);
+    for name in ["polygons.gpkg", "polygons.fgb"] {
+        let out = folder.path().join(name);
+        let summary = vectorize(&map, &out, &VectorizeOptions::default()).unwrap();
+        assert_eq!((summary.polygons, summary.classes.len()), (65_535, 65_535));
+        assert_eq!((summary.classes[65_534].value, summary.classes[65_534].name.as_str()), (65_534, "65534"));
+    }
+}
+
+#[test]
+fn any_grid_keeps_its_area() {
+    let folder = tempfile::tempdir().unwrap();
+    let utm = |transform| Grid { transform: Affine(transform), ..grid(6, 4) };
+    let lonlat = |transform| Grid { crs: Some(Crs::from_user("EPSG:4326").unwrap()), ..utm(transform) };
+    let grids = [
+        // Turned by 30 degrees; sheared; south up; both poles in one column of pixels; the pixel beside the pole alone.
+        utm([330_000.0, 8.66, 5.0, 5_822_040.0, 5.0, -8.66]),
+        utm([330_000.0, 10.0, 3.0, 5_822_040.0, 0.0, -10.0]),
+        utm([330_000.0, 10.0, 0.0, 5_822_040.0, 0.0, 10.0]),
+        lonlat([-180.0, 60.0, 0.0, 90.0, 0.0, -45.0]),
+        lonlat([10.0, 0.001, 0.0, 90.0, 0.0, -0.001]),
+    ];
+    for grid in grids {
+        let map = map(folder.path(), &grid, &SMALL.map(|value| if value == 9 { 2 } else { value }));
+        let expected = grid.area_m2(grid.window()).unwrap();
+        for options in [
+            VectorizeOptions { overwrite: true, ..Default::default() },
+            VectorizeOptions { overwrite: true, simplify_m: 12.0, smooth: 1, ..Default::default() },
+        ] {
+            let out = folder.path().join("polygons.gpkg");
+            vectorize(&map, &out, &options).unwrap();
+            let total = total_area(&rows(&out));
+            // Pixels of 45 degrees are no rectangles: what is cut from one is not what another gets.
+            let exact = if options.smooth > 0 && grid.transform.0[5] < -1.0 && grid.transform.0[1] == 60.0 {
+                0.01
+            } else {
+                1e-6
+            };
+            // Files tell areas to the thousandth of a square metre.
+            assert!((total - expected).abs() < exact * expected + 0.01, "{total} {expected} of {grid:?}");
+            let dataset = Dataset::open(&out).unwrap();
+            assert!(dataset.layer(0).unwrap().features().all(|feature| feature.geometry().unwrap().is_valid()));
+        }
+        std::fs::remove_file(map).unwrap();
+    }
+}
+
+#[test]
+fn single_pixels_and_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    for (width, height, pixels, polygons) in [
+        (1, 1, &[1][..], 1),
+        (5, 1, &[1, 2, 2, 0, 1], 4),
+        (1, 5, &[1, 2, 2, 0, 1], 4),
+        (3, 3, &[1, 0, 1, 0, 1, 0, 1, 0, 1], 9),
+        (3, 3, &[1, 1, 1, 1, 1, 1, 1, 1, 1], 1),
+    ] {
+        let grid = grid(width, height);
+        let map = map(folder.path(), &grid, pixels);
+        for (simplify_m, smooth) in [(0.0, 0), (1000.0, 0), (0.0, 3)] {
+            let out = folder.path().join("polygons.fgb");
+            let options = VectorizeOptions { overwrite: true, simplify_m, smooth, ..Default::default() };
+            assert_eq!(vectorize(&map, &out, &options).unwrap().polygons, polygons);
+            let expected = grid.area_m2(grid.window()).unwrap();
+            assert!((total_area(&rows(&out)) / expected - 1.0).abs() < 1e-5);
+        }
+        std::fs::remove_file(map).unwrap();
+    }
+}
+
+#[test]
+fn cleaned_simplified_and_smoothed_polygons_tile_the_map() {
+    let folder = tempfile::tempdir().unwrap();
+    let grid = grid(90, 70);
+    let pixels: Vec<u8> = (0..90 * 70)
+        .map(|i| if i % 37 == 0 { 2 } else { [0, 1, 2, 1, 0][(i % 90 / 7 * 3 + i / 90 / 5 + i * i / 4000) % 5] })
+        .collect();
+    let map = map(folder.path(), &grid, &pixels);
+    let run = |name: &str, options: VectorizeOptions| {
+        let out = folder.path().join(name);
+        let summary = vectorize(&map, &out, &options).unwrap();
+        let rows = rows(&out);
+        let expected = grid.area_m2(grid.window()).unwrap();
+        assert!((total_area(&rows) / expected - 1.0).abs() < 1e-6, "{name}");
+        (summary.polygons, rows.iter().map(|row| row.4.matches(',').count()).sum::<usize>())
+    };
+    let (plain, vertices) = run("plain.gpkg", VectorizeOptions::default());
+    let clean = vec![
+        Cleaning::Majority { radius: 1 },
+        Cleaning::Close { label: 1, radius: 1 },
+        Cleaning::Open { label: 2, radius: 1 },
+        Cleaning::FillHoles { pixels: 10 },
+        Cleaning::Sieve { pixels: 20 },
+    ];
+    let (sieved, fewer) = run("clean.gpkg", VectorizeOptions { clean: clean.clone(), ..Default::default() });
+    assert!(sieved * 2 < plain && fewer < vertices, "{sieved} of {plain}");
+    for method in [SimplifyMethod::Visvalingam, SimplifyMethod::DouglasPeucker] {
+        let options = VectorizeOptions { simplify_m: 15.0, simplify_method: method, ..Default::default() };
+        let (same, simple) = run(&format!("{method:?}.gpkg"), options);
+        assert!(same == plain && simple < vertices, "{method:?}: {simple} of {vertices}");
+    }
+    let options = VectorizeOptions { clean, simplify_m: 15.0, smooth: 2, ..Default::default() };
+    assert_eq!(run("smooth.gpkg", options).0, sieved);
 }

@@ -1,0 +1,3 @@
+//! Integration tests of swath: files in, files out.
+
+mod vectorize;
