@@ -79,7 +79,7 @@ pub struct PointRow {
     pub values: Vec<Value>,
 }
 
-/// Writes points with attributes; the extension of `out` names the format, as for [`crate::vectorize`]. Columns have the
+/// Writes points with attributes; the extension of `out` names the format, as for [`crate::write_polygons`]. Columns have the
 /// types of the first point's values.
 ///
 /// # Errors

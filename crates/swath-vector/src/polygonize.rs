@@ -27,7 +27,7 @@ use std::fs::File;
 use crate::{Result, VectorError};
 use arcs::{ArcStore, Half};
 use assemble::{Assembler, FaceRings};
-use boundary::Boundary;
+use boundary::{Boundary, Line};
 use faces::Faces;
 use groups::Groups;
 
@@ -266,15 +266,8 @@ impl Polygonizer {
     /// Closes the line between the row above and the current one; `ends` says that the raster begins or ends there.
     fn sweep<S: Sink>(&mut self, ends: bool, sink: &mut S) -> std::result::Result<(), S::Error> {
         self.faces.next_row(&self.current[1..=self.width], self.row, &mut self.store, self.groups.as_mut());
-        self.boundary.sweep(
-            &self.above,
-            &self.current,
-            self.row,
-            ends,
-            &mut self.faces,
-            &mut self.store,
-            self.groups.as_mut(),
-        )?;
+        let line = Line { above: &self.above, current: &self.current, row: self.row, ends };
+        self.boundary.sweep(line, &mut self.faces, &mut self.store, self.groups.as_mut())?;
         while let Some(face) = self.faces.next_finished() {
             self.complete(face, sink)?;
         }

@@ -17,9 +17,20 @@ pub(super) struct Boundary {
     corners: Vec<Corner>,
 }
 
-/// What one call of [`Boundary::sweep`] works on.
-struct Line<'a> {
-    row: u32,
+/// The line between two rows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line<'a> {
+    /// The rows, with one pixel outside at either end.
+    pub(super) above: &'a [u32],
+    pub(super) current: &'a [u32],
+    /// Number of the row below.
+    pub(super) row: u32,
+    /// Whether the raster begins or ends here. Its corners are nodes: what is done to arcs leaves the frame as it is.
+    pub(super) ends: bool,
+}
+
+/// Who gets the arcs that close.
+struct Closing<'a> {
     faces: &'a mut Faces,
     store: &'a mut ArcStore,
 }
@@ -34,20 +45,17 @@ impl Boundary {
         }
     }
 
-    /// Goes along the corners of the line above row `row`. Rows have one pixel outside at either end. On the first and the last
-    /// line, where the raster ends, its corners are nodes: what is done to arcs leaves the frame as it is.
+    /// Goes along the corners of a line.
     pub(super) fn sweep(
         &mut self,
-        above: &[u32],
-        current: &[u32],
-        row: u32,
-        ends: bool,
+        line: Line<'_>,
         faces: &mut Faces,
         store: &mut ArcStore,
         mut groups: Option<&mut Groups>,
     ) -> Result<()> {
+        let Line { above, current, row, ends } = line;
         self.look(above, current);
-        let mut line = Line { row, faces, store };
+        let mut closing = Closing { faces, store };
         // The end that comes from the left.
         let mut along = NONE;
         for word in 0..self.meets.len() / WORD {
@@ -59,10 +67,11 @@ impl Boundary {
                 let meets = bytes[byte];
                 rest &= !(0xff << (8 * byte));
                 let column = word * WORD + byte;
+                let corner = Corner { col: column as u32, row };
                 let frame = ends && (column == 0 || column + 2 == above.len());
-                self.meet(column, if frame { meets | FRAME } else { meets }, &mut along, &mut line)?;
+                self.meet(corner, if frame { meets | FRAME } else { meets }, &mut along, &mut closing)?;
                 if let Some(groups) = groups.as_deref_mut().filter(|_| meets == NORTH | SOUTH | WEST | EAST) {
-                    link_corners(column, above, current, line.faces, groups);
+                    link_corners(column, above, current, closing.faces, groups);
                 }
             }
         }
@@ -84,8 +93,8 @@ impl Boundary {
         }
     }
 
-    fn meet(&mut self, column: usize, meets: u8, along: &mut End, line: &mut Line<'_>) -> Result<()> {
-        let corner = Corner { col: column as u32, row: line.row };
+    fn meet(&mut self, corner: Corner, meets: u8, along: &mut End, closing: &mut Closing<'_>) -> Result<()> {
+        let column = corner.col as usize;
         // Faces at the sides of the boundaries that arrive, as (left, right) of who arrives.
         let from_north = |faces: &Faces| [faces.above(column + 1), faces.above(column)];
         let from_west = |faces: &Faces| [faces.above(column), faces.current(column)];
@@ -108,15 +117,15 @@ impl Boundary {
                 let (from, to) = (std::mem::replace(down, NONE), std::mem::replace(along, NONE));
                 if self.chains.join(from, to, corner, &mut self.corners) {
                     let free = self.corners[0] == corner;
-                    line.close(&self.corners, from_north(line.faces), free)?;
+                    closing.close(&self.corners, from_north(closing.faces), free)?;
                 }
             }
             node => {
                 if node & NORTH != 0 && self.chains.end_at_node(*down, corner, &mut self.corners) {
-                    line.close(&self.corners, from_north(line.faces), false)?;
+                    closing.close(&self.corners, from_north(closing.faces), false)?;
                 }
                 if node & WEST != 0 && self.chains.end_at_node(*along, corner, &mut self.corners) {
-                    line.close(&self.corners, from_west(line.faces), false)?;
+                    closing.close(&self.corners, from_west(closing.faces), false)?;
                 }
                 *down = if node & SOUTH != 0 { self.chains.begin_at_node(corner) } else { NONE };
                 *along = if node & EAST != 0 { self.chains.begin_at_node(corner) } else { NONE };
@@ -126,7 +135,7 @@ impl Boundary {
     }
 }
 
-impl Line<'_> {
+impl Closing<'_> {
     fn close(&mut self, corners: &[Corner], sides: [u32; 2], free: bool) -> Result<()> {
         let slot = self.store.insert(corners, sides.map(|face| face != NONE), free)?;
         self.faces.attach(slot, sides, self.store);
