@@ -5,6 +5,7 @@ use burn::tensor::{Device, Tensor};
 use crate::encoder::Features;
 use crate::family::{FamilyError, Level, family};
 
+pub mod classifier;
 pub mod deconvnet;
 pub mod deeplab_v1;
 pub mod deeplab_v3;
@@ -150,7 +151,7 @@ family! {
         /// # Shapes
         /// - `features`: those of the levels given to `init`
         /// - output: `[batch, channels, (H - 2 margin) / stride, (W - 2 margin) / stride]` with the level of
-        ///   [`DecoderConfig::out`]; the channels of all maps where these are several
+        ///   [`DecoderConfig::out`]; the channels of all maps where these are several; one pixel from a classifier
         fn forward(features: Features) -> Tensor<4>;
     }
 
@@ -185,6 +186,8 @@ family! {
         "segnet" => Segnet(segnet::SegnetConfig, segnet::Segnet),
         /// LinkNet: narrow steps that add the encoder's features; light and fast (2017)
         "linknet" => Linknet(linknet::LinknetConfig, linknet::Linknet),
+        /// One class for the whole patch: classifies scenes, and makes maps by sliding (CNN-PC, CNN-SPL)
+        "classifier" => Classifier(classifier::ClassifierConfig, classifier::Classifier),
         /// UNet++: U-Net with nested dense connections, and deep supervision on demand (2020)
         "unet_plus_plus" => UnetPlusPlus(unet_plus_plus::UnetPlusPlusConfig, unet_plus_plus::UnetPlusPlus),
     }

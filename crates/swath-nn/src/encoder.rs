@@ -6,6 +6,7 @@ use crate::block::InvertedResiduals;
 use crate::family::{FamilyError, Level, family};
 
 pub mod alexnet;
+pub mod cerranet;
 pub mod convnext;
 pub mod densenet;
 pub mod dilated_vgg;
@@ -113,6 +114,8 @@ family! {
         "efficientnet" => Efficientnet(efficientnet::EfficientnetConfig, InvertedResiduals),
         /// EfficientNet-Lite0: without squeeze-and-excitation, fast everywhere (2020)
         "efficientnet_lite0" => EfficientnetLite0(efficientnet_lite0::EfficientnetLite0Config, InvertedResiduals),
+        /// CerraNet: single 3x3 convolutions with average pooling, a patch classifier's encoder (2022)
+        "cerranet" => Cerranet(cerranet::CerranetConfig, cerranet::Cerranet),
         /// Mix Transformer b0 to b2, SegFormer's encoder (2021)
         "mit" => Mit(mit::MitConfig, mit::Mit),
         /// Swin Transformer, tiny: attention in shifted windows (2021)

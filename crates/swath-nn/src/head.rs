@@ -5,7 +5,7 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::block::{conv2d, same_conv};
+use crate::block::{conv2d, patches, same_conv};
 use crate::family::FamilyError;
 use crate::ops;
 
@@ -60,6 +60,11 @@ pub struct Head {
 }
 
 impl Head {
+    /// A head that turns squares of `size` pixels into one each.
+    pub(crate) fn of_patches(size: usize, channels: usize, classes: usize, device: &Device) -> Head {
+        Head { conv: patches(channels, classes, size, device) }
+    }
+
     /// Logits.
     ///
     /// # Shapes

@@ -4,6 +4,7 @@ mod source;
 
 use crate::block::{Padding, Upsampling};
 use crate::decoder::DecoderConfig;
+use crate::decoder::classifier::ClassifierConfig;
 use crate::decoder::deconvnet::DeconvnetConfig;
 use crate::decoder::deeplab_v1::DeeplabV1Config;
 use crate::decoder::deeplab_v3::DeeplabV3Config;
@@ -22,6 +23,7 @@ use crate::decoder::unet_plus_plus::UnetPlusPlusConfig;
 use crate::decoder::upernet::UpernetConfig;
 use crate::encoder::EncoderConfig;
 use crate::encoder::alexnet::AlexnetConfig;
+use crate::encoder::cerranet::CerranetConfig;
 use crate::encoder::convnext::ConvnextConfig;
 use crate::encoder::densenet::DensenetConfig;
 use crate::encoder::dilated_vgg::DilatedVggConfig;
@@ -169,6 +171,24 @@ pub static PRESETS: &[Preset] = &[
         source::SEGFORMER, source::MIT, |b, c| segformer(Mit::B1, 256, b, c)),
     preset("segformer-b2", "SegFormer B2",
         source::SEGFORMER, source::MIT, |b, c| segformer(Mit::B2, 768, b, c)),
+    preset("cerranet", "CerraNet: one class for a patch of land; made for patches of 256 pixels",
+        source::CERRANET, source::NONE, |b, c| cerranet(6, None, b, c)),
+    preset("scene-resnet50", "ResNet-50 as published: one class for a whole image",
+        source::RESNET, source::RESNET50, |b, c| SegmenterConfig::new(resnet(50), ClassifierConfig::default(), b, c)),
+    preset("scene-efficientnet-lite0", "EfficientNet-Lite0 as published: one class for a whole image, quick to train",
+        source::EFFICIENTNET, source::EFFICIENTNET_LITE0, |b, c| {
+            let encoder = EfficientnetLite0Config { head: true, ..EfficientnetLite0Config::default() };
+            SegmenterConfig::new(encoder, ClassifierConfig::default(), b, c)
+        }),
+    preset("cnn-pc", "Patch classification: the class of a patch's centre pixel, a patch for each pixel; slow",
+        source::DENSE_LABELING, source::NONE, |b, c| cerranet(4, Some(1), b, c)),
+    preset("cnn-spl", "Patch classification of squares of 8x8 pixels, in place of superpixels",
+        source::DENSE_LABELING, source::NONE, |b, c| cerranet(4, Some(8), b, c)),
+    preset("cnn-fpl", "Full-patch labelling: the encoder of cnn-pc, and learned upsampling back to each pixel",
+        source::DENSE_LABELING, source::NONE, |b, c| {
+            let (upsampling, depths) = (Upsampling::Transposed, Some(vec![1; 4]));
+            SegmenterConfig::new(short_cerranet(), SegnetConfig { upsampling, depths }, b, c)
+        }),
 ];
 
 /// The preset of a name.
@@ -207,6 +227,16 @@ fn fcn(stride: usize, encoder: impl Into<EncoderConfig>, bands: usize, classes: 
 
 fn segformer(variant: Mit, channels: usize, bands: usize, classes: usize) -> SegmenterConfig {
     SegmenterConfig::new(MitConfig { variant, width: None }, SegformerConfig { channels }, bands, classes)
+}
+
+/// CerraNet with so many stages, whose class stands for a cell of so many pixels.
+fn cerranet(depth: usize, cell: Option<usize>, bands: usize, classes: usize) -> SegmenterConfig {
+    let decoder = ClassifierConfig { cell, grid: 2, hidden: vec![256, 128] };
+    SegmenterConfig::new(CerranetConfig { depth, ..CerranetConfig::default() }, decoder, bands, classes)
+}
+
+fn short_cerranet() -> CerranetConfig {
+    CerranetConfig { depth: 4, ..CerranetConfig::default() }
 }
 
 fn narrow_plain() -> PlainConfig {

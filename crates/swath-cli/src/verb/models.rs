@@ -62,7 +62,7 @@ pub(crate) fn run(args: &ModelsArgs, console: &Console) -> Result<()> {
 }
 
 /// The preset of a name.
-fn find(name: &str) -> Result<&'static Preset> {
+pub(super) fn find(name: &str) -> Result<&'static Preset> {
     let found = PRESETS.iter().find(|preset| preset.name == name);
     let Some(preset) = found else {
         let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
@@ -248,8 +248,9 @@ fn markdown() -> Result<String> {
          With {bands} bands and {classes} classes. Multiplications (MACs) are those of convolutions, matrix products and attention,\n\
          for a million pixels in chips of 512 x 512. Memory is that of the values that exist at once when one such chip is predicted\n\
          operation by operation in float32, without the weights. The receptive field is the side of the square of pixels that one\n\
-         output pixel depends on, away from the edges; *all* is the whole chip. Weights are under the licence that their publisher\n\
-         states; torchvision states none for its own.\n\n\
+         output pixel depends on, away from the edges; *all* is the whole chip. Networks that give a patch one class are listed with what\n\
+         one pass costs; a map takes a pass for each of its cells. Weights are under the licence that their publisher states;\n\
+         torchvision states none for its own.\n\n\
          | name | | parameters | MACs/Mpx | memory | field | paper | weights of the encoder |\n\
          | --- | --- | ---: | ---: | ---: | ---: | --- | --- |\n"
     );

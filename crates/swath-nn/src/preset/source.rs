@@ -102,6 +102,27 @@ pub(super) const SEGFORMER: Paper = paper(
      Transformers",
     "https://arxiv.org/abs/2105.15203",
 );
+pub(super) const CERRANET: Paper = paper(
+    2022,
+    "Miranda, Silva, Santos, Santiago Júnior, Körting, Almeida: CerraNet: a deep convolutional neural network for classifying \
+     land use and land cover on Cerrado biome tocantinense",
+    "https://github.com/jurandy-almeida/cerranet",
+);
+pub(super) const DENSE_LABELING: Paper = paper(
+    2017,
+    "Volpi, Tuia: Dense semantic labeling of sub-decimeter resolution images with convolutional neural networks",
+    "https://arxiv.org/abs/1608.00775",
+);
+pub(super) const RESNET: Paper = paper(
+    2016,
+    "He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition",
+    "https://arxiv.org/abs/1512.03385",
+);
+pub(super) const EFFICIENTNET: Paper = paper(
+    2019,
+    "Tan, Le: EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks",
+    "https://arxiv.org/abs/1905.11946",
+);
 
 /// Where weights of an encoder come from, trained on ImageNet.
 #[derive(Clone, Copy)]

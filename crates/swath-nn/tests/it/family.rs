@@ -8,6 +8,7 @@ use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
 use swath_nn::block::{Padding, Upsampling};
 use swath_nn::decoder::DecoderConfig;
+use swath_nn::decoder::classifier::ClassifierConfig;
 use swath_nn::decoder::deconvnet::DeconvnetConfig;
 use swath_nn::decoder::deeplab_v1::DeeplabV1Config;
 use swath_nn::decoder::deeplab_v3::DeeplabV3Config;
@@ -25,6 +26,7 @@ use swath_nn::decoder::unet::UnetConfig;
 use swath_nn::decoder::unet_plus_plus::UnetPlusPlusConfig;
 use swath_nn::decoder::upernet::UpernetConfig;
 use swath_nn::encoder::alexnet::AlexnetConfig;
+use swath_nn::encoder::cerranet::CerranetConfig;
 use swath_nn::encoder::convnext::{self, ConvnextConfig};
 use swath_nn::encoder::densenet::DensenetConfig;
 use swath_nn::encoder::dilated_vgg::DilatedVggConfig;
@@ -67,6 +69,7 @@ pub(crate) fn small_encoders() -> Vec<EncoderConfig> {
         MitConfig { variant: mit::Variant::B0, width: Some(4) }.into(),
         SwinConfig { head_width: 2 }.into(),
         ConvnextConfig { variant: convnext::Variant::Tiny, width: 4 }.into(),
+        CerranetConfig { width: 4, depth: 4 }.into(),
     ]
 }
 
@@ -117,6 +120,8 @@ pub(crate) fn small_decoders() -> Vec<DecoderConfig> {
         SegnetConfig { upsampling: Upsampling::Bilinear, ..SegnetConfig::default() }.into(),
         DeconvnetConfig { channels: 8, kernel: 3, ..DeconvnetConfig::default() }.into(),
         DeconvnetConfig { channels: 8, kernel: 7, upsampling: Upsampling::Transposed, depths: None }.into(),
+        ClassifierConfig::default().into(),
+        ClassifierConfig { cell: Some(3), grid: 2, hidden: vec![12, 6] }.into(),
         LinknetConfig { channels: 4, ..LinknetConfig::default() }.into(),
         LinknetConfig { channels: 4, upsampling: Upsampling::MaxUnpooling }.into(),
         LinknetConfig { channels: 4, upsampling: Upsampling::PixelShuffle }.into(),
@@ -243,13 +248,24 @@ fn every_pair_keeps_odd_sizes_and_learns() {
     let device = Device::flex().autodiff();
     for config in pairs() {
         let pair = format!("{:?} with {:?}", config.encoder, config.decoder);
-        learn(config.init(&device).unwrap(), &device, &pair);
+        let (images, labels) = batch([2, BANDS, 33, 47], &device);
+        let labels = match &config.decoder {
+            DecoderConfig::Classifier(_) => classes_of_images([2, 1, 33, 47], &device),
+            _ => labels,
+        };
+        learn(config.init(&device).unwrap(), images, labels, &pair);
     }
 }
 
+/// The first image shows class 0, the second class 1.
+fn classes_of_images(shape: [usize; 4], device: &Device) -> Tensor<4, Int> {
+    let pixels = shape[2] * shape[3];
+    let labels: Vec<i64> = (0..shape[0] * pixels).map(|i| (i / pixels) as i64).collect();
+    Tensor::from_data(TensorData::new(labels, shape), device)
+}
+
 /// Steps on one batch of 33x47 pixels until the loss has fallen by a hundredth; 20 have to suffice.
-fn learn(mut network: Segmenter, device: &Device, pair: &str) {
-    let (images, labels) = batch([2, BANDS, 33, 47], device);
+fn learn(mut network: Segmenter, images: Tensor<4>, labels: Tensor<4, Int>, pair: &str) {
     let mut optimizer = AdamConfig::new().init();
     let mut losses: Vec<f32> = Vec::new();
     for _ in 0..=20 {

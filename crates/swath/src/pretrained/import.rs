@@ -57,6 +57,20 @@ pub struct Report {
     pub missing: Vec<String>,
     /// Tensors that belong to no parameter, by the file's names: those of a classifier, for example.
     pub left_over: Vec<String>,
+    /// What the user should know although names and shapes fit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// Where weights fit by name and shape, and the layers around them differ all the same.
+fn note(encoder: &EncoderConfig, library: &str) -> Option<String> {
+    let padded = matches!(encoder, EncoderConfig::Efficientnet(_)) && library == "torchvision";
+    padded.then(|| {
+        "torchvision pads this network's strided convolutions alike on all sides; the encoder pads more below and to the right, as \
+         the weights tf_efficientnet of timm were trained. These weights are a start for training, and give other features than \
+         in torchvision"
+            .to_owned()
+    })
 }
 
 /// Where weights come from.
@@ -148,6 +162,7 @@ impl EncoderWeights {
                 values: tensors.iter().map(|tensor| tensor.data.len()).sum(),
                 missing: found.missing.iter().map(|&slot| slots[slot].name.clone()).collect(),
                 left_over: found.left_over.iter().map(|&index| sources[index].name.clone()).collect(),
+                note: note(encoder, &library),
             },
             origin: Origin {
                 file: path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),

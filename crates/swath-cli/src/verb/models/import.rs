@@ -79,8 +79,9 @@ fn key_report(report: &Report) -> String {
             format!("{}{}", names.len(), lines.concat())
         }
     };
+    let note = report.note.as_ref().map_or(String::new(), |note| format!("\nNote       {note}"));
     format!(
-        "File       {} tensors, names of {}{prefix}\nMatched    {} of {} parameters, {} values\nMissing    {}\nLeft over  {}",
+        "File       {} tensors, names of {}{prefix}\nMatched    {} of {} parameters, {} values\nMissing    {}\nLeft over  {}{note}",
         report.tensors,
         report.library,
         report.matched,
