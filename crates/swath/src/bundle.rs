@@ -152,6 +152,7 @@ impl Bundle {
             chip: predict.chip,
             overlap: predict.overlap,
             blend: predict.blend,
+            patches: self.header.recipe.patches(predict),
             batch: predict.batch,
             tta: predict.tta,
             temperature: self.header.calibration.temperature,

@@ -40,8 +40,11 @@ mod train;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use swath_nn::decoder::DecoderConfig;
 use swath_nn::loss::LossConfig;
 
+use crate::dataset::Target;
+use crate::predict::Patches;
 use crate::{Error, Result};
 
 pub use area::Area;
@@ -135,6 +138,42 @@ impl Recipe {
         toml::to_string(self).map_err(|e| wrong(Path::new("recipe"), format!("cannot be written as TOML: {e}")))
     }
 
+    /// How the network slides over scenes, where its decoder is a classifier: patches are as large as training chips.
+    pub fn patches(&self, predict: &Predict) -> Option<Patches> {
+        let DecoderConfig::Classifier(classifier) = &self.model.decoder else { return None };
+        let patch = self.train.chip;
+        Some(Patches { patch, cell: predict.cell.or(classifier.cell).unwrap_or(patch) })
+    }
+
+    /// What the network learns from the labels of a chip.
+    pub fn target(&self) -> Target {
+        match &self.model.decoder {
+            DecoderConfig::Classifier(classifier) => Target::Cell(classifier.cell.unwrap_or(self.train.chip)),
+            _ => Target::Pixels,
+        }
+    }
+
+    /// Whether cells of a classifier fit its patches.
+    fn check_cells(&self) -> std::result::Result<(), String> {
+        let patch = self.train.chip;
+        let advice = format!("a cell lies inside its patch, and train.chip is {patch}");
+        match &self.model.decoder {
+            DecoderConfig::Classifier(classifier) => {
+                let cell = classifier.cell.unwrap_or(patch);
+                require(cell <= patch, "model.decoder.classifier.cell", cell, &advice)?;
+                let cell = self.predict.cell.unwrap_or(cell);
+                require((1..=patch).contains(&cell), "predict.cell", cell, &advice)
+            }
+            other => match self.predict.cell {
+                Some(cell) => Err(format!(
+                    "predict.cell is {cell}: it is for decoder classifier, and this one is {}; leave it out",
+                    other.name()
+                )),
+                None => Ok(()),
+            },
+        }
+    }
+
     /// Refuses values that no run can use; says which key and why.
     fn check(&self) -> std::result::Result<(), String> {
         self.data.check()?;
@@ -144,7 +183,8 @@ impl Recipe {
         self.schedule.check()?;
         self.train.check()?;
         self.augment.check()?;
-        self.predict.check()
+        self.predict.check()?;
+        self.check_cells()
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use swath::dataset::{
     ChipOptions, Dataset, DatasetOptions, FileImage, FileLabels, LabelRules, LabelledScene, Loader, LoaderOptions,
-    Sampling,
+    Sampling, Target,
 };
 use swath::recipe::Augment;
 use swath_geo::Scene;
@@ -36,6 +36,7 @@ pub(super) fn run(settings: &Settings) -> Result<Answer> {
     let options = LoaderOptions {
         chips: ChipOptions {
             sampling: Sampling::Uniform,
+            target: Target::Pixels,
             augment: Some(Augment { quarter_turns: false, ..Augment::default() }),
             mean: vec![MEAN; settings.bands],
             std: vec![STD; settings.bands],

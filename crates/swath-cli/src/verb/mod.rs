@@ -1,6 +1,8 @@
 //! The verbs, in the order in which a map is made.
 
 pub(crate) mod assess;
+pub(crate) mod classify;
+pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod evaluate;

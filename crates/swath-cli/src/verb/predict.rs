@@ -7,7 +7,9 @@ use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use swath::bundle::Bundle;
-use swath::predict::{self, Blend, ConfidenceOutput, Model, Options, Outputs, ScoreFormat, ScoresOutput, Summary};
+use swath::predict::{
+    self, Blend, ConfidenceOutput, Model, Options, Outputs, Patches, ScoreFormat, ScoresOutput, Summary,
+};
 use swath_geo::{Compression, Scene};
 use swath_nn::Precision;
 
@@ -58,6 +60,9 @@ pub(crate) struct PredictArgs {
     /// How overlapping chips are joined [default: the recipe's]
     #[arg(long, value_enum)]
     blend: Option<BlendArg>,
+    /// For a classifier of patches, the side in pixels of the squares that get a class each [default: the recipe's]
+    #[arg(long, value_name = "N", conflicts_with_all = ["overlap", "blend"])]
+    cell: Option<usize>,
     /// Chips that go through the network together; does not change the map [default: the recipe's]
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
@@ -191,6 +196,7 @@ fn options(args: &PredictArgs, bundle: &Bundle) -> Result<Options> {
     recipe.chip = args.chip.unwrap_or(recipe.chip);
     recipe.overlap = args.overlap.unwrap_or(recipe.overlap);
     recipe.batch = args.batch.unwrap_or(recipe.batch);
+    recipe.cell = args.cell.or(recipe.cell);
     recipe.tta |= args.tta;
     recipe.blend = match args.blend {
         None => recipe.blend,
@@ -204,7 +210,14 @@ fn options(args: &PredictArgs, bundle: &Bundle) -> Result<Options> {
             recipe.chip, recipe.overlap, recipe.batch
         )));
     }
-    Ok(bundle.options(&recipe))
+    let options = bundle.options(&recipe);
+    match (recipe.cell, options.patches) {
+        (Some(_), None) => bail!(Usage("--cell is for classifiers of patches; this network labels each pixel".into())),
+        (_, Some(Patches { patch, cell })) if cell == 0 || cell > patch => {
+            bail!(Usage(format!("--cell {cell}: this network sees patches of {patch} pixels; give 1 to {patch}")));
+        }
+        _ => Ok(options),
+    }
 }
 
 fn outputs(args: &PredictArgs, bundle: &Bundle) -> Result<Outputs> {

@@ -9,7 +9,7 @@ use super::index::origin_range;
 use super::rng::{Purpose, Random};
 use super::sampler::{Draw, Sampler, Sampling, chip_around, nth_of_class};
 use super::source::LabelledReader;
-use super::{DataError, Dataset};
+use super::{DataError, Dataset, Target};
 use crate::IGNORE;
 use crate::recipe::Augment;
 
@@ -18,6 +18,8 @@ use crate::recipe::Augment;
 pub struct ChipOptions {
     /// How positions are drawn.
     pub sampling: Sampling,
+    /// What is learned from the labels.
+    pub target: Target,
     /// How chips are changed; none leaves them as they are.
     pub augment: Option<Augment>,
     /// Mean of every band, subtracted.
@@ -116,6 +118,8 @@ impl ChipMaker {
         let Some((row, col)) = nth_of_class(&labels, anchor.cell.width, class, anchor.rank) else {
             return Ok(Err(anchor.scene));
         };
+        let (start, share) = self.options.target.span(self.dataset.chip());
+        let place = (start + place.0 * share, start + place.1 * share);
         let pixel = (anchor.cell.row + row as isize, anchor.cell.col + col as isize);
         let scene = &self.dataset.scenes()[anchor.scene];
         let (col, row) = chip_around(pixel, place, scene.area, scene.image.size(), self.dataset.chip());
@@ -143,6 +147,7 @@ impl ChipMaker {
     fn read(&mut self, origin: ChipOrigin, change: Option<&Change>) -> Result<Option<Chip>, DataError> {
         let side = self.dataset.chip();
         let (pixels, mut labels) = self.reader(origin.scene)?.read(Window::new(origin.col, origin.row, side, side))?;
+        self.options.target.apply(&mut labels, side);
         if labels.iter().all(|label| *label == IGNORE) {
             return Ok(None);
         }

@@ -87,6 +87,15 @@ impl Place {
 const X: u16 = IGNORE;
 
 #[test]
+fn a_whole_scene_is_of_one_class_inside_its_edges() {
+    let place = Place::new();
+    let item = place.open(r#"scene = "scene.tif", class = "water""#).unwrap();
+    let mut labels = item.labelled().labels.reader().unwrap();
+    assert_eq!(labels.read(Window::new(0, 0, 6, 4)).unwrap(), [1; 24]);
+    assert_eq!(labels.read(Window::new(-1, 3, 3, 2)).unwrap(), [X, 1, 1, X, X, X]);
+}
+
+#[test]
 fn values_become_classes_and_nodata_is_ignored() {
     let place = Place::new();
     let mut values = vec![0; 24];

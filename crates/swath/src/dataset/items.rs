@@ -8,9 +8,37 @@ use swath_geo::{BurnOrder, Scene, SceneSpec, Window};
 use super::labels::{FileLabels, VectorLabels, is_vector};
 use super::rules::LabelRules;
 use super::scene::FileImage;
-use super::source::LabelledScene;
+use super::source::{LabelReader, LabelSource, LabelledScene};
 use super::{DataError, Dataset, DatasetOptions};
+use crate::IGNORE;
 use crate::recipe::{BandRef, Data, Item, Order};
+
+/// One class for every pixel of a scene.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WholeLabels {
+    /// The class.
+    pub class: u16,
+    /// The scene's pixels.
+    pub scene: Window,
+}
+
+impl LabelSource for WholeLabels {
+    fn reader(&self) -> Result<Box<dyn LabelReader>, DataError> {
+        Ok(Box::new(*self))
+    }
+}
+
+impl LabelReader for WholeLabels {
+    fn read(&mut self, window: Window) -> Result<Vec<u16>, DataError> {
+        if self.scene.contains(&window) {
+            return Ok(vec![self.class; window.area()]);
+        }
+        let pixels =
+            (window.row..window.row_end()).flat_map(|row| (window.col..window.col_end()).map(move |col| (col, row)));
+        let label = |(col, row)| if self.scene.contains_pixel(col, row) { self.class } else { IGNORE };
+        Ok(pixels.map(label).collect())
+    }
+}
 
 /// A scene of a recipe with its labels.
 #[derive(Clone, Debug)]
@@ -20,9 +48,18 @@ pub struct OpenItem {
     /// The scene, with the recipe's bands.
     pub scene: Scene,
     /// Its labels.
-    pub labels: FileLabels,
+    pub labels: ItemLabels,
     /// The part that is used; inside the scene.
     pub area: Window,
+}
+
+/// The labels of an item.
+#[derive(Clone, Debug)]
+pub enum ItemLabels {
+    /// From a file.
+    File(FileLabels),
+    /// One class for the whole scene.
+    Whole(WholeLabels),
 }
 
 impl OpenItem {
@@ -30,7 +67,10 @@ impl OpenItem {
     pub fn labelled(&self) -> LabelledScene {
         LabelledScene {
             image: Arc::new(FileImage { name: self.name.clone(), scene: self.scene.clone() }),
-            labels: Arc::new(self.labels.clone()),
+            labels: match &self.labels {
+                ItemLabels::File(labels) => Arc::new(labels.clone()),
+                ItemLabels::Whole(labels) => Arc::new(*labels),
+            },
             area: self.area,
         }
     }
@@ -95,17 +135,27 @@ fn open_item(data: &Data, item: &Item, rules: &Arc<LabelRules>, scratch: &Path) 
             })?
         }
     };
-    let labels = if is_vector(&item.labels) {
-        FileLabels::open_vector(&item.labels, &name, grid, &vector_labels(data, item), &data.classes, scratch)?
-    } else {
-        FileLabels::open_raster(&item.labels, &name, grid, Arc::clone(rules))?
+    let labels = match &item.labels {
+        None => {
+            let class = item.class.as_ref().and_then(|name| class_id(data, name)).unwrap_or(IGNORE);
+            ItemLabels::Whole(WholeLabels { class, scene: whole })
+        }
+        Some(path) if is_vector(path) => {
+            let vector = vector_labels(data, item);
+            ItemLabels::File(FileLabels::open_vector(path, &name, grid, &vector, &data.classes, scratch)?)
+        }
+        Some(path) => ItemLabels::File(FileLabels::open_raster(path, &name, grid, Arc::clone(rules))?),
     };
     Ok(OpenItem { name, scene, labels, area })
 }
 
+/// The id of a class. The recipe was checked: the names of its items are classes.
+fn class_id(data: &Data, name: &str) -> Option<u16> {
+    data.classes.iter().position(|class| class.name == name).map(|id| id as u16)
+}
+
 fn vector_labels(data: &Data, item: &Item) -> VectorLabels {
-    // The recipe was checked: the names are classes.
-    let id = |name: &String| data.classes.iter().position(|class| class.name == *name).map(|id| id as u16);
+    let id = |name: &String| class_id(data, name);
     VectorLabels {
         field: item.field.clone(),
         class: item.class.as_ref().and_then(id),

@@ -26,12 +26,13 @@ mod scan;
 mod scene;
 mod source;
 mod statistics;
+mod target;
 
 pub use augment::{Change, Light};
 pub use chips::{Chip, ChipMaker, ChipOptions, ChipOrigin, normalize};
 pub use error::DataError;
 pub use index::{Anchor, ChipGrid, Index, MAX_COUNTS, SceneTally, origin_range};
-pub use items::{OpenItem, open_items, open_scene};
+pub use items::{ItemLabels, OpenItem, WholeLabels, open_items, open_scene};
 pub use labels::{FileLabels, VectorLabels, is_vector};
 pub use loader::{Batch, Loader, LoaderOptions};
 pub use memory::{MemoryBuilder, MemoryImage, MemoryLabels};
@@ -41,6 +42,7 @@ pub use sampler::{Draw, Sampler, Sampling, chip_around, nth_of_class};
 pub use scene::FileImage;
 pub use source::{ImageReader, ImageSource, LabelReader, LabelSource, LabelledReader, LabelledScene};
 pub use statistics::{Moments, Statistics};
+pub use target::Target;
 
 #[cfg(doc)]
 use crate::IGNORE;

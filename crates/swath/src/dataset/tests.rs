@@ -25,7 +25,7 @@ fn scene(name: &str, width: usize, labels: Vec<u16>, valid: Vec<bool>) -> Labell
 }
 
 fn options(sampling: Sampling, augment: Option<Augment>) -> ChipOptions {
-    ChipOptions { sampling, augment, mean: vec![0.0; 2], std: vec![1.0; 2], seed: 11 }
+    ChipOptions { sampling, target: Target::Pixels, augment, mean: vec![0.0; 2], std: vec![1.0; 2], seed: 11 }
 }
 
 fn strong() -> Augment {

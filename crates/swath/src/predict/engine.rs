@@ -19,6 +19,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::blend::{Blender, Place, Valid};
 use super::network::{ChipBatch, ChipSource, Network};
+use super::patches::Sliding;
 use super::plan::Plan;
 use super::sink::{PatchSink, RowAssembler, RowSink};
 use crate::dihedral::Dihedral;
@@ -47,6 +48,14 @@ pub fn predict_units(
     progress: &mut dyn FnMut(Progress),
     cancel: &AtomicBool,
 ) -> Result<()> {
+    let mut sliding;
+    let network = match plan.options.patches {
+        Some(patches) => {
+            sliding = Sliding { classifier: network, patches };
+            &mut sliding
+        }
+        None => network,
+    };
     let jobs = jobs(plan, units);
     let (jobs, classes) = (jobs.as_slice(), network.classes());
     let readers = sources.len();

@@ -18,11 +18,13 @@
 //! | `plan` | options, units, memory |
 //! | `engine` | reading, network and writing at the same time |
 //! | `blend`, `softmax` | scores, their sum and the finished pixels |
+//! | `patches` | classifiers that slide over the scene |
 //! | `network`, `sink` | the traits |
 //! | `scene_source`, `segmenter_network` | scenes on disk and networks on a device behind the traits |
 //! | `fit` | the bands of a scene against those of a network |
 //! | `outputs`, `file_sink`, `journal` | files, and how far they are |
 //! | `run` | all of it together |
+//! | `whole` | one answer for a whole scene |
 
 mod axis;
 mod blend;
@@ -32,23 +34,27 @@ mod fit;
 mod journal;
 mod network;
 mod outputs;
+mod patches;
 mod plan;
 mod run;
 mod scene_source;
 mod segmenter_network;
 mod sink;
 mod softmax;
+mod whole;
 
 pub use axis::Blend;
 pub use engine::{Progress, predict_rows, predict_units};
 pub use fit::{Fit, fit_scene};
 pub use network::{ChipBatch, ChipPixels, ChipSource, Network};
 pub use outputs::{ConfidenceOutput, Outputs, ScoreFormat, ScoresOutput};
+pub use patches::Patches;
 pub use plan::{Memory, Options, Plan};
 pub use run::{Model, Summary, run, run_rows};
 pub use scene_source::SceneSource;
 pub use segmenter_network::SegmenterNetwork;
 pub use sink::{LabelRows, Patch, PatchSink, RowSink};
+pub use whole::{WholeScene, whole_scene};
 
 #[cfg(test)]
 mod file_tests;

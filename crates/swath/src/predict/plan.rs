@@ -6,10 +6,11 @@ use std::ops::Range;
 use swath_geo::Window;
 
 use super::axis::{Axis, Blend};
+use super::patches::Patches;
 use crate::dihedral::Dihedral;
 use crate::error::{Error, Result};
 
-/// How a scene is predicted. Only `chip`, `overlap`, `blend`, `tta` and `temperature` change the result; the others
+/// How a scene is predicted. Only `chip`, `overlap`, `blend`, `patches`, `tta` and `temperature` change the result; the others
 /// change speed and memory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
@@ -19,6 +20,9 @@ pub struct Options {
     pub overlap: usize,
     /// How overlapping chips are joined.
     pub blend: Blend,
+    /// For a classifier, how it slides. Overlap, blend and the exact size of chips then follow from it, and `chip` changes nothing
+    /// but memory.
+    pub patches: Option<Patches>,
     /// Chips that the network gets at once.
     pub batch: usize,
     /// Average the scores over the eight rotations and reflections of each chip.
@@ -37,6 +41,7 @@ impl Default for Options {
             chip: 512,
             overlap: 64,
             blend: Blend::Cosine,
+            patches: None,
             batch: 1,
             tta: false,
             temperature: 1.0,
@@ -48,8 +53,10 @@ impl Default for Options {
 
 impl Options {
     fn check(&self) -> Result<()> {
-        let Options { chip, overlap, .. } = *self;
-        let problem = if chip == 0 {
+        let Options { chip, overlap, patches, .. } = *self;
+        let problem = if let Some(Patches { patch, cell }) = patches.filter(|p| p.cell == 0 || p.cell > p.patch) {
+            format!("a cell of {cell} in a patch of {patch}; give 1 to {patch} pixels")
+        } else if chip == 0 {
             "the chip has no pixels; give a size of at least 1".to_string()
         } else if overlap > chip / 2 {
             format!(
@@ -109,6 +116,7 @@ impl Plan {
                 problem: format!("a scene of {width}x{height} pixels has nothing to predict"),
             });
         }
+        let options = &options.patches.map_or(options.clone(), |patches| patches.fit(width, height, options));
         let axis = |len| Axis::new(len, options.chip, options.overlap, options.blend);
         Ok(Plan { options: options.clone(), rows: axis(height), cols: axis(width) })
     }

@@ -13,6 +13,7 @@ use super::file_sink::FileSink;
 use super::fit::fit_scene;
 use super::network::{ChipSource, Network};
 use super::outputs::Outputs;
+use super::patches::Patches;
 use super::plan::{Memory, Options, Plan};
 use super::scene_source::SceneSource;
 use super::sink::RowSink;
@@ -76,7 +77,7 @@ pub fn run(
 ) -> Result<Summary> {
     let fit = fit_scene(scene, &model.bands, model.gsd)?;
     let (grid, plan) = (fit.scene.grid(), plan(&fit.scene, options)?);
-    let sources = sources(&fit.scene, model, options)?;
+    let sources = sources(&fit.scene, model, plan.options())?;
     let files = outputs.files(&model.classes, &metadata(model, options))?;
     let contents: Vec<String> = files.iter().map(|file| format!("{:?}", file.content)).collect();
     let work = work(model, &fit.scene, options, &contents);
@@ -113,8 +114,9 @@ pub fn run_rows(
     cancel: &AtomicBool,
 ) -> Result<Vec<String>> {
     let fit = fit_scene(scene, &model.bands, model.gsd)?;
-    let sources = sources(&fit.scene, model, options)?;
-    predict_rows(&plan(&fit.scene, options)?, sources, network, sink, progress, cancel)?;
+    let plan = plan(&fit.scene, options)?;
+    let sources = sources(&fit.scene, model, plan.options())?;
+    predict_rows(&plan, sources, network, sink, progress, cancel)?;
     Ok(fit.warnings)
 }
 
@@ -122,7 +124,7 @@ fn plan(scene: &Scene, options: &Options) -> Result<Plan> {
     Plan::new(scene.grid().width, scene.grid().height, options)
 }
 
-fn sources(scene: &Scene, model: &Model, options: &Options) -> Result<Vec<Box<dyn ChipSource>>> {
+pub(super) fn sources(scene: &Scene, model: &Model, options: &Options) -> Result<Vec<Box<dyn ChipSource>>> {
     // Chips go through the scene row by row, and each reader has blocks of its own.
     if let Some(bytes) = scene.block_bytes(options.chip) {
         swath_geo::limit_cache(options.readers * bytes);
@@ -132,8 +134,12 @@ fn sources(scene: &Scene, model: &Model, options: &Options) -> Result<Vec<Box<dy
 }
 
 fn metadata(model: &Model, options: &Options) -> Vec<(String, String)> {
-    let Options { chip, overlap, blend, tta, .. } = options;
-    let how = format!("chip={chip} overlap={overlap} blend={blend} tta={}", if *tta { "yes" } else { "no" });
+    let Options { chip, overlap, blend, tta, patches, .. } = options;
+    let tta = if *tta { "yes" } else { "no" };
+    let how = match patches {
+        Some(Patches { patch, cell }) => format!("patch={patch} cell={cell} tta={tta}"),
+        None => format!("chip={chip} overlap={overlap} blend={blend} tta={tta}"),
+    };
     vec![
         ("SWATH_BUNDLE".into(), model.name.clone()),
         ("SWATH_BUNDLE_DIGEST".into(), model.digest.clone()),
@@ -165,6 +171,7 @@ fn work(model: &Model, scene: &Scene, options: &Options, contents: &[String]) ->
         "chip": options.chip,
         "overlap": options.overlap,
         "blend": options.blend,
+        "patches": options.patches.map(|patches| [patches.patch, patches.cell]),
         "tta": options.tta,
         "temperature": options.temperature,
         "outputs": contents,

@@ -207,8 +207,58 @@ fn blends() -> impl Strategy<Value = Blend> {
     prop_oneof![Just(Blend::None), Just(Blend::Linear), Just(Blend::Cosine)]
 }
 
+/// Scores a patch by the sum of each band over it, which is exact, for every pixel alike.
+struct PatchSums {
+    bands: usize,
+    patches: usize,
+}
+
+impl Network for PatchSums {
+    fn bands(&self) -> usize {
+        self.bands
+    }
+
+    fn classes(&self) -> usize {
+        self.bands
+    }
+
+    fn logits(&mut self, batch: &ChipBatch) -> Result<Vec<f32>> {
+        self.patches += batch.len;
+        let area = batch.height * batch.width;
+        let planes = batch.data.chunks_exact(area);
+        Ok(planes.flat_map(|plane| std::iter::repeat_n(plane.iter().sum::<f32>() / 64.0, area)).collect())
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn each_cell_has_the_class_of_the_patch_around_it(
+        (height, width, chip) in (1usize..70, 1usize..70, 1usize..80),
+        (patch, share) in (1usize..20, 0.0f64..1.0),
+    ) {
+        let cell = 1 + (share * patch as f64) as usize;
+        let picture = Picture::noise(3, height, width);
+        let patches = Some(Patches { patch, cell });
+        let options = Options { patches, ..options(chip, chip / 3, Blend::Cosine) };
+        let mut network = PatchSums { bands: 3, patches: 0 };
+        let kept = predict(&picture, &options, &mut network);
+        let sum = |band: usize, row: usize, col: usize| -> f32 {
+            let start = |at: usize| (at / cell * cell) as isize - ((patch - cell) / 2) as isize;
+            let along = |at: usize, len: usize| (0..patch as isize).map(move |i| mirror(start(at) + i, len));
+            let rows = along(row, height);
+            rows.map(|row| along(col, width).map(|col| picture.values[(band * height + row) * width + col]).sum::<f32>()).sum()
+        };
+        for (at, label) in kept.labels.iter().enumerate() {
+            let (row, col) = (at / width, at % width);
+            let sums = [0, 1, 2].map(|band| sum(band, row, col));
+            let best = (1..3).fold(0, |best, class| if sums[class] > sums[best] { class } else { best });
+            prop_assert_eq!(*label, Some(best as u16), "row {} column {}", row, col);
+        }
+        let cells = height.max(width).div_ceil(cell).max((2 * patch.div_ceil(2)).div_ceil(cell));
+        prop_assert!(network.patches <= 4 * cells * cells, "{} patches for {} cells a side", network.patches, cells);
+    }
 
     #[test]
     fn the_bits_do_not_depend_on_batch_readers_or_units(

@@ -44,7 +44,8 @@ fn default_ignore() -> u16 {
 
 /// A scene with its labels.
 ///
-/// Labels are a raster on the scene's grid or a vector file; the keys from `field` on are for vectors.
+/// Labels are a raster on the scene's grid or a vector file; the keys from `field` on are for vectors. Without `labels` the whole
+/// scene is of one `class`, as the images of a scene classification are.
 /// Paths and globs are read as [`Recipe::load`](super::Recipe::load) says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,8 +53,13 @@ pub struct Item {
     /// The scene's files.
     #[serde(with = "scene")]
     pub scene: SceneSpec,
-    /// The labels' file.
-    pub labels: PathBuf,
+    /// The labels' file. Without one the whole scene is of `class`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<PathBuf>,
+    /// Of the files that a glob in `scene` finds, only these: each file has a fixed place from 0 to 1, drawn from its name, and
+    /// those from the first to the second number are used. `[0, 0.8]` and `[0.8, 1]` share out all files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<[f64; 2]>,
     /// Name in reports; the name of the scene's first file unless given.
     #[serde(default)]
     pub name: Option<String>,
@@ -63,7 +69,8 @@ pub struct Item {
     /// Vector labels: the attribute that names the class, compared with each class's `attributes`.
     #[serde(default)]
     pub field: Option<String>,
-    /// Vector labels: the class of every feature, in place of `field`.
+    /// Vector labels: the class of every feature, in place of `field`. Without labels: the class of the scene, which `"{folder}"`
+    /// takes from the name of the folder that the scene lies in.
     #[serde(default)]
     pub class: Option<String>,
     /// Vector labels: the layer; the first one unless given.
@@ -190,21 +197,58 @@ impl Data {
 impl Item {
     fn check(&self, key: &str, classes: &[Class]) -> Result<(), String> {
         scene::check(&self.scene, &format!("{key}.scene"))?;
-        if self.labels.as_os_str().is_empty() {
+        if self.labels.as_ref().is_some_and(|labels| labels.as_os_str().is_empty()) {
             return Err(format!("{key}.labels is empty: name the label file"));
         }
         if let Some(area) = self.area {
             area.check(&format!("{key}.area"))?;
         }
+        if let Some([from, to]) = self.share {
+            let fine = (0.0..1.0).contains(&from) && from < to && to <= 1.0;
+            let share = format!("[{from}, {to}]");
+            super::require(fine, &format!("{key}.share"), share, "write [from, to] with 0 <= from < to <= 1")?;
+        }
         if let (Some(field), Some(class)) = (&self.field, &self.class) {
             return Err(format!("{key} has field = \"{field}\" and class = \"{class}\": give one of them"));
         }
+        if self.labels.is_none() {
+            self.check_unlabelled(key)?;
+        }
         for (name, class) in [("class", &self.class), ("background", &self.background)] {
-            if let Some(class) = class.as_ref().filter(|wanted| classes.iter().all(|class| class.name != **wanted)) {
-                let names: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
-                return Err(format!("{key}.{name} is \"{class}\", which is no class: choose of {}", names.join(", ")));
+            let Some(class) = class.as_ref().filter(|class| *class != FOLDER) else { continue };
+            if classes.iter().all(|known| known.name != *class) {
+                return Err(unknown_class(&format!("{key}.{name}"), class, classes));
             }
         }
         Ok(())
     }
+
+    /// Whether an item without labels says its class, and nothing that only labels can have.
+    fn check_unlabelled(&self, key: &str) -> Result<(), String> {
+        if self.class.is_none() {
+            return Err(format!(
+                "{key} lacks the key `labels`: name the label file, or give `class` where the whole scene is of one class"
+            ));
+        }
+        let vector = [
+            ("layer", self.layer.is_some()),
+            ("filter", self.filter.is_some()),
+            ("all_touched", self.all_touched),
+            ("aoi", self.aoi.is_some()),
+            ("background", self.background.is_some()),
+            ("order", self.order != Order::File),
+        ];
+        match vector.iter().find(|(_, given)| *given) {
+            Some((name, _)) => Err(format!("{key}.{name} is for vector labels: without `labels` leave it out")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What `class` holds where the scene's folder names it.
+pub(super) const FOLDER: &str = "{folder}";
+
+pub(super) fn unknown_class(key: &str, class: &str, classes: &[Class]) -> String {
+    let names: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
+    format!("{key} is \"{class}\", which is no class: choose of {}", names.join(", "))
 }

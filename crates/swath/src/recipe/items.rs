@@ -5,25 +5,34 @@
 //! ```toml
 //! { scene = "*/images/*.jpg", labels = "{dir}/../masks/{stem}.png" }
 //! { scene = "images/*.tif", labels = "masks/*.png" }   # pairs are made by name, never by position
+//! { scene = "eurosat/*/*.jpg", class = "{folder}", share = [0, 0.8] }   # whole images, classes by folder
 //! ```
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
 use swath_geo::GridChoice;
 
+use super::data::{FOLDER, unknown_class};
 use super::{Data, Item};
+use crate::classes::Class;
 
 impl Data {
     /// Makes every path absolute, seen from the recipe's folder, and expands globs.
     pub(super) fn resolve(&mut self, folder: &Path) -> Result<(), String> {
+        let classes = &self.classes;
         for (split, items) in [("train", &mut self.train), ("val", &mut self.val), ("test", &mut self.test)] {
             let mut resolved = Vec::with_capacity(items.len());
             for (at, mut item) in std::mem::take(items).into_iter().enumerate() {
                 for path in item.paths_mut() {
                     *path = absolute(folder, path);
                 }
-                resolved.extend(expand(item, &format!("data.{split}[{at}]"))?);
+                let key = format!("data.{split}[{at}]");
+                for mut item in expand(item, &key)? {
+                    item.take_class_from_folder(&key, classes)?;
+                    resolved.push(item);
+                }
             }
             *items = resolved;
         }
@@ -38,17 +47,44 @@ impl Item {
         if let GridChoice::Like(path) = &mut self.scene.grid {
             paths.push(path);
         }
-        paths.push(&mut self.labels);
+        paths.extend(self.labels.as_mut());
         paths.extend(self.aoi.as_mut());
         paths
     }
+
+    /// Turns `class = "{folder}"` into the class whose name, or one of whose attributes, is the name of the scene's folder.
+    fn take_class_from_folder(&mut self, key: &str, classes: &[Class]) -> Result<(), String> {
+        if self.class.as_deref() != Some(FOLDER) {
+            return Ok(());
+        }
+        let scene = &self.scene.sources[0].path;
+        let folder = scene.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        let named = |class: &&Class| class.name == folder || class.attributes.iter().any(|other| *other == folder);
+        let Some(class) = classes.iter().find(named) else {
+            let problem = unknown_class(&format!("{key}.class"), &folder, classes);
+            return Err(format!("{problem} ({} lies in that folder)", scene.display()));
+        };
+        self.class = Some(class.name.clone());
+        Ok(())
+    }
+}
+
+/// The place of a file in the order that shares are cut from, from 0 to below 1. It depends on the file's name alone, so that no
+/// file changes sides when others are added.
+fn place(file: &Path) -> f64 {
+    let digest = Sha256::digest(file.file_name().unwrap_or_default().to_string_lossy().as_bytes());
+    let bits = digest.iter().take(6).fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
+    bits as f64 / (1u64 << 48) as f64
 }
 
 /// The items that a glob in the scene stands for; the item itself without one.
 fn expand(item: Item, key: &str) -> Result<Vec<Item>, String> {
     let Some(leader) = item.scene.sources.iter().position(|source| is_glob(&source.path)) else {
-        if is_glob(&item.labels) {
+        if item.labels.as_deref().is_some_and(is_glob) {
             return Err(format!("{key}.labels is a glob but its scene is none: name the one label file"));
+        }
+        if item.share.is_some() {
+            return Err(format!("{key}.share is for globs, and {key}.scene is none: leave it out"));
         }
         return Ok(vec![item]);
     };
@@ -59,20 +95,26 @@ fn expand(item: Item, key: &str) -> Result<Vec<Item>, String> {
         ));
     }
     let scenes = matches(&item.scene.sources[leader].path, &format!("{key}.scene"))?;
-    let labels = if is_glob(&item.labels) { Some(by_stem(&item.labels, &format!("{key}.labels"))?) } else { None };
+    let [from, to] = item.share.unwrap_or([0.0, 1.0]);
+    let scenes: Vec<PathBuf> = scenes.into_iter().filter(|file| (from..to).contains(&place(file))).collect();
+    if scenes.is_empty() {
+        return Err(format!("{key}.share is [{from}, {to}]: no file has its place there; widen it"));
+    }
+    let pattern = item.labels.as_deref().filter(|labels| is_glob(labels));
+    let labels = pattern.map(|pattern| by_stem(pattern, &format!("{key}.labels"))).transpose()?;
     scenes
         .into_iter()
         .map(|scene| {
-            let mut one = item.clone();
-            if let Some(labels) = &labels {
-                one.labels = labels.get(&stem(&scene)).cloned().ok_or_else(|| {
+            let mut one = Item { share: None, ..item.clone() };
+            if let (Some(labels), Some(pattern)) = (&labels, pattern) {
+                one.labels = Some(labels.get(&stem(&scene)).cloned().ok_or_else(|| {
                     format!(
                         "{key}: no file of labels = {} has the name of scene {}; where names differ, write labels \
                          with {{stem}} and {{dir}}",
-                        item.labels.display(),
+                        pattern.display(),
                         scene.display()
                     )
-                })?;
+                })?);
             }
             for path in one.paths_mut() {
                 *path = fill(path, &scene);

@@ -15,6 +15,9 @@ pub struct Predict {
     pub overlap: usize,
     /// How scores of overlapping chips become one.
     pub blend: Blend,
+    /// Side in pixels of the squares that get a class each when the decoder is a classifier; its `cell` unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cell: Option<usize>,
     /// Chips per batch; does not change the map.
     pub batch: usize,
     /// Average over the eight flips and quarter turns.
@@ -23,7 +26,7 @@ pub struct Predict {
 
 impl Default for Predict {
     fn default() -> Self {
-        Predict { chip: 512, overlap: 64, blend: Blend::Cosine, batch: 1, tta: false }
+        Predict { chip: 512, overlap: 64, blend: Blend::Cosine, cell: None, batch: 1, tta: false }
     }
 }
 

@@ -71,8 +71,8 @@ fn mistakes_in_the_file_name_line_key_and_nearest_key() {
     );
     assert_eq!(
         changed("labels = ", "lables = "),
-        "a.toml, line 7: unknown key `data.train[0].lables`; did you mean `labels`? (valid here: scene, labels, name, \
-         area, field, class, layer, filter, all_touched, aoi, background, order)"
+        "a.toml, line 7: unknown key `data.train[0].lables`; did you mean `labels`? (valid here: scene, labels, share, \
+         name, area, field, class, layer, filter, all_touched, aoi, background, order)"
     );
     assert_eq!(
         changed("[optimizer.adamw]", "[optimizer.adagrad]"),
@@ -229,7 +229,7 @@ fn paths_are_seen_from_the_recipe() {
     let paths: Vec<&Path> = recipe.data.train[0].scene.sources.iter().map(|source| source.path.as_path()).collect();
     let expected = folder.path().join("recipes").join("../x/a.tif");
     assert_eq!(paths, [expected.as_path(), Path::new("/vsizip/b.zip/b.tif"), Path::new("NETCDF:\"c.nc\":v")]);
-    assert_eq!(recipe.data.train[0].labels, folder.path().join("recipes/a_labels.tif"));
+    assert_eq!(recipe.data.train[0].labels, Some(folder.path().join("recipes/a_labels.tif")));
     let missing = Recipe::load(&folder.path().join("no.toml"), &[]).expect_err("no file");
     assert!(!missing.is_usage() && missing.to_string().starts_with("cannot read "), "{missing}");
     let empty = load(folder.path(), &SMALL.replace("train = [", "val = [")).expect_err("nothing to train on");
@@ -244,7 +244,8 @@ fn globs_make_one_item_a_scene_and_pair_labels_by_name() {
         let text = SMALL.replace("a.tif", scene).replace("a_labels.tif", labels);
         load(folder.path(), &text).map(|recipe| {
             let short = |path: &Path| path.strip_prefix(folder.path().join("recipes/..")).map(Path::to_path_buf);
-            let names = recipe.data.train.iter().map(|item| (short(&item.scene.sources[0].path), short(&item.labels)));
+            let labels = |item: &Item| short(item.labels.as_deref().expect("labels"));
+            let names = recipe.data.train.iter().map(|item| (short(&item.scene.sources[0].path), labels(item)));
             names
                 .map(|(scene, labels)| {
                     format!("{}={}", scene.expect("below").display(), labels.expect("below").display())
@@ -267,6 +268,97 @@ fn globs_make_one_item_a_scene_and_pair_labels_by_name() {
     fails("../i/***.jpg", "../l/*.png", "not a glob");
 }
 
+/// Ten images of each of two folders.
+fn class_folders(folder: &Path) {
+    let files: Vec<String> =
+        (0..10).flat_map(|i| [format!("e/land/land_{i}.jpg"), format!("e/Sea Lake/sea_{i}.jpg")]).collect();
+    touch(folder, &files.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[test]
+fn folders_name_the_class_of_whole_images() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    class_folders(folder.path());
+    let text = SMALL
+        .replace(r##"color = "#0000ff""##, r##"color = "#0000ff", attributes = ["Sea Lake"]"##)
+        .replace(r#""a.tif", labels = "a_labels.tif""#, r#""../e/*/*.jpg", class = "{folder}""#);
+    let recipe = load(folder.path(), &text).expect("a recipe");
+    assert_eq!(recipe.data.train.len(), 20);
+    for item in &recipe.data.train {
+        let sea = item.scene.sources[0].path.to_string_lossy().contains("Sea Lake");
+        assert_eq!((item.class.as_deref(), &item.labels), (Some(if sea { "water" } else { "land" }), &None));
+    }
+    let unknown = load(folder.path(), &text.replace(r#"attributes = ["Sea Lake"]"#, "")).expect_err("no class");
+    let expected = "data.train[0].class is \"Sea Lake\", which is no class: choose of land, water (";
+    assert!(unknown.to_string().contains(expected), "{unknown}");
+}
+
+#[test]
+fn shares_divide_files_by_their_names() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    class_folders(folder.path());
+    let files = |share: &str| {
+        let item = format!(r#""../e/land/*.jpg", class = "land"{share}"#);
+        load(folder.path(), &SMALL.replace(r#""a.tif", labels = "a_labels.tif""#, &item)).map(|recipe| {
+            assert!(recipe.data.train.iter().all(|item| item.share.is_none()), "a resolved recipe names files");
+            let path = |item: &Item| item.scene.sources[0].path.clone();
+            recipe.data.train.iter().map(path).collect::<Vec<_>>()
+        })
+    };
+    let [all, first, second] =
+        ["", ", share = [0, 0.6]", ", share = [0.6, 1]"].map(|share| files(share).expect("files"));
+    assert!(!first.is_empty() && !second.is_empty());
+    let mut both = [first.clone(), second].concat();
+    both.sort();
+    assert_eq!(both, all, "every file is in one of the shares");
+    touch(folder.path(), &["e/land/another.jpg", "e/land/again.jpg"]);
+    let more = files(", share = [0, 0.6]").expect("files");
+    assert!(first.iter().all(|file| more.contains(file)), "new files move no other");
+    let none = files(", share = [0, 1e-9]").expect_err("no file").to_string();
+    assert!(none.contains("data.train[0].share is [0, 0.000000001]: no file has its place there"), "{none}");
+}
+
+#[test]
+fn items_without_labels_say_their_class_and_nothing_of_labels() {
+    let item = |text: &str| fails(&SMALL.replace(r#", labels = "a_labels.tif""#, text), &[]);
+    assert_eq!(
+        item(""),
+        "a.toml, line 7: data.train[0] lacks the key `labels`: name the label file, or give `class` where the whole scene \
+         is of one class"
+    );
+    assert_eq!(
+        item(r#", class = "land", all_touched = true"#),
+        "a.toml, line 7: data.train[0].all_touched is for vector labels: without `labels` leave it out"
+    );
+    assert_eq!(
+        item(r#", class = "land", share = [0.5, 0.5]"#),
+        "a.toml, line 7: data.train[0].share is [0.5, 0.5]: write [from, to] with 0 <= from < to <= 1"
+    );
+}
+
+#[test]
+fn cells_lie_inside_their_patches() {
+    let text = SMALL
+        .replace("[model.decoder.unet]", "[model.decoder.classifier]\ncell = 8")
+        .replace("steps = 10", "chip = 64");
+    let recipe = parse(&text, Path::new("a.toml"), &[]).expect("a recipe");
+    assert_eq!(recipe.patches(&recipe.predict), Some(Patches { patch: 64, cell: 8 }));
+    assert_eq!(recipe.target(), Target::Cell(8));
+    let refused = |overrides: &[&str]| fails(&text, overrides);
+    assert_eq!(
+        refused(&["train.chip=4"]),
+        "a.toml, line 11: model.decoder.classifier.cell is 8: a cell lies inside its patch, and train.chip is 4"
+    );
+    assert_eq!(
+        refused(&["predict.cell=65"]),
+        "a.toml: -s predict.cell=65: predict.cell is 65: a cell lies inside its patch, and train.chip is 64"
+    );
+    assert_eq!(
+        fails(SMALL, &["predict.cell=1"]),
+        "a.toml: -s predict.cell=1: predict.cell is 1: it is for decoder classifier, and this one is unet; leave it out"
+    );
+}
+
 mod round_trip {
     use super::*;
     use proptest::option::of;
@@ -287,7 +379,8 @@ mod round_trip {
         let item = (scene, "\\PC{1,8}", of(area), of("\\PC{0,5}"), any::<bool>(), order).prop_map(
             |(scene, labels, area, field, all_touched, order)| Item {
                 scene,
-                labels: labels.into(),
+                labels: Some(labels.into()),
+                share: None,
                 area,
                 field,
                 all_touched,

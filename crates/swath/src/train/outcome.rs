@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use super::checkpoint::State;
 use super::data::open_like;
 use super::journal::{self, Record};
 use super::run::{Ended, Event, Run, Summary};
 use super::validate::validate;
 use crate::bundle::Bundle;
-use crate::dataset::{Chip, ChipMaker, ChipOptions, Dataset, Sampling};
+use crate::dataset::{Chip, ChipMaker, ChipOptions, Dataset, Sampling, Target};
 use crate::error::{Error, Result};
 use crate::evaluate::{Counts, EvaluatedClass, Evaluation, Measures, SceneEvaluation, grouped};
 use crate::metrics::{Confusion, Scores};
@@ -18,7 +19,8 @@ use crate::whole_file::write_whole;
 
 /// Measures the test scenes with the best weights, writes the report and sums up.
 pub(super) fn conclude(run: &mut Run<'_>, ended: Ended) -> Result<Summary> {
-    let summary = Summary { ended, steps: run.state.step, seconds: run.state.seconds, best: run.state.best.clone() };
+    let State { step: steps, seconds, best, latest: last_iou, .. } = run.state.clone();
+    let summary = Summary { ended, steps, seconds, best, last_iou };
     if summary.steps == 0 || !run.folder.bundle().exists() {
         return Ok(summary);
     }
@@ -158,6 +160,7 @@ fn examples(
 ) -> Result<Vec<ExampleChip>> {
     let options = ChipOptions {
         sampling: Sampling::Balanced { max_repeat: f64::MAX },
+        target: Target::Pixels,
         augment: None,
         mean: bundle.header.normalization.mean.clone(),
         std: bundle.header.normalization.std.clone(),

@@ -102,6 +102,8 @@ pub struct Summary {
     pub seconds: f64,
     /// The best validation; none without validation data.
     pub best: Option<Best>,
+    /// The IoU to quote of the last validation.
+    pub last_iou: Option<f64>,
 }
 
 /// A run under way.
@@ -249,6 +251,7 @@ impl<'a> Run<'a> {
         LoaderOptions {
             chips: ChipOptions {
                 sampling: (&self.recipe.train).into(),
+                target: self.recipe.target(),
                 augment: Some(self.recipe.augment.clone()),
                 mean: self.bundle.header.normalization.mean.clone(),
                 std: self.bundle.header.normalization.std.clone(),
