@@ -1,7 +1,7 @@
 """One network in ONNX Runtime, OpenVINO or PyTorch, measured whenever a line arrives on stdin.
 
 At the start it computes once, writes the result as raw float32 to `--out` and prints `{"parameters": n}`. Each line then
-costs one run that is not timed and `--count` that are, and is answered by `{"seconds": [...]}`. The end of stdin ends it.
+costs one run that is not timed and `--count` that are, and is answered by `{"seconds": [...], "peak_mb": x}`. The end of stdin ends it.
 """
 
 import json
@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+from memory import peak_mb
 
 
 def onnx_file(args):
@@ -106,4 +108,4 @@ def serve(args, run, parameters=None):
             start = time.perf_counter()
             run()
             seconds.append(time.perf_counter() - start)
-        print(json.dumps({"seconds": seconds}), flush=True)
+        print(json.dumps({"seconds": seconds, "peak_mb": peak_mb()}), flush=True)

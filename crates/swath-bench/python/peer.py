@@ -9,6 +9,7 @@ Takes the flags of `src/settings.rs` and prints one line of JSON: the `Answer` o
 | pytorch.py | loading, training and prediction with PyTorch and rasterio |
 | scene.py | a whole scene in overlapping chips, whatever computes them |
 | reference.py | float64 logits and gradients, and the network as ONNX |
+| memory.py | peak memory |
 | engines.py | one network in ONNX Runtime, OpenVINO or PyTorch, timed on demand |
 """
 
@@ -16,6 +17,8 @@ import argparse
 import importlib
 import json
 import os
+
+from memory import peak_mb
 
 # Where each command stands. Imported late: a pipeline without PyTorch must not pay for it in memory.
 COMMANDS = {
@@ -28,21 +31,13 @@ NUMBERS = {
 }
 
 
-def peak_mb():
-    """Peak resident memory of this process; `ru_maxrss` would count that of the parent before the program started."""
-    try:
-        with open("/proc/self/status") as status:
-            return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) * 1024 / 1e6
-    except FileNotFoundError:
-        return None
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=COMMANDS)
     for name in ("scene", "labels", "out", "weights"):
         parser.add_argument(f"--{name}")
     parser.add_argument("--network", default="unet")
+    parser.add_argument("--golden")
     parser.add_argument("--engine", default="torch")
     parser.add_argument("--device", default="cpu")
     for name, value in NUMBERS.items():

@@ -12,7 +12,7 @@ use crate::case;
 use crate::raw;
 use crate::settings::Settings;
 
-/// Writes the weights, and `batch` images (raw `f32`) and their labels (bytes) to the places of scene and labels. Returns how
+/// Writes the weights where a file is named for them, and `batch` images (raw `f32`) and their labels (bytes) to the places of scene and labels. Returns how
 /// many parameters the network trains.
 ///
 /// Running statistics and the scale and shift of normalization differ from channel to channel, so that leaving them out
@@ -24,7 +24,13 @@ pub(crate) fn write(settings: &Settings) -> Result<u64> {
     let class = |u: f64| ((u + 1.0) / 2.0 * classes as f64) as u8;
     let labels: Vec<u8> = uniform("labels", batch * chip * chip).map(class).collect();
     std::fs::write(&settings.labels, labels)?;
-    write_weights(settings.weights.as_deref().context("the network needs a file for its weights")?, settings)
+    let mut tensors = read(&case::config(settings)?.init(&Device::flex())?);
+    if let Some(path) = &settings.weights {
+        tensors.iter_mut().for_each(fill);
+        write_weights(path, &tensors)?;
+    }
+    let trained = tensors.iter().filter(|tensor| parameter_kind(&tensor.name) != Kind::RunningStat);
+    Ok(trained.map(|tensor| tensor.data.len() as u64).sum())
 }
 
 /// Reads the weights that [`write`](write()) has written.
@@ -39,18 +45,14 @@ pub(crate) fn load_weights(path: &Path) -> Result<Vec<NamedTensor>> {
     Ok(tensors.iter().map(named).collect())
 }
 
-fn write_weights(path: &Path, settings: &Settings) -> Result<u64> {
-    let mut tensors = read(&case::config(settings)?.init(&Device::flex())?);
-    tensors.iter_mut().for_each(fill);
+fn write_weights(path: &Path, tensors: &[NamedTensor]) -> Result<()> {
     let bytes: Vec<Vec<u8>> = tensors.iter().map(|tensor| raw::bytes(&tensor.data)).collect();
     let views = tensors.iter().zip(&bytes).map(|(tensor, bytes)| {
         let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes)?;
         Ok((tensor.name.as_str(), view))
     });
     let file = safetensors::serialize(views.collect::<Result<Vec<_>>>()?, None)?;
-    std::fs::write(path, file).with_context(|| format!("{} cannot be written", path.display()))?;
-    let trained = tensors.iter().filter(|tensor| parameter_kind(&tensor.name) != Kind::RunningStat);
-    Ok(trained.map(|tensor| tensor.data.len() as u64).sum())
+    std::fs::write(path, file).with_context(|| format!("{} cannot be written", path.display()))
 }
 
 /// Numbers from -1 to 1 that depend on a name alone: FNV-1a, then SplitMix64, as in `fixtures/nn/hashed.py`.

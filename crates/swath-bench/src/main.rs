@@ -1,7 +1,7 @@
 //! Swath beside PyTorch and rasterio: the same work on the same data, in turn, in one run.
 //!
 //! ```text
-//! PYTHON=.venv/bin/python cargo run -p swath-bench -- [loader|train|predict|memory|network|all] [--quick]
+//! PYTHON=.venv/bin/python cargo run -p swath-bench -- [loader|train|predict|memory|network|family|patches|all] [--quick]
 //! ```
 //!
 //! Every measurement is a process of its own, so that its peak memory is its own: this program starts itself for
@@ -69,6 +69,10 @@ enum What {
     Memory,
     /// One network in every engine: milliseconds and errors; and a scene with OpenVINO
     Network,
+    /// The networks of the family beside the same ones in PyTorch
+    Family,
+    /// Maps by patch classification beside networks that label each pixel
+    Patches,
     /// All of these
     All,
     /// One measurement of Swath, as JSON
@@ -108,6 +112,12 @@ fn main() -> Result<()> {
     }
     if wants(|what| matches!(what, What::Network)) {
         suite::network(&bench, &mut |table| println!("{table}"))?;
+    }
+    if wants(|what| matches!(what, What::Family)) {
+        println!("{}", suite::family(&bench)?);
+    }
+    if wants(|what| matches!(what, What::Patches)) {
+        println!("{}", suite::patches(&bench)?);
     }
     if let Peer::Absent(why) = bench.peer() {
         println!("Only Swath was measured: {why}");

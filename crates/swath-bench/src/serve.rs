@@ -1,7 +1,8 @@
 //! A measurement on demand: one process for each engine, so that they take turns without being loaded again.
 //!
 //! The process computes once, writes its result, and prints `{"parameters": n}` or `{"parameters": null}`. Each line that
-//! it then gets costs one run that is not timed and some that are, answered by `{"seconds": [...]}`. It ends with its input.
+//! it then gets costs one run that is not timed and some that are, answered by
+//! `{"seconds": [...], "peak_mb": x}`. It ends with its input.
 
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -11,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::case::peak_mb;
 use crate::settings::Engine;
 
 /// What a process says when it is ready.
@@ -23,6 +25,8 @@ struct Ready {
 #[derive(Debug, Serialize, Deserialize)]
 struct Timed {
     seconds: Vec<f64>,
+    #[serde(default)]
+    peak_mb: Option<f64>,
 }
 
 /// The side of the process: times `run`, `count` times for each line of stdin.
@@ -37,7 +41,7 @@ pub(crate) fn serve(count: usize, parameters: Option<u64>, mut run: impl FnMut()
             run()?;
             seconds.push(start.elapsed().as_secs_f64());
         }
-        println!("{}", serde_json::to_string(&Timed { seconds })?);
+        println!("{}", serde_json::to_string(&Timed { seconds, peak_mb: peak_mb() })?);
     }
     Ok(())
 }
@@ -50,6 +54,8 @@ pub(crate) struct Contender {
     pub(crate) seconds: Vec<f64>,
     /// Trainable parameters, where the engine knows.
     pub(crate) parameters: Option<u64>,
+    /// Peak resident memory of the process in megabytes, where it tells.
+    pub(crate) peak_mb: Option<f64>,
     process: Child,
     /// Taken when the process shall end.
     input: Option<ChildStdin>,
@@ -64,7 +70,8 @@ impl Contender {
         let input = process.stdin.take();
         let output = process.stdout.take().context("the process has no output")?;
         let output = BufReader::new(output).lines();
-        let mut contender = Contender { engine, seconds: Vec::new(), parameters: None, process, input, output };
+        let mut contender =
+            Contender { engine, seconds: Vec::new(), parameters: None, peak_mb: None, process, input, output };
         contender.parameters = contender.answer::<Ready>()?.parameters;
         Ok(contender)
     }
@@ -76,6 +83,7 @@ impl Contender {
         }
         let timed = self.answer::<Timed>()?;
         self.seconds.extend(timed.seconds);
+        self.peak_mb = timed.peak_mb;
         Ok(())
     }
 

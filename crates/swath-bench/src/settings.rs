@@ -10,6 +10,9 @@ pub(crate) const MEAN: f32 = 1000.0;
 /// See [`MEAN`].
 pub(crate) const STD: f32 = 500.0;
 
+/// Side of a classifier's patches.
+pub(crate) const PATCH: usize = 64;
+
 /// How much is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effort {
@@ -31,6 +34,16 @@ pub(crate) enum Network {
     DeeplabV3PlusResnet50,
     /// SegFormer-B0.
     SegformerB0,
+    /// The preset of this name.
+    UnetResnet50,
+    /// The preset of this name.
+    CnnPc,
+    /// The preset of this name.
+    CnnSpl,
+    /// The same classifier for its whole patch.
+    CnnWhole,
+    /// The preset of this name.
+    CnnFpl,
 }
 
 /// Who computes.
@@ -74,6 +87,9 @@ pub(crate) struct Settings {
     /// The network.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) network: Network,
+    /// In place of `network` one that golden values are made with: the file under `fixtures/nn/goldens`, `#`, the name of the case.
+    #[arg(long)]
+    pub(crate) golden: Option<String>,
     /// Bands of the scene.
     #[arg(long, default_value_t = 10)]
     pub(crate) bands: usize,
@@ -115,6 +131,7 @@ impl Default for Settings {
             weights: None,
             engine: Engine::default(),
             network: Network::default(),
+            golden: None,
             bands: 10,
             classes: 10,
             width: 16,
@@ -137,6 +154,7 @@ impl Settings {
         let paths = paths.into_iter().chain(weights).map(|(name, path)| format!("--{name}={}", path.display()));
         let choices = [("engine", name(self.engine)), ("network", name(self.network))];
         let choices = choices.map(|(name, value)| format!("--{name}={value}"));
+        let golden = self.golden.iter().map(|case| format!("--golden={case}"));
         let numbers = [
             ("bands", self.bands),
             ("classes", self.classes),
@@ -149,7 +167,7 @@ impl Settings {
             ("threads", self.threads),
             ("cache-mb", self.cache_mb),
         ];
-        paths.chain(choices).chain(numbers.map(|(name, value)| format!("--{name}={value}"))).collect()
+        paths.chain(choices).chain(golden).chain(numbers.map(|(name, value)| format!("--{name}={value}"))).collect()
     }
 
     /// In words: the network.
@@ -159,6 +177,9 @@ impl Settings {
             Network::UnetResnet34 => "U-Net on ResNet-34".into(),
             Network::DeeplabV3PlusResnet50 => "DeepLabV3+ on ResNet-50 at output stride 16".into(),
             Network::SegformerB0 => "SegFormer-B0".into(),
+            Network::UnetResnet50 => "U-Net on ResNet-50".into(),
+            Network::CnnPc | Network::CnnSpl | Network::CnnWhole => "a patch classifier".into(),
+            Network::CnnFpl => "full-patch labelling".into(),
         }
     }
 }
@@ -212,6 +233,7 @@ mod tests {
             weights: Some("w.safetensors".into()),
             engine: Engine::OpenvinoF32,
             network: Network::UnetResnet34,
+            golden: Some("unet#plain unet, of 64".into()),
             width: 3,
             count: 9,
             cache_mb: 7,

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use burn::tensor::Device;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+use swath_nn::decoder::DecoderConfig;
 use swath_nn::decoder::deeplab_v3_plus::DeeplabV3PlusConfig;
 use swath_nn::decoder::segformer::SegformerConfig;
 use swath_nn::decoder::unet::UnetConfig;
@@ -78,14 +79,29 @@ impl Case {
 /// The network that both sides have, as plain data.
 pub(crate) fn config(settings: &Settings) -> Result<SegmenterConfig> {
     let Settings { bands, classes, width, depth, .. } = *settings;
+    let preset = |name: &str| {
+        let preset = preset::find(name).with_context(|| format!("the preset {name} is gone"))?;
+        Ok((preset.config)(bands, classes))
+    };
+    if let Some(case) = &settings.golden {
+        return golden(case);
+    }
     match settings.network {
         Network::Unet => {
             let encoder = PlainConfig { width, depth, ..PlainConfig::default() };
             Ok(SegmenterConfig::new(encoder, UnetConfig::default(), bands, classes))
         }
-        Network::UnetResnet34 => {
-            let preset = preset::find("unet-resnet34").context("the preset unet-resnet34 is gone")?;
-            Ok((preset.config)(bands, classes))
+        Network::UnetResnet34 => preset("unet-resnet34"),
+        Network::UnetResnet50 => preset("unet-resnet50"),
+        Network::CnnPc => preset("cnn-pc"),
+        Network::CnnSpl => preset("cnn-spl"),
+        Network::CnnFpl => preset("cnn-fpl"),
+        Network::CnnWhole => {
+            let mut config = preset("cnn-pc")?;
+            if let DecoderConfig::Classifier(classifier) = &mut config.decoder {
+                classifier.cell = None;
+            }
+            Ok(config)
         }
         Network::DeeplabV3PlusResnet50 => {
             let encoder = ResnetConfig { depth: 50, ..ResnetConfig::default() };
@@ -95,6 +111,25 @@ pub(crate) fn config(settings: &Settings) -> Result<SegmenterConfig> {
             Ok(SegmenterConfig::new(MitConfig::default(), SegformerConfig::default(), bands, classes))
         }
     }
+}
+
+/// The network of a golden case, named as `FILE#CASE`.
+fn golden(name: &str) -> Result<SegmenterConfig> {
+    #[derive(Deserialize)]
+    struct Goldens {
+        cases: Vec<Golden>,
+    }
+    #[derive(Deserialize)]
+    struct Golden {
+        name: String,
+        config: SegmenterConfig,
+    }
+    let (file, case) = name.split_once('#').context("a golden network is named FILE#CASE")?;
+    let path = format!("{}/../../fixtures/nn/goldens/{file}.json", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).with_context(|| format!("{path} cannot be read"))?;
+    let goldens: Goldens = serde_json::from_str(&text).with_context(|| path.clone())?;
+    let found = goldens.cases.into_iter().find(|found| found.name == case);
+    Ok(found.with_context(|| format!("{path} has no case {case}"))?.config)
 }
 
 /// The network on a device, with the weights of the file where one is given.
@@ -107,7 +142,7 @@ fn network(settings: &Settings, device: &Device) -> Result<Segmenter> {
 }
 
 /// Peak resident memory of this process so far. Linux keeps it per program: that of a parent does not count.
-fn peak_mb() -> Option<f64> {
+pub(crate) fn peak_mb() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: f64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;

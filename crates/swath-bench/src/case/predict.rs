@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use anyhow::Result;
 use burn::tensor::Device;
-use swath::predict::{self, Model, Options, Outputs, SegmenterNetwork};
+use swath::predict::{self, Model, Options, Outputs, Patches, SegmenterNetwork};
 use swath_geo::Scene;
+use swath_nn::decoder::DecoderConfig;
 
-use super::{Answer, network};
+use super::{Answer, config, network};
 use crate::data;
-use crate::settings::{MEAN, STD, Settings};
+use crate::settings::{MEAN, PATCH, STD, Settings};
 
 /// Predicts the scene. Timed from opening it to the finished map, the making of the network included.
 pub(super) fn run(settings: &Settings) -> Result<Answer> {
@@ -31,7 +32,11 @@ pub(super) fn run(settings: &Settings) -> Result<Answer> {
         classes: data::classes(settings.classes),
     };
     let outputs = Outputs { overwrite: true, ..Outputs::map(&settings.out) };
-    let options = Options { chip: settings.chip, overlap: settings.overlap, ..Options::default() };
+    let patches = match config(settings)?.decoder {
+        DecoderConfig::Classifier(classifier) => Some(Patches { patch: PATCH, cell: classifier.cell.unwrap_or(PATCH) }),
+        _ => None,
+    };
+    let options = Options { chip: settings.chip, overlap: settings.overlap, patches, ..Options::default() };
     let go_on = AtomicBool::new(false);
     let summary = predict::run(&model, &mut network, &scene, &outputs, &options, &mut |_| (), &go_on)?;
     let seconds = start.elapsed().as_secs_f64();
