@@ -9,6 +9,7 @@ mod clean;
 mod coverage;
 mod error;
 mod polygonize;
+mod right_angles;
 mod simplify;
 mod smooth;
 
@@ -18,5 +19,6 @@ pub use error::{Result, VectorError};
 pub use polygonize::{
     Arc, ArcRef, Connectivity, Corner, OUTSIDE, Outlines, PolygonizeOptions, Polygonizer, Region, Sink, Spill,
 };
+pub use right_angles::{Regularity, square};
 pub use simplify::{Simplify, SimplifyMethod, simplify};
 pub use smooth::{Point, smooth};

@@ -3,4 +3,5 @@
 mod clean;
 mod maps;
 mod polygonize;
+mod right_angles;
 mod simplify;
