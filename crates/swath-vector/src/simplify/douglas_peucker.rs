@@ -6,7 +6,7 @@ use super::{Chords, cross};
 use crate::{Corner, Coverage};
 
 pub(super) fn simplify(coverage: &mut Coverage, tolerance: f64, pixel: &dyn Fn(Corner) -> (f64, f64)) {
-    let mut index = CornerIndex::new(coverage);
+    let mut index = CornerIndex::of(coverage);
     let mut chords = Chords::of(coverage);
     for arc in &mut coverage.arcs {
         if arc.corners.len() == 2 {

@@ -10,26 +10,36 @@ pub(super) struct CornerIndex {
 }
 
 impl CornerIndex {
-    pub(super) fn new(coverage: &Coverage) -> CornerIndex {
-        let corners = || coverage.arcs.iter().flat_map(|arc| &arc.corners);
-        let (cols, rows) = corners().fold((0, 0), |(cols, rows), corner| (cols.max(corner.col), rows.max(corner.row)));
-        let across = (cols >> CELL) as usize + 1;
-        let mut index = CornerIndex { cells: vec![Vec::new(); across * ((rows >> CELL) as usize + 1)], across };
+    /// An empty index for corners up to this one.
+    pub(super) fn new(last: Corner) -> CornerIndex {
+        let across = (last.col >> CELL) as usize + 1;
+        CornerIndex { cells: vec![Vec::new(); across * ((last.row >> CELL) as usize + 1)], across }
+    }
+
+    /// The corners of a coverage.
+    pub(super) fn of(coverage: &Coverage) -> CornerIndex {
+        let mut index = CornerIndex::new(last(coverage.arcs.iter().flat_map(|arc| &arc.corners).copied()));
         for arc in &coverage.arcs {
             let (Some(&first), Some(&last)) = (arc.corners.first(), arc.corners.last()) else { continue };
-            for &corner in &arc.corners[1..arc.corners.len() - 1] {
-                let cell = index.cell(corner);
-                index.cells[cell].push(corner);
-            }
-            // Several arcs may end here.
-            for end in [first, last] {
-                let cell = index.cell(end);
-                if !index.cells[cell].contains(&end) {
-                    index.cells[cell].push(end);
-                }
-            }
+            arc.corners[1..arc.corners.len() - 1].iter().for_each(|&corner| index.insert(corner));
+            index.insert_end(first);
+            index.insert_end(last);
         }
         index
+    }
+
+    /// Adds a corner that one arc passes.
+    pub(super) fn insert(&mut self, corner: Corner) {
+        let cell = self.cell(corner);
+        self.cells[cell].push(corner);
+    }
+
+    /// Adds a corner where several arcs may end.
+    pub(super) fn insert_end(&mut self, corner: Corner) {
+        let cell = self.cell(corner);
+        if !self.cells[cell].contains(&corner) {
+            self.cells[cell].push(corner);
+        }
     }
 
     pub(super) fn remove(&mut self, corner: Corner) {
@@ -59,6 +69,14 @@ impl CornerIndex {
     fn cell(&self, corner: Corner) -> usize {
         (corner.row >> CELL) as usize * self.across + (corner.col >> CELL) as usize
     }
+}
+
+/// The opposite corner of all to the raster's first.
+pub(super) fn last(corners: impl Iterator<Item = Corner>) -> Corner {
+    corners.fold(Corner { col: 0, row: 0 }, |last, corner| Corner {
+        col: last.col.max(corner.col),
+        row: last.row.max(corner.row),
+    })
 }
 
 /// Cells are two to this power of pixels wide.

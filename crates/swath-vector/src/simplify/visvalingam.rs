@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
-use super::index::CornerIndex;
+use super::index::{CornerIndex, last};
 use super::{Chords, cross};
 use crate::{Corner, Coverage};
 
@@ -62,19 +62,20 @@ struct Candidate {
 }
 
 impl<'a> Work<'a> {
-    fn new(coverage: &Coverage, pixel: &'a dyn Fn(Corner) -> (f64, f64)) -> Work<'a> {
+    /// Takes the corners out of the arcs, so that they are in memory once.
+    fn new(coverage: &mut Coverage, pixel: &'a dyn Fn(Corner) -> (f64, f64)) -> Work<'a> {
         let mut work = Work {
             pixel,
             vertices: Vec::new(),
             arcs: Vec::new(),
             heap: BinaryHeap::new(),
-            index: CornerIndex::new(coverage),
+            index: CornerIndex::new(Corner { col: 0, row: 0 }),
             chords: Chords::of(coverage),
             waiting: HashMap::new(),
         };
-        for (number, arc) in coverage.arcs.iter().enumerate() {
+        for (number, arc) in coverage.arcs.iter_mut().enumerate() {
             let first = work.vertices.len() as u32;
-            let corners = &arc.corners;
+            let corners = std::mem::take(&mut arc.corners);
             let closed = corners[0] == corners[corners.len() - 1];
             let shape = match closed {
                 false => Shape::Open,
@@ -103,6 +104,14 @@ impl<'a> Work<'a> {
             }
             let corners = if shape == Shape::Loop { count - 1 } else { count };
             work.arcs.push(Line { first, corners, shape });
+        }
+        work.index = CornerIndex::new(last(work.vertices.iter().map(|vertex| vertex.corner)));
+        for vertex in &work.vertices {
+            if vertex.before == NONE || vertex.after == NONE {
+                work.index.insert_end(vertex.corner);
+            } else {
+                work.index.insert(vertex.corner);
+            }
         }
         work
     }
