@@ -25,6 +25,8 @@ pub struct PolygonLayer<'a> {
     pub multipolygons: bool,
     /// Features smaller than this are left out, in square metres (pixels without georeference).
     pub min_area_m2: f64,
+    /// Whether features have a status.
+    pub status: bool,
     /// Whether an existing output is replaced.
     pub overwrite: bool,
 }
@@ -38,6 +40,8 @@ pub struct PolygonFeature {
     pub pixels: u64,
     /// Whether one of them lies at the edge of the map.
     pub touches_edge: bool,
+    /// What became of their outline, for layers with a status.
+    pub status: &'static str,
     /// Their outline.
     pub outline: Outline,
 }
@@ -70,7 +74,7 @@ pub struct ClassPolygons {
 ///
 /// The extension of `out` names the format: `.gpkg` (with styles, so that QGIS opens it coloured), `.fgb`, `.geojson`
 /// (RFC 7946: WGS 84) or `.shp`. Attributes are `class_id`, `class`, `area_m2`, `perimeter_m` (`perim_m` in shapefiles), `n_pixels` and
-/// `touches_edge` (`touch_edge`); without georeference `area_px` and `perim_px`.
+/// `touches_edge` (`touch_edge`), and `status` where the layer has one; without georeference `area_px` and `perim_px`.
 ///
 /// # Errors
 /// When the output exists and `overwrite` is off or cannot be written, and what `fill` returns.
@@ -122,7 +126,7 @@ impl<'a> PolygonWriter<'a> {
     ) -> Result<PolygonWriter<'a>> {
         let target = dataset.layer(0).map_err(|error| GeoError::write(out, take_messages(&error.to_string())))?;
         let ruler = Ruler::new(layer.grid);
-        let fields = Fields::create(&target, format, ruler.is_metric())
+        let fields = Fields::create(&target, format, ruler.is_metric(), layer.status)
             .map_err(|error| GeoError::write(out, take_messages(&error.to_string())))?;
         Ok(PolygonWriter {
             target,
@@ -222,10 +226,11 @@ struct Fields {
     measures: [usize; 2],
     pixels: usize,
     touches_edge: usize,
+    status: Option<usize>,
 }
 
 impl Fields {
-    fn create(layer: &Layer<'_>, format: &VectorFormat, metric: bool) -> gdal::errors::Result<Fields> {
+    fn create(layer: &Layer<'_>, format: &VectorFormat, metric: bool, status: bool) -> gdal::errors::Result<Fields> {
         let short = format.name_limit < "touches_edge".len();
         let (area, perimeter) = match (metric, short) {
             (true, false) => ("area_m2", "perimeter_m"),
@@ -241,6 +246,9 @@ impl Fields {
             ("n_pixels", OGRFieldType::OFTInteger64),
             (edge, OGRFieldType::OFTInteger),
         ])?;
+        if status {
+            layer.create_defn_fields(&[("status", OGRFieldType::OFTString)])?;
+        }
         // Drivers may number fields differently from the order of their creation, so ask.
         let index = |name: &str| layer.defn().field_index(name);
         Ok(Fields {
@@ -249,6 +257,7 @@ impl Fields {
             measures: [index(area)?, index(perimeter)?],
             pixels: index("n_pixels")?,
             touches_edge: index(edge)?,
+            status: status.then(|| index("status")).transpose()?,
         })
     }
 
@@ -268,6 +277,9 @@ impl Fields {
         }
         feature.set_field_integer64(self.pixels, shape.pixels as i64)?;
         feature.set_field_integer(self.touches_edge, i32::from(shape.touches_edge))?;
+        if let Some(status) = self.status {
+            feature.set_field_string(status, shape.status)?;
+        }
         let mut geometry = std::ptr::null_mut();
         // SAFETY: the text of bytes is as long as said; the feature takes the geometry over, which nobody else holds.
         let result = unsafe {

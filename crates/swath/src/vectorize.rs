@@ -1,14 +1,15 @@
 //! Maps into polygons: rows of classes from a file, through the polygonizer, into features of another.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use swath_geo::{
-    ClassEntry, ClassMap, Grid, NO_CLASS, PixelAreas, PolygonFeature, PolygonLayer, PolygonWriter, VectorizeSummary,
-    check_vector_target, write_polygons,
+    ClassEntry, ClassMap, Grid, NO_CLASS, Outline, PixelAreas, PolygonFeature, PolygonLayer, PolygonWriter,
+    VectorizeSummary, check_vector_target, write_polygons,
 };
 use swath_vector::{
-    Arc, Cleaner, Connectivity, Corner, Coverage, OUTSIDE, Outlines, PolygonizeOptions, Polygonizer, Region, Simplify,
-    Sink, Spill, VectorError, simplify, smooth,
+    Arc, Cleaner, Connectivity, Corner, Coverage, OUTSIDE, Outlines, Point, PolygonizeOptions, Polygonizer, Region,
+    Simplify, Sink, Spill, VectorError, simplify, smooth, square,
 };
 
 use crate::{Error, Result};
@@ -33,6 +34,9 @@ pub struct VectorizeOptions {
     pub simplify_method: SimplifyMethod,
     /// How often corners are cut to make outlines round.
     pub smooth: u32,
+    /// Classes whose polygons get right angles, and how far in metres (pixels without georeference) their walls may move; these polygons
+    /// no longer share their boundaries with others. Features have a `status` then.
+    pub right_angles: Vec<(u32, f64)>,
     /// Whether an existing output is replaced.
     pub overwrite: bool,
 }
@@ -58,21 +62,28 @@ pub fn vectorize(map: &Path, out: &Path, options: &VectorizeOptions) -> Result<V
         classes,
         multipolygons: options.eight_connected,
         min_area_m2: options.min_area_m2.unwrap_or(0.0),
+        status: !options.right_angles.is_empty(),
         overwrite: options.overwrite,
     };
     let connectivity = if options.eight_connected { Connectivity::Eight } else { Connectivity::Four };
+    if let Some((_, tolerance)) =
+        options.right_angles.iter().find(|(_, tolerance)| tolerance.is_nan() || *tolerance <= 0.0)
+    {
+        return Err(VectorError::Argument(format!("right angles within {tolerance} metres; give more than 0")).into());
+    }
+    let squarer = Squarer { sizes: PixelSizes::new(source.grid()), classes: &options.right_angles };
     let cleaner = Cleaner::new(source.grid().width, &options.clean)?;
     write_polygons(out, layer, |writer| {
         let file = tempfile::tempfile_in(writer.scratch()).map_err(VectorError::Spill)?;
         let spill = Some(Spill { file, memory: ARCS_IN_MEMORY });
         let polygonizer = Polygonizer::new(source.grid().width, PolygonizeOptions { connectivity, spill })?;
         if options.simplify_m == 0.0 && options.smooth == 0 {
-            let mut features = Features { writer, feature: PolygonFeature::default(), corners: Vec::new() };
+            let mut features = Features { writer, feature: PolygonFeature::default(), corners: Vec::new(), squarer };
             return trace(&source, cleaner, polygonizer, &mut features);
         }
         let mut all = All(Coverage::default());
         trace(&source, cleaner, polygonizer, &mut all)?;
-        write_simplified(all.0, source.grid(), options, writer)
+        write_simplified(all.0, &squarer, options, writer)
     })
 }
 
@@ -98,22 +109,41 @@ fn trace<S: Sink<Error = Error>>(
 
 fn write_simplified(
     mut coverage: Coverage,
-    grid: &Grid,
+    squarer: &Squarer<'_>,
     options: &VectorizeOptions,
     writer: &mut PolygonWriter<'_>,
 ) -> Result<()> {
-    let pixel_sizes = PixelSizes::new(grid);
-    let pixel = |corner: Corner| pixel_sizes.at(corner);
+    // Right angles come from the exact outlines.
+    let mut squared: HashMap<u64, (Option<Outline>, &'static str)> = HashMap::new();
+    for (region, rings) in coverage.regions.iter().zip(&coverage.rings) {
+        if squarer.tolerance(region.label).is_some() {
+            let mut outline = Outline::default();
+            rings.iter().for_each(|ring| outline.push(ring.outer, points(&coverage.corners(ring))));
+            let status = squarer.square(region.label, &mut outline);
+            // What is kept is simplified like the others.
+            squared.insert(region.id, (Some(outline).filter(|_| !status.starts_with("kept")), status));
+        }
+    }
+    let pixel = |corner: Corner| squarer.sizes.at(f64::from(corner.col), f64::from(corner.row));
     let (method, tolerance) = (options.simplify_method, options.simplify_m);
     simplify(&mut coverage, &Simplify { method, tolerance, pixel: &pixel })?;
-    let arcs = smooth(&coverage, options.smooth)?;
+    let smoothed = if options.smooth > 0 { Some(smooth(&coverage, options.smooth)?) } else { None };
     let mut feature = PolygonFeature::default();
     for (region, rings) in coverage.regions.iter().zip(&coverage.rings) {
         feature.class = region.label;
         (feature.pixels, feature.touches_edge) = (region.pixels, region.touches_edge);
-        feature.outline.clear();
-        for ring in rings {
-            feature.outline.push(ring.outer, ring.points(&arcs));
+        let (outline, status) = squared.remove(&region.id).unwrap_or_default();
+        feature.status = status;
+        if let Some(outline) = outline {
+            feature.outline = outline;
+        } else {
+            feature.outline.clear();
+            for ring in rings {
+                match &smoothed {
+                    Some(arcs) => feature.outline.push(ring.outer, ring.points(arcs)),
+                    None => feature.outline.push(ring.outer, points(&coverage.corners(ring))),
+                }
+            }
         }
         writer.add(&feature)?;
     }
@@ -130,22 +160,62 @@ struct Features<'a, 'b> {
     writer: &'a mut PolygonWriter<'b>,
     feature: PolygonFeature,
     corners: Vec<Corner>,
+    squarer: Squarer<'a>,
 }
 
 impl Sink for Features<'_, '_> {
     type Error = Error;
 
     fn region(&mut self, region: &Region, outlines: &mut Outlines<'_>) -> Result<()> {
-        let PolygonFeature { class, pixels, touches_edge, outline } = &mut self.feature;
+        let PolygonFeature { class, pixels, touches_edge, status, outline } = &mut self.feature;
         (*class, *pixels, *touches_edge) = (region.label, region.pixels, region.touches_edge);
         outline.clear();
         for ring in 0..outlines.rings() {
             outlines.corners(ring, &mut self.corners)?;
-            let points = self.corners.iter().map(|corner| (f64::from(corner.col), f64::from(corner.row)));
-            outline.push(outlines.is_outer(ring), points);
+            outline.push(outlines.is_outer(ring), points(&self.corners));
         }
+        *status = self.squarer.square(region.label, outline);
         self.writer.add(&self.feature)?;
         Ok(())
+    }
+}
+
+fn points(corners: &[Corner]) -> impl Iterator<Item = Point> {
+    corners.iter().map(|corner| (f64::from(corner.col), f64::from(corner.row)))
+}
+
+/// Gives right angles to polygons of some classes.
+struct Squarer<'a> {
+    sizes: PixelSizes,
+    classes: &'a [(u32, f64)],
+}
+
+impl Squarer<'_> {
+    fn tolerance(&self, class: u32) -> Option<f64> {
+        self.classes.iter().find(|(value, _)| *value == class).map(|&(_, tolerance)| tolerance)
+    }
+
+    /// Says what became of the outline; nothing for other classes.
+    fn square(&self, class: u32, outline: &mut Outline) -> &'static str {
+        let (Some(tolerance), Some((_, first))) = (self.tolerance(class), outline.rings().next()) else { return "" };
+        let (width, height) = self.sizes.at(first[0].0, first[0].1);
+        let mut status = "";
+        let mut result = Outline::default();
+        let rings: Vec<(bool, Vec<Point>)> = outline
+            .rings()
+            .map(|(outer, ring)| (outer, ring.iter().map(|&(col, row)| (col * width, row * height)).collect()))
+            .collect();
+        // Polygon by polygon: an outer ring and its holes.
+        for part in rings.chunk_by(|_, (outer, _)| !outer) {
+            let metres: Vec<Vec<Point>> = part.iter().map(|(_, ring)| ring.clone()).collect();
+            let (squared, regularity) = square(&metres, tolerance);
+            status = regularity.name();
+            for (at, ring) in squared.into_iter().enumerate() {
+                result.push(at == 0, ring.into_iter().map(|(x, y)| (x / width, y / height)));
+            }
+        }
+        *outline = result;
+        status
     }
 }
 
@@ -183,8 +253,8 @@ impl PixelSizes {
     }
 
     /// In metres: the width follows from the area, which shrinks towards the poles on geographic grids.
-    fn at(&self, corner: Corner) -> (f64, f64) {
-        let area = self.areas.as_ref().map_or(1.0, |areas| areas.at(f64::from(corner.col), f64::from(corner.row)));
+    fn at(&self, col: f64, row: f64) -> (f64, f64) {
+        let area = self.areas.as_ref().map_or(1.0, |areas| areas.at(col, row));
         (area / self.height, self.height)
     }
 }

@@ -1,11 +1,11 @@
 //! `swath vectorize`: polygons of a map.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use swath::vectorize::{Cleaning, SimplifyMethod, VectorizeOptions, vectorize};
-
 use swath_geo::read_map_classes;
 
 use crate::console::Console;
@@ -53,6 +53,10 @@ pub(crate) struct VectorizeArgs {
     /// Make the outlines round by cutting corners this many times
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     smooth: u32,
+    /// Give polygons of a class right angles, by moving their walls up to about M metres: --right-angles building=1. They no longer share
+    /// boundaries with others then; `status` says what became of each
+    #[arg(long, value_name = "CLASS=M")]
+    right_angles: Vec<String>,
     /// Pixels that touch at a corner only belong together
     #[arg(long)]
     eight_connected: bool,
@@ -87,6 +91,11 @@ pub(crate) fn run(args: &VectorizeArgs, console: &Console) -> Result<()> {
         smooth: args.smooth,
         overwrite: args.overwrite,
         clean: cleaning(args)?,
+        right_angles: args
+            .right_angles
+            .iter()
+            .map(|text| class_and_number(&args.map, "--right-angles", text))
+            .collect::<Result<_>>()?,
         classes: None,
     };
     let summary = vectorize(&args.map, &args.out, &options)?;
@@ -98,11 +107,11 @@ pub(crate) fn run(args: &VectorizeArgs, console: &Console) -> Result<()> {
 fn cleaning(args: &VectorizeArgs) -> Result<Vec<Cleaning>> {
     let mut steps: Vec<Cleaning> = args.majority.map(|radius| Cleaning::Majority { radius }).into_iter().collect();
     for text in &args.close {
-        let (label, radius) = class_and_radius(&args.map, "--close", text)?;
+        let (label, radius) = class_and_number(&args.map, "--close", text)?;
         steps.push(Cleaning::Close { label, radius });
     }
     for text in &args.open {
-        let (label, radius) = class_and_radius(&args.map, "--open", text)?;
+        let (label, radius) = class_and_number(&args.map, "--open", text)?;
         steps.push(Cleaning::Open { label, radius });
     }
     steps.extend(args.fill_holes.map(|pixels| Cleaning::FillHoles { pixels }));
@@ -110,17 +119,17 @@ fn cleaning(args: &VectorizeArgs) -> Result<Vec<Cleaning>> {
     Ok(steps)
 }
 
-/// `building=2` or `1=2`: a class by name or value, and pixels.
-fn class_and_radius(map: &Path, flag: &str, text: &str) -> Result<(u32, usize)> {
+/// `building=2` or `1=2`: a class by name or value, and pixels or metres.
+fn class_and_number<T: FromStr>(map: &Path, flag: &str, text: &str) -> Result<(u32, T)> {
     let usage = |problem: String| swath_geo::GeoError::Argument(format!("{flag} {text}: {problem}"));
-    let parts = text.rsplit_once('=').and_then(|(class, radius)| Some((class, radius.parse().ok()?)));
-    let (class, radius) = parts.ok_or_else(|| usage("give a class and a number of pixels, as in building=2".into()))?;
+    let parts = text.rsplit_once('=').and_then(|(class, number)| Some((class, number.parse().ok()?)));
+    let (class, number) = parts.ok_or_else(|| usage("give a class and a number, as in building=2".into()))?;
     if let Ok(value) = class.parse() {
-        return Ok((value, radius));
+        return Ok((value, number));
     }
     let classes = read_map_classes(map)?;
     match classes.iter().find(|entry| entry.name == class) {
-        Some(entry) => Ok((entry.value, radius)),
+        Some(entry) => Ok((entry.value, number)),
         None => {
             let names: Vec<&str> = classes.iter().take(20).map(|entry| entry.name.as_str()).collect();
             Err(usage(format!("the map has no class {class:?}; it has {}", names.join(", "))).into())

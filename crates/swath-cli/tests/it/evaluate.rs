@@ -64,5 +64,8 @@ fn outlines_are_cleaned_and_simplified_as_asked() {
     site.refuses("vectorize labels.tif -o out.gpkg --majority 0", 2, &["radius", "1 to 64"]);
     site.refuses("vectorize labels.tif -o out.gpkg --close 1", 2, &["--close 1", "building=2"]);
     site.refuses("vectorize labels.tif -o out.gpkg --open swamp=2", 2, &["--open swamp=2", "no class \"swamp\""]);
+    site.refuses("vectorize labels.tif -o out.gpkg --right-angles 1=0", 2, &["right angles", "more than 0"]);
     assert!(!site.at("out.gpkg").exists());
+    site.swath("vectorize labels.tif -o squared.gpkg --right-angles 1=20").done();
+    site.swath("vectorize labels.tif -o both.gpkg --right-angles 1=20 --simplify 20").done();
 }

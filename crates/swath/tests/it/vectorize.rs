@@ -381,3 +381,39 @@ fn cleaned_simplified_and_smoothed_polygons_tile_the_map() {
     let options = VectorizeOptions { clean, simplify_m: 15.0, smooth: 2, ..Default::default() };
     assert_eq!(run("smooth.gpkg", options).0, sieved);
 }
+
+#[test]
+fn buildings_get_right_angles_and_the_others_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let grid = grid(90, 70);
+    // Two houses, turned by half a radian, in a meadow, and a pond.
+    let house = |at: usize, col: f64, row: f64| {
+        let (x, y) = ((at % 90) as f64 + 0.5 - col, (at / 90) as f64 + 0.5 - row);
+        let (u, v) = (x * 0.5f64.cos() + y * 0.5f64.sin(), y * 0.5f64.cos() - x * 0.5f64.sin());
+        u.abs() < 14.0 && v.abs() < 8.0
+    };
+    let pond = |at: usize| ((at % 90) as f64 - 65.0).hypot((at / 90) as f64 - 50.0) < 12.0;
+    let class = |at| if house(at, 22.0, 20.0) || house(at, 60.0, 20.0) { 1 } else { u8::from(pond(at)) * 2 };
+    let pixels: Vec<u8> = (0..90 * 70).map(class).collect();
+    let map = map(folder.path(), &grid, &pixels);
+    for (simplify_m, smooth) in [(0.0, 0), (15.0, 1)] {
+        let out = folder.path().join("polygons.gpkg");
+        let right_angles = vec![(1, 10.0), (2, 10.0)];
+        let options = VectorizeOptions { right_angles, simplify_m, smooth, overwrite: true, ..Default::default() };
+        vectorize(&map, &out, &options).unwrap();
+        let dataset = Dataset::open(&out).unwrap();
+        let mut layer = dataset.layer(0).unwrap();
+        let status = layer.defn().field_index("status").unwrap();
+        let mut found: Vec<(i32, String, usize)> = layer
+            .features()
+            .map(|feature| {
+                let class = feature.field_as_integer(0).unwrap().unwrap();
+                let ring = feature.geometry().unwrap().get_geometry(0).point_count();
+                (class, feature.field_as_string(status).unwrap().unwrap(), if class == 1 { ring } else { 0 })
+            })
+            .collect();
+        found.sort();
+        let expected = [(0, "", 0), (1, "squared", 5), (1, "squared", 5), (2, "round", 0)];
+        assert_eq!(found, expected.map(|(class, status, ring)| (class, status.to_owned(), ring)));
+    }
+}
