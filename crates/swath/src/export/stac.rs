@@ -10,9 +10,9 @@ use swath_nn::weights::{Kind, parameter_kind};
 use super::ExportOptions;
 use crate::bundle::{Bundle, Header};
 use crate::classes::{Class, to_hex};
+use crate::dataset::Target;
 
 const EXTENSION: &str = "https://stac-extensions.github.io/mlm/v1.5.2/schema.json";
-const TASK: &str = "semantic-segmentation";
 
 /// The file that an item describes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,7 +44,7 @@ pub fn stac_item(bundle: &Bundle, id: &str, href: &str, asset: Asset<'_>) -> Val
     let architecture = format!("{} encoder with {} decoder", model.encoder.name(), model.decoder.name());
     property("mlm:name", json!(format!("{} {}", model.encoder.name(), model.decoder.name())));
     property("mlm:architecture", json!(architecture));
-    property("mlm:tasks", json!([TASK]));
+    property("mlm:tasks", json!([task(header)]));
     property(
         "mlm:framework",
         json!(match asset {
@@ -123,6 +123,15 @@ fn input(header: &Header, asset: Asset<'_>) -> Value {
     })
 }
 
+/// What the network is for, in the extension's words.
+fn task(header: &Header) -> &'static str {
+    match header.recipe.target() {
+        Target::Pixels => "semantic-segmentation",
+        Target::Cell(cell) if cell == header.recipe.train.chip => "scene-classification",
+        Target::Cell(_) => "classification",
+    }
+}
+
 fn output(header: &Header, asset: Asset<'_>) -> Value {
     let output = match asset {
         Asset::Bundle => Output::Logits,
@@ -131,7 +140,7 @@ fn output(header: &Header, asset: Asset<'_>) -> Value {
     let classes: Vec<Value> = header.classes.iter().enumerate().map(|(id, class)| classified(id, class)).collect();
     json!({
         "name": output.name(),
-        "tasks": [TASK],
+        "tasks": [task(header)],
         "result": {
             "shape": shape(header.classes.len(), asset),
             "dim_order": ["batch", "class", "height", "width"],

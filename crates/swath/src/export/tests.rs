@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use swath_nn::decoder::classifier::ClassifierConfig;
 use swath_nn::weights;
 
 use super::*;
@@ -94,6 +95,18 @@ fn an_item_has_what_the_extension_requires() {
     assert_eq!((&output["name"], &output["result"]["shape"]), (&json!("scores"), &json!([-1, 2, 64, 64])));
     let class = json!({ "value": 0, "name": "open_land", "description": "open land", "color_hint": "8D6E63" });
     assert_eq!(output["classification:classes"][0], class);
+}
+
+#[test]
+fn the_task_of_a_classifier_is_what_its_class_stands_for() {
+    let task = |cell| {
+        let mut bundle = bundle();
+        bundle.header.recipe.model.decoder = ClassifierConfig { cell, ..ClassifierConfig::default() }.into();
+        let item = stac_item(&bundle, "a", "a", Asset::Bundle);
+        [&item["properties"]["mlm:tasks"][0], &item["properties"]["mlm:output"][0]["tasks"][0]].map(|task| task.clone())
+    };
+    assert_eq!(task(None), ["scene-classification", "scene-classification"]);
+    assert_eq!(task(Some(1)), ["classification", "classification"]);
 }
 
 #[test]
