@@ -16,6 +16,7 @@ use crate::verb;
   swath predict runs/first/bundle.safetensors scene.tif -o map.tif
   swath evaluate --map map.tif --labels labels.tif         see how good the map is
   swath vectorize map.tif -o map.gpkg                      polygons for a GIS
+  swath area map.tif -o areas.csv                          square kilometres by class, by zone and over time
   swath assess design map.tif -o sample.gpkg               points to check the map at, for areas with intervals
 
 `swath demo` runs all of it on data that the program carries.")]
@@ -48,6 +49,7 @@ pub(crate) enum Command {
     Classify(verb::classify::ClassifyArgs),
     Evaluate(verb::evaluate::EvaluateArgs),
     Vectorize(verb::vectorize::VectorizeArgs),
+    Area(verb::area::AreaArgs),
     Assess(verb::assess::AssessArgs),
     #[cfg(feature = "cpu")]
     Export(verb::export::ExportArgs),

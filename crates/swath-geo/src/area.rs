@@ -1,19 +1,14 @@
 //! Areas of pixels on the ellipsoid.
 
-use gdal::spatial_ref::CoordTransform;
-
 use crate::ellipsoid::Ellipsoid;
-use crate::{Affine, Grid, Window};
-
-/// Nodes of the lattice along each axis: areal scale changes so slowly that this is exact to a part in a million
-/// over a UTM zone.
-const NODES: usize = 17;
+use crate::lattice::Lattice;
+use crate::{Grid, Window};
 
 /// Areas of a grid's pixels on the ellipsoid of its CRS, in square metres.
 ///
 /// Geographic grids use the closed formula of the authalic latitude for every row. Projected grids project
 /// small cells around a lattice of points back to longitude and latitude, measure those on the ellipsoid,
-/// and interpolate between them: the true area, free of the projection's distortion.
+/// and interpolate between them to about a millionth: the true area, free of the projection's distortion.
 #[derive(Debug, Clone)]
 pub struct PixelAreas(Kind);
 
@@ -21,8 +16,8 @@ pub struct PixelAreas(Kind);
 enum Kind {
     /// Rows follow parallels: one value decides a row. `b^2/2 q(latitude)` is taken at both edges.
     Rows { ellipsoid: Ellipsoid, north: f64, step: f64, width: f64 },
-    /// `NODES * NODES` areas over `width * height` pixels.
-    Lattice { areas: Vec<f64>, width: f64, height: f64 },
+    /// Interpolated between nodes.
+    Lattice(Lattice),
 }
 
 impl PixelAreas {
@@ -37,9 +32,7 @@ impl PixelAreas {
             let unit = crs.unit()?;
             return Some(Self(Kind::Rows { ellipsoid, north: a3 * unit, step: a5 * unit, width: (a1 * unit).abs() }));
         }
-        let (width, height) = (grid.width as f64, grid.height as f64);
-        let areas = lattice(grid, &ellipsoid)?;
-        Some(Self(Kind::Lattice { areas, width, height }))
+        Some(Self(Kind::Lattice(Lattice::new(grid, &ellipsoid)?)))
     }
 
     /// Area of a pixel centred at a pixel position (`0.5, 0.5` is the centre of the first pixel).
@@ -49,15 +42,7 @@ impl PixelAreas {
                 let edge = |row: f64| ellipsoid.area_to((north + step * row).clamp(-QUARTER, QUARTER));
                 (edge(row + 0.5) - edge(row - 0.5)).abs() * width
             }
-            Kind::Lattice { areas, width, height } => {
-                let last = (NODES - 1) as f64;
-                let (x, y) = ((col / width * last).clamp(0.0, last), (row / height * last).clamp(0.0, last));
-                let (i, j) = ((x as usize).min(NODES - 2), (y as usize).min(NODES - 2));
-                let (u, v) = (x - i as f64, y - j as f64);
-                let node = |i: usize, j: usize| areas[j * NODES + i];
-                (node(i, j) * (1.0 - u) + node(i + 1, j) * u) * (1.0 - v)
-                    + (node(i, j + 1) * (1.0 - u) + node(i + 1, j + 1) * u) * v
-            }
+            Kind::Lattice(lattice) => lattice.at(col, row),
         }
     }
 
@@ -66,9 +51,8 @@ impl PixelAreas {
         let centre = row as f64 + 0.5;
         match &self.0 {
             Kind::Rows { .. } => RowAreas { step: f64::INFINITY, nodes: vec![self.at(0.5, centre)], sums: vec![0.0] },
-            Kind::Lattice { width, .. } => {
-                let step = width / (NODES - 1) as f64;
-                let nodes: Vec<f64> = (0..NODES).map(|node| self.at(node as f64 * step, centre)).collect();
+            Kind::Lattice(lattice) => {
+                let (step, nodes) = lattice.row(centre);
                 let parts = nodes.windows(2).map(|pair| 0.5 * (pair[0] + pair[1]) * step);
                 let sums = std::iter::once(0.0).chain(parts.scan(0.0, |sum, part| {
                     *sum += part;
@@ -86,7 +70,7 @@ impl PixelAreas {
                 let rows = window.row..window.row_end();
                 rows.map(|row| self.at(0.5, row as f64 + 0.5)).sum::<f64>() * window.width as f64
             }
-            Kind::Lattice { .. } => {
+            Kind::Lattice(_) => {
                 // Midpoint rule on cells finer than the lattice; the interpolant is nearly linear in each.
                 const CELLS: usize = 64;
                 let (across, down) = (window.width.min(CELLS), window.height.min(CELLS));
@@ -134,40 +118,10 @@ impl RowAreas {
 
 const QUARTER: f64 = std::f64::consts::FRAC_PI_2;
 
-/// Areas of one pixel around each node, `[row, column]` of nodes.
-fn lattice(grid: &Grid, ellipsoid: &Ellipsoid) -> Option<Vec<f64>> {
-    let crs = grid.crs.as_ref()?;
-    let geographic = crs.geographic()?;
-    let radians = geographic.unit()?;
-    let to_lonlat = CoordTransform::new(&crs.spatial_ref().ok()?, &geographic.spatial_ref().ok()?).ok()?;
-    // Cells of about a hundred metres: far above the rounding of the projection, far below its curvature.
-    let pixel = grid.transform.determinant().abs().sqrt() * if crs.is_geographic() { 111e3 } else { crs.unit()? };
-    let half = (100.0 / pixel).max(1.0) / 2.0;
-    let (mut x, mut y) = (Vec::new(), Vec::new());
-    for j in 0..NODES {
-        for i in 0..NODES {
-            let part = (NODES - 1) as f64;
-            let (col, row) = (i as f64 / part * grid.width as f64, j as f64 / part * grid.height as f64);
-            for (dx, dy) in [(-half, -half), (half, -half), (half, half), (-half, half)] {
-                let (wx, wy) = Affine::apply(&grid.transform, col + dx, row + dy);
-                x.push(wx);
-                y.push(wy);
-            }
-        }
-    }
-    to_lonlat.transform_coords(&mut x, &mut y, &mut []).ok()?;
-    if x.iter().chain(&y).any(|value| !value.is_finite()) {
-        return None;
-    }
-    let corners: Vec<(f64, f64)> = x.iter().zip(&y).map(|(x, y)| (x * radians, y * radians)).collect();
-    let pixels = 4.0 * half * half;
-    Some(corners.chunks_exact(4).map(|cell| ellipsoid.polygon_area(cell) / pixels).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Crs;
+    use crate::{Affine, Crs};
 
     fn grid(crs: &str, transform: [f64; 6], width: usize, height: usize) -> Grid {
         Grid { crs: Some(Crs::from_user(crs).unwrap()), transform: Affine(transform), width, height }
@@ -209,6 +163,53 @@ mod tests {
         let turned = grid("EPSG:4326", [10.0, 0.0, 1e-4, 50.0, -1e-4, 0.0], 20, 20);
         let areas = [&straight, &turned].map(|g| g.area_m2(g.window()).unwrap());
         assert!((areas[0] / areas[1] - 1.0).abs() < 1e-6, "{areas:?}");
+    }
+
+    #[test]
+    fn grids_around_a_pole_have_areas() {
+        for (crs, latitude) in [("EPSG:3413", 70.0f64), ("EPSG:3031", -71.0)] {
+            let polar = grid(crs, [-1e6, 2e3, 0.0, 1e6, 0.0, -2e3], 1000, 1000);
+            let areas = PixelAreas::new(&polar).unwrap();
+            // The scale at the pole k = 2 a t / (rho C) of the polar stereographic projection with true scale at `latitude`
+            // (Snyder 1987, equations 21-33 to 21-35).
+            let (e, phi) = (0.081_819_190_842_62f64, latitude.abs().to_radians());
+            let es = e * phi.sin();
+            let t = (std::f64::consts::FRAC_PI_4 - phi / 2.0).tan() / ((1.0 - es) / (1.0 + es)).powf(e / 2.0);
+            let m = phi.cos() / (1.0 - es * es).sqrt();
+            let k = 0.5 * m * ((1.0 + e).powf(1.0 + e) * (1.0 - e).powf(1.0 - e)).sqrt() / t;
+            let pole = areas.at(500.0, 500.0);
+            assert!((pole * k * k / 4e6 - 1.0).abs() < 1e-6, "{crs}: {pole}, scale {k}");
+            let near = areas.at(520.0, 470.0);
+            assert!((near / pole - 1.0).abs() < 1e-3, "{crs}: {near} against {pole}");
+        }
+    }
+
+    #[test]
+    fn tiles_at_the_rim_of_the_world_have_areas() {
+        // MODIS tile h00v07, whose corner lies beyond the 180th meridian; the sphere has the radius of the projection.
+        let side = 1_111_950.519_667;
+        let pixel = side / 1200.0;
+        let transform = [-18.0 * side, pixel, 0.0, 2.0 * side, 0.0, -pixel];
+        let tile = grid("+proj=sinu +lon_0=0 +x_0=0 +y_0=0 +R=6371007.181 +units=m +no_defs", transform, 1200, 1200);
+        let areas = PixelAreas::new(&tile).unwrap();
+        for (col, row) in [(1199.5, 1199.5), (600.5, 1100.5), (1100.5, 600.5)] {
+            let area = areas.at(col, row);
+            assert!((area / (pixel * pixel) - 1.0).abs() < 1e-5, "{col}, {row}: {area} against {}", pixel * pixel);
+        }
+    }
+
+    #[test]
+    fn a_world_in_web_mercator_has_the_area_of_its_parallels() {
+        let half = 20_037_508.342_789_244;
+        let pixel = 2.0 * half / 4096.0;
+        let world = grid("EPSG:3857", [-half, pixel, 0.0, half, 0.0, -pixel], 4096, 4096);
+        let areas = PixelAreas::new(&world).unwrap();
+        let total: f64 = (0..4096).map(|row| areas.row(row).sum(0..4096)).sum();
+        // The edge of the square: sinh(pi) is the tangent of the latitude, and latitudes are those of the ellipsoid.
+        let ellipsoid = world.crs.as_ref().unwrap().ellipsoid().unwrap();
+        let edge = std::f64::consts::PI.sinh().atan();
+        let expected = std::f64::consts::TAU * 2.0 * ellipsoid.area_to(edge);
+        assert!((total / expected - 1.0).abs() < 2e-6, "{total} against {expected}");
     }
 
     #[test]

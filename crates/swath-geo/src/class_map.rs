@@ -1,5 +1,6 @@
 //! Maps of classes, read in strips.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use gdal::Dataset;
@@ -77,11 +78,12 @@ impl ClassMap {
     pub fn classes(&self, values: &[u32]) -> Result<Vec<ClassEntry>> {
         let known = self.known_classes()?;
         let mut classes: Vec<ClassEntry> = values.iter().map(|&value| known.entry(value)).collect();
-        let names: Vec<String> = classes.iter().map(|class| class.name.clone()).collect();
-        for class in &mut classes {
-            if names.iter().filter(|name| **name == class.name).count() > 1 {
-                class.name = format!("{} ({})", class.name, class.value);
-            }
+        let mut uses: HashMap<String, usize> = HashMap::new();
+        for class in &classes {
+            *uses.entry(class.name.clone()).or_default() += 1;
+        }
+        for class in classes.iter_mut().filter(|class| uses[&class.name] > 1) {
+            class.name = format!("{} ({})", class.name, class.value);
         }
         Ok(classes)
     }

@@ -50,6 +50,26 @@ impl Ellipsoid {
         0.5 * twice.abs()
     }
 
+    /// As [`Ellipsoid::polygon_area`] for polygons around or near a pole: edges are straight in Lambert's azimuthal equal-area plane
+    /// of the nearer pole, where a point lies at the radius `sqrt(2 (q(pole) - q(latitude)))`.
+    pub(crate) fn polar_polygon_area(&self, corners: &[(f64, f64)]) -> f64 {
+        let Some(&(_, latitude)) = corners.first() else { return 0.0 };
+        let side = latitude.signum();
+        let cap = self.area_to(std::f64::consts::FRAC_PI_2);
+        let flat: Vec<(f64, f64)> = corners
+            .iter()
+            .map(|&(longitude, latitude)| {
+                let radius = (2.0 * (cap - side * self.area_to(latitude))).max(0.0).sqrt();
+                (radius * longitude.cos(), radius * longitude.sin())
+            })
+            .collect();
+        let (x, y) = flat[0];
+        let moved = |&(u, v): &(f64, f64)| (u - x, v - y);
+        let next = flat.iter().cycle().skip(1).map(moved);
+        let twice: f64 = flat.iter().map(moved).zip(next).map(|((x0, y0), (x1, y1))| x0 * y1 - x1 * y0).sum();
+        0.5 * twice.abs()
+    }
+
     fn e2(&self) -> f64 {
         1.0 - (self.b * self.b) / (self.a * self.a)
     }
@@ -87,6 +107,17 @@ mod tests {
         assert!((WGS84.polygon_area(&cell) / expected - 1.0).abs() < 1e-12);
         cell.reverse();
         assert!((WGS84.polygon_area(&cell) / expected - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn polar_and_other_cells_agree_and_a_cap_is_whole() {
+        let radians = |x: f64, y: f64| (x.to_radians(), y.to_radians());
+        let cell = [radians(30.0, -80.0), radians(30.001, -80.0), radians(30.001, -80.001), radians(30.0, -80.001)];
+        let areas = [WGS84.polygon_area(&cell), WGS84.polar_polygon_area(&cell)];
+        assert!((areas[0] / areas[1] - 1.0).abs() < 1e-8, "{areas:?}");
+        let cap: Vec<(f64, f64)> = (0..3600).map(|tenth| radians(f64::from(tenth) / 10.0, 85.0)).collect();
+        let expected = 360.0 * cell_km2(85.0, 90.0) * 1e6;
+        assert!((WGS84.polar_polygon_area(&cap) / expected - 1.0).abs() < 1e-5);
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod polygonize;
 mod right_angles;
 mod simplify;
 mod smooth;
+mod spans;
 
 pub use clean::{Cleaner, Cleaning};
 pub use coverage::{Coverage, Ring, polygonize};
@@ -22,3 +23,4 @@ pub use polygonize::{
 pub use right_angles::{Regularity, square};
 pub use simplify::{Simplify, SimplifyMethod, simplify};
 pub use smooth::{Point, smooth};
+pub use spans::{Spans, united};

@@ -71,6 +71,12 @@ pub enum Error {
         /// What is wrong and what would be right.
         problem: String,
     },
+    /// Areas were asked for in a way that cannot work.
+    #[error("{problem}")]
+    AreaOptions {
+        /// What is wrong and what would be right.
+        problem: String,
+    },
     /// A sample was asked for in a way that cannot work.
     #[error("{problem}")]
     AssessOptions {
@@ -181,6 +187,7 @@ impl Error {
             Error::Recipe { .. }
             | Error::PredictOptions { .. }
             | Error::EvaluateOptions { .. }
+            | Error::AreaOptions { .. }
             | Error::AssessOptions { .. }
             | Error::ImportOptions { .. } => true,
             Error::Geo(error) => error.is_usage(),

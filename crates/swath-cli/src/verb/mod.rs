@@ -1,5 +1,6 @@
 //! The verbs, in the order in which a map is made.
 
+pub(crate) mod area;
 pub(crate) mod assess;
 pub(crate) mod classify;
 pub(crate) mod compare;

@@ -76,6 +76,7 @@ fn every_command_has_a_manual_page_and_help_with_an_example() {
         "predict",
         "evaluate",
         "vectorize",
+        "area",
         "assess",
         "export",
         "models",

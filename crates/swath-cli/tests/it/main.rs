@@ -1,5 +1,6 @@
 //! The `swath` command as people run it: exit status, output, files.
 
+mod area;
 mod assess;
 mod bad_files;
 mod bad_outputs;

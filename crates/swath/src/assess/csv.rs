@@ -1,6 +1,7 @@
 //! An assessment as a table for spreadsheets.
 
 use super::{Assessment, Interval};
+use crate::csv::field;
 
 /// One line for each measure and class: `measure,class,unit,value,standard_error,margin`. Accuracies and shares are 0 to 1, areas
 /// square kilometres; what is unknown is empty.
@@ -12,7 +13,7 @@ pub fn csv(assessment: &Assessment) -> String {
             Some(Interval { value, standard_error, margin }) => [Some(value), standard_error, margin].map(number),
             None => [None; 3].map(number),
         };
-        text += &format!("{measure},{},{unit},{}\n", quoted(class), numbers.join(","));
+        text += &format!("{measure},{},{unit},{}\n", field(class), numbers.join(","));
     };
     line("overall_accuracy", "", "share", Some(assessment.overall_accuracy), 1.0);
     for class in &assessment.classes {
@@ -28,9 +29,4 @@ pub fn csv(assessment: &Assessment) -> String {
         }
     }
     text
-}
-
-/// A field of a CSV file (RFC 4180).
-pub(crate) fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }

@@ -1,6 +1,6 @@
 //! A sample as the interpreters return it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use swath_geo::{ClassMap, GeoError, NO_CLASS, PixelAreas, Table, read_table, table_columns};
@@ -42,8 +42,8 @@ pub(super) fn read(spec: &AssessSpec) -> Result<Interpreted> {
     let vocabulary = Vocabulary::new(&rows, &map_classes, map.as_ref())?;
 
     let strata: Vec<Stratum> = sizes.strata.iter().map(|(name, size)| size.stratum(name)).collect();
-    let stratum_index = |name: &str| sizes.strata.keys().position(|known| known == name).unwrap_or_default();
-    let (mut units, mut classes, mut blank) = (Vec::new(), vocabulary.names.clone(), 0);
+    let stratum_index: HashMap<&String, usize> = sizes.strata.keys().zip(0..).collect();
+    let (mut units, mut classes, mut blank) = (Vec::new(), Names::new(&vocabulary.names), 0);
     let references = rows.column(&spec.reference_field);
     for (row, reference) in references.enumerate() {
         let Some(text) = reference.map(str::trim).filter(|text| !text.is_empty()) else {
@@ -52,21 +52,39 @@ pub(super) fn read(spec: &AssessSpec) -> Result<Interpreted> {
         };
         let reference = vocabulary.name(text);
         units.push(Unit {
-            stratum: stratum_index(&strata_names[row]),
-            map: index_of(&mut classes, &map_classes[row]),
-            reference: index_of(&mut classes, &reference),
+            stratum: stratum_index[&strata_names[row]],
+            map: classes.index(&map_classes[row]),
+            reference: classes.index(&reference),
             area: sizes.unit_areas.as_ref().map_or(1.0, |areas| areas[row]),
         });
     }
     let total_m2 = spec.total_area_m2.or(sizes.total_m2).or(map.as_ref().and_then(|map| map.total_m2()));
-    Ok(Interpreted { sample: Sample { classes, strata, units }, total_m2, blank })
+    Ok(Interpreted { sample: Sample { classes: classes.list, strata, units }, total_m2, blank })
 }
 
-fn index_of(classes: &mut Vec<String>, name: &str) -> usize {
-    classes.iter().position(|known| known == name).unwrap_or_else(|| {
-        classes.push(name.to_owned());
-        classes.len() - 1
-    })
+/// Different names in the order in which they were first asked for.
+struct Names {
+    list: Vec<String>,
+    places: HashMap<String, usize>,
+}
+
+impl Names {
+    fn new(names: &[String]) -> Names {
+        let mut all = Names { list: Vec::new(), places: HashMap::new() };
+        names.iter().for_each(|name| {
+            all.index(name);
+        });
+        all
+    }
+
+    fn index(&mut self, name: &str) -> usize {
+        if let Some(&place) = self.places.get(name) {
+            return place;
+        }
+        self.list.push(name.to_owned());
+        self.places.insert(name.to_owned(), self.list.len() - 1);
+        self.list.len() - 1
+    }
 }
 
 /// Which columns of the file say what.
@@ -317,10 +335,8 @@ impl Vocabulary {
             let values = rows.numbers(columns::MAP_VALUE)?.into_iter().map(|value| value as u32);
             by_value.extend(values.zip(map_classes.iter().cloned()));
         }
-        let mut names: Vec<String> = by_value.values().cloned().collect();
-        map_classes.iter().for_each(|name| {
-            index_of(&mut names, name);
-        });
+        let by_class: Vec<String> = by_value.values().chain(map_classes).cloned().collect();
+        let mut names = Names::new(&by_class).list;
         if by_value.is_empty() {
             names.sort();
         }

@@ -124,7 +124,7 @@ fn legend(curves: &[(&Series<'_>, Vec<(f64, f64)>)]) -> String {
 }
 
 /// A short way to write a number of an axis.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     let size = value.abs();
     let text = match size {
         0.0 => return "0".into(),
@@ -140,7 +140,7 @@ fn number(value: f64) -> String {
 }
 
 /// About `count` round numbers that enclose the range.
-fn ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
+pub(super) fn ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
     let span = if high > low { high - low } else { low.abs().max(1e-12) };
     let rough = span / count as f64;
     let magnitude = 10f64.powf(rough.log10().floor());

@@ -6,6 +6,7 @@
 //! assert!(page.contains("<h1>Fields &amp; forests</h1>"));
 //! ```
 
+mod bars;
 mod chart;
 mod html;
 mod legend;
@@ -17,6 +18,7 @@ mod tables;
 
 use crate::evaluate::{EvaluatedClass, Evaluation};
 
+pub(crate) use bars::Bars;
 pub use legend::with_legend;
 pub use page::{render, render_evaluation};
 pub use picture::{class_picture, error_picture, stretched};

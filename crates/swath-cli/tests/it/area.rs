@@ -1,0 +1,74 @@
+//! `swath area`: square kilometres by class, zone and period.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::site::{SIZE, Site, class_at, grid, write_labels};
+
+#[test]
+fn zones_months_and_files() {
+    let site = Site::new();
+    let text = site.swath("area labels.tif").done();
+    let water = (0..96 * 64).filter(|at| class_at(at / 96, at % 96) == 1).count() as u64;
+    assert!(text.contains("(map)") && text.contains("land") && text.contains("100.00"), "{text}");
+
+    site.write_polygons("zones.geojson", &[("north", [0.0, 0.0, 96.0, 32.0]), ("east", [48.0, 0.0, 96.0, 64.0])]);
+    let zones = "--zones zones.geojson --zone-field kind";
+    let json = site.swath(&format!("area labels.tif {zones} --class water -o areas.csv --json")).done();
+    let found: Value = serde_json::from_str(&json).unwrap();
+    let pixels = |zone: &str| {
+        let rows = found["rows"].as_array().unwrap();
+        rows.iter().find(|row| row["zone"] == zone).map(|row| row["pixels"].as_u64().unwrap()).unwrap()
+    };
+    let count = |inside: &dyn Fn(usize, usize) -> bool| {
+        (0..96 * 64usize).filter(|at| class_at(at / 96, at % 96) == 1 && inside(at / 96, at % 96)).count() as u64
+    };
+    assert_eq!(pixels("north"), count(&|row, _| row < 32));
+    assert_eq!(pixels("east"), count(&|_, col| col >= 48));
+    assert_eq!(pixels("(all zones)"), count(&|row, col| row < 32 || col >= 48));
+    assert_eq!(fs::read_to_string(site.at("areas.csv")).unwrap().lines().count(), 4);
+    site.refuses(&format!("area labels.tif {zones} -o areas.csv"), 1, &["areas.csv", "exists already", "--overwrite"]);
+
+    write_labels(&site.at("burned_2019-06-30.tif"), &grid(SIZE), class_at);
+    write_labels(
+        &site.at("burned_2019-07-02.tif"),
+        &grid(SIZE),
+        |row, col| if row < 16 { 255 } else { class_at(row, col) },
+    );
+    let maps = "burned_2019-06-30.tif burned_2019-07-02.tif";
+    let files = "-o burned.parquet --chart burned.svg --json burned.json";
+    let text = site.swath(&format!("area {maps} --period month --class water {files}")).done();
+    assert!(text.contains("2019-06") && text.contains("2019-07") && text.contains("(total)"), "{text}");
+    let table: Value = serde_json::from_slice(&site.bytes("burned.json")).unwrap();
+    let rows = table["rows"].as_array().unwrap();
+    assert_eq!(
+        rows.iter().map(|row| row["pixels"].as_u64().unwrap()).collect::<Vec<_>>(),
+        [water, count(&|row, _| row >= 16), water]
+    );
+    assert!((rows[1]["observed_share"].as_f64().unwrap() - 0.75).abs() < 1e-6);
+    assert_eq!(rows[1]["repeat_km2"], rows[1]["km2"]);
+    assert!(site.bytes("burned.parquet").starts_with(b"PAR1"));
+    let chart = String::from_utf8(site.bytes("burned.svg")).unwrap();
+    assert!(chart.starts_with("<svg") && chart.contains("2019-07") && chart.contains("#1e88e5"), "{chart}");
+}
+
+#[test]
+fn what_cannot_be_measured_is_refused() {
+    let site = Site::new();
+    site.refuses("area scene.tif -o out.csv", 1, &["scene.tif", "2 bands"]);
+    site.refuses("area missing.tif -o out.csv", 1, &["missing.tif"]);
+    site.refuses("area labels.tif -o out.txt", 2, &["out.txt", ".csv", ".parquet"]);
+    site.refuses("area labels.tif --chart out.png", 2, &["out.png", ".svg"]);
+    site.refuses("area labels.tif --class lava -o out.csv", 2, &["lava", "land, water"]);
+    site.refuses("area labels.tif --period month -o out.csv", 1, &["labels.tif", "--date"]);
+    site.write_polygons("far.geojson", &[("far", [5000.0, 0.0, 5020.0, 10.0])]);
+    site.refuses(
+        "area labels.tif --zones far.geojson --zone-field kind -o out.csv",
+        1,
+        &["far.geojson", "none of its 1 zones"],
+    );
+    site.refuses("area labels.tif --zones far.geojson --zone-field name -o out.csv", 1, &["name", "kind"]);
+    let finished = site.swath("area labels.tif --zones far.geojson");
+    assert!(finished.code == Some(2) && finished.stderr.contains("--zone-field"), "{}", finished.stderr);
+}
