@@ -8,6 +8,7 @@ pub mod accuracy;
 mod clean;
 mod coverage;
 mod error;
+pub mod objects;
 mod polygonize;
 mod right_angles;
 mod simplify;

@@ -1,5 +1,7 @@
 //! `swath evaluate` and `swath vectorize` on what cannot be compared or drawn.
 
+use serde_json::Value;
+
 use crate::site::{SIZE, Site, class_at, grid, write_labels};
 
 #[test]
@@ -37,6 +39,42 @@ fn maps_and_labels_that_do_not_fit_are_refused_and_leave_nothing() {
         &["report/errors.tif", "exists already", "--overwrite"],
     );
     site.swath("evaluate --map map.tif --labels labels.tif --report report --overwrite").done();
+}
+
+#[test]
+fn polygons_are_compared_with_polygons() {
+    let site = Site::new();
+    // Three of four squares found, one of them half as wide, one twice; one where nothing is.
+    let truth = [(10.0, 10.0), (40.0, 10.0), (70.0, 10.0), (10.0, 40.0)];
+    let square = |(left, top): (f64, f64), width: f64| ("house", [left, top, left + width, top + 10.0]);
+    site.write_polygons("truth.geojson", &truth.map(|corner| square(corner, 10.0)));
+    let mut found = vec![square(truth[0], 10.0), square(truth[0], 9.0), square(truth[1], 5.1), square(truth[2], 4.9)];
+    found.extend([square((40.0, 40.0), 10.0), ("tree", [70.0, 10.0, 80.0, 20.0])]);
+    site.write_polygons("found.geojson", &found);
+    let compare = "evaluate --map found.geojson --labels truth.geojson";
+    let json = site.swath(&format!("{compare} --map-where kind='house' --vertex-distances 1,60 --json")).done();
+    let scores: Value = serde_json::from_str(&json).unwrap();
+    let number = |key: &str| scores[key].as_f64().unwrap();
+    assert_eq!((number("predicted"), number("truth"), number("matched")), (5.0, 4.0, 2.0));
+    assert!((number("f1") - 4.0 / 9.0).abs() < 1e-9 && (number("recall") - 0.5).abs() < 1e-9);
+    assert!((number("matched_iou") - (1.0 + 0.51) / 2.0).abs() < 1e-4, "{json}");
+    // Of the narrow one all vertices lie on the true outline; two of four true corners lie 49 m from its outline.
+    assert!((number("polis") - 24.5 / 2.0 / 2.0).abs() < 0.01, "{json}");
+    let curve = scores["vertex_curve"].as_array().unwrap();
+    assert_eq!(
+        curve.iter().map(|point| point["share"].as_f64().unwrap()).collect::<Vec<_>>(),
+        [6.0 / 16.0, 8.0 / 16.0]
+    );
+    assert!(scores["ap"].is_null());
+
+    let text = site.swath("evaluate --map truth.geojson --labels truth.geojson --iou 0.9").done();
+    assert!(text.contains("object F1 at IoU 0.9") && text.contains("100.00"), "{text}");
+    site.refuses(&format!("{compare} --boundary 2"), 2, &["--boundary", "--map-where"]);
+    site.refuses(&format!("{compare} --iou 2"), 2, &["0.5"]);
+    site.refuses(&format!("{compare} --score-field conf"), 1, &["found.geojson", "conf", "kind"]);
+    site.refuses(&format!("{compare} --score-field kind"), 1, &["found.geojson", "kind"]);
+    site.refuses("evaluate --map found.geojson --labels labels.tif", 2, &["labels.tif"]);
+    site.refuses("evaluate --map labels.tif --labels truth.geojson --iou 0.5", 2, &["--iou", "swath vectorize"]);
 }
 
 #[test]

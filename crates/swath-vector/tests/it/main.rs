@@ -2,6 +2,7 @@
 
 mod clean;
 mod maps;
+mod objects;
 mod polygonize;
 mod right_angles;
 mod simplify;

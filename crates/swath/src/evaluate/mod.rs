@@ -6,6 +6,7 @@
 mod comparison;
 mod error_map;
 mod files;
+mod objects;
 mod preview;
 mod spec;
 mod table;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use comparison::{ClassArea, Comparison, Counts, Measures};
 pub use error_map::ErrorMapCoding;
 pub use files::{Evaluated, boundary_distance, evaluate};
+pub use objects::{ObjectEvaluation, ObjectSpec, VertexShare, evaluate_objects, object_table};
 pub use preview::Preview;
 pub use spec::{EvaluateSpec, MapAndLabels};
 pub use table::table;
