@@ -115,22 +115,25 @@ pub fn areas(spec: &AreaSpec) -> Result<AreaTable> {
     if !spec.dates.is_empty() {
         return Err(options("dates say when the maps of a stack are from; give a period too".into()));
     }
-    let (mut rows, mut notes, mut classes) = (Vec::new(), Vec::new(), Vec::new());
+    let several = spec.maps.len() > 1;
+    let (mut measured, mut notes, mut known) = (Vec::new(), Vec::new(), Vec::new());
     for path in &spec.maps {
         let map = ClassMap::open(path)?.ignoring(spec.ignore);
         let name = path.display().to_string();
         let places = Places::new(spec, map.grid(), &name)?;
         let counted = count(&map, path, &places)?;
-        let found = chosen(spec, &map, path, &counted)?;
-        check_size(counted.len() * found.len())?;
-        let several = spec.maps.len() > 1;
-        for (zone, counted) in places.names.iter().zip(&counted) {
-            rows.extend(
-                found.iter().map(|class| AreaRow { map: several.then(|| name.clone()), ..row(zone, class, counted) }),
-            );
-        }
+        merge(&mut known, found(spec, &map, &counted)?);
         notes.extend(places.notes.into_iter().map(|note| if several { format!("{name}: {note}") } else { note }));
-        merge(&mut classes, found);
+        measured.push((several.then_some(name), places.names, counted));
+    }
+    // Of all maps together: a class that one of them lacks has no area there.
+    let classes = if spec.classes.is_empty() { known } else { wanted(&spec.classes, &known, &spec.maps[0])? };
+    check_size(measured.iter().map(|(_, _, counted)| counted.len()).sum::<usize>() * classes.len())?;
+    let mut rows = Vec::new();
+    for (map, zones, counted) in &measured {
+        for (zone, counted) in zones.iter().zip(counted) {
+            rows.extend(classes.iter().map(|class| AreaRow { map: map.clone(), ..row(zone, class, counted) }));
+        }
     }
     Ok(AreaTable { rows, notes, classes, periods: false })
 }
@@ -208,18 +211,17 @@ fn count(map: &ClassMap, path: &Path, places: &Places) -> Result<Vec<Counted>> {
     Ok(counted)
 }
 
-/// The classes to report: those that the user names, or all that were counted.
-fn chosen(spec: &AreaSpec, map: &ClassMap, path: &Path, counted: &[Counted]) -> Result<Vec<ClassEntry>> {
+/// The classes that were counted and, where the user names some, those that the map declares: a class that it nowhere shows is one
+/// with no area.
+fn found(spec: &AreaSpec, map: &ClassMap, counted: &[Counted]) -> Result<Vec<ClassEntry>> {
     let mut values: Vec<u32> = counted.iter().flat_map(|counted| counted.classes.keys().copied()).collect();
     values.sort_unstable();
     values.dedup();
     let mut found = map.classes(&values)?;
-    if spec.classes.is_empty() {
-        return Ok(found);
+    if !spec.classes.is_empty() {
+        merge(&mut found, map.known_classes()?.declared().to_vec());
     }
-    // A class that the map declares but nowhere shows is a class with no area.
-    merge(&mut found, map.known_classes()?.declared().to_vec());
-    wanted(&spec.classes, &found, path)
+    Ok(found)
 }
 
 /// The classes that some texts name.
