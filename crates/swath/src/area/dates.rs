@@ -45,7 +45,9 @@ impl MapDate {
             14 => date(&run.digits[..4], &run.digits[4..6], Some(&run.digits[6..8])),
             7 => day_of_year(&run.digits[..4], &run.digits[4..]),
             4 => match &runs[index + 1..] {
-                [month, day, ..] if month.joined && day.joined => date(run.digits, month.digits, Some(day.digits)),
+                [month, day, ..] if month.joint.is_some() && month.joint == day.joint => {
+                    date(run.digits, month.digits, Some(day.digits))
+                }
                 _ => None,
             },
             _ => None,
@@ -53,7 +55,8 @@ impl MapDate {
         let months = runs.iter().enumerate().filter_map(|(index, run)| match run.digits.len() {
             6 => date(&run.digits[..4], &run.digits[4..], None),
             4 => {
-                runs.get(index + 1).filter(|month| month.joined).and_then(|month| date(run.digits, month.digits, None))
+                let month = runs.get(index + 1).filter(|month| month.joint == Some(b'-'));
+                month.and_then(|month| date(run.digits, month.digits, None))
             }
             _ => None,
         });
@@ -85,8 +88,8 @@ impl std::fmt::Display for MapDate {
 /// Digits between others.
 struct Run<'a> {
     digits: &'a str,
-    /// Whether nothing but `-`, `_` or `.` lies between the run before and this one, which has two digits.
-    joined: bool,
+    /// The one `-`, `_` or `.` between the run before and this one, which has two digits.
+    joint: Option<u8>,
 }
 
 fn digit_runs(text: &str) -> Vec<Run<'_>> {
@@ -99,8 +102,11 @@ fn digit_runs(text: &str) -> Vec<Run<'_>> {
             (None, true) => start = Some(at),
             (Some(from), false) => {
                 let between = last_end.map(|end: usize| &bytes[end..from]);
-                let joined = matches!(between, Some([b'-' | b'_' | b'.'])) && at - from == 2;
-                runs.push(Run { digits: &text[from..at], joined });
+                let joint = match between {
+                    Some(&[joint @ (b'-' | b'_' | b'.')]) if at - from == 2 => Some(joint),
+                    _ => None,
+                };
+                runs.push(Run { digits: &text[from..at], joint });
                 (start, last_end) = (None, Some(at));
             }
             _ => {}
@@ -156,6 +162,7 @@ mod tests {
             ("A2020366", Some("2020-12-31")),
             ("A2019366", None),
             ("LC08_193023_20200101_02", Some("2020-01-01")),
+            ("2019-07_10m", Some("2019-07")),
             ("fire-201912-v3", Some("2019-12")),
             ("fire-201913-v3", None),
             ("12-07-2019", Some("2019")),
