@@ -1,7 +1,11 @@
 //! Fields of CSV files.
 
 /// A text as a field of a CSV file (RFC 4180).
-pub(crate) fn field(text: &str) -> String {
+///
+/// ```
+/// assert_eq!(swath::csv::field("a,b"), "\"a,b\"");
+/// ```
+pub fn field(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 

@@ -4,7 +4,7 @@ pub mod area;
 pub mod assess;
 pub mod bundle;
 pub mod classes;
-mod csv;
+pub mod csv;
 pub mod dataset;
 mod dihedral;
 mod error;

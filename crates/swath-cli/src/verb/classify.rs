@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::json;
 use swath::bundle::Bundle;
+use swath::csv::field;
 use swath::predict::{WholeScene, whole_scene};
 use swath::whole_file::write_whole;
 use swath_geo::{GeoError, Scene};
@@ -116,24 +117,17 @@ fn as_json(names: &[&str], found: &[(&Path, WholeScene)]) -> Result<String> {
 
 /// A CSV table (RFC 4180) with the scores of all classes.
 fn table(names: &[&str], found: &[(&Path, WholeScene)]) -> String {
-    let mut rows = vec![["file", "class", "score"].iter().chain(names).map(|name| quoted(name)).collect::<Vec<_>>()];
+    let mut rows = vec![["file", "class", "score"].iter().chain(names).map(|name| field(name)).collect::<Vec<_>>()];
     for (path, whole) in found {
         let (class, score) = match whole.class() {
-            Some((class, score)) => (quoted(names[class]), format!("{score:.6}")),
+            Some((class, score)) => (field(names[class]), format!("{score:.6}")),
             None => (String::new(), String::new()),
         };
         let scores =
             (0..names.len()).map(|class| whole.scores.get(class).map_or(String::new(), |score| format!("{score:.6}")));
-        rows.push([quoted(&path.to_string_lossy()), class, score].into_iter().chain(scores).collect());
+        rows.push([field(&path.to_string_lossy()), class, score].into_iter().chain(scores).collect());
     }
     rows.iter().map(|row| row.join(",") + "\r\n").collect()
-}
-
-fn quoted(field: &str) -> String {
-    match field.contains(['"', ',', '\n', '\r']) {
-        true => format!("\"{}\"", field.replace('"', "\"\"")),
-        false => field.to_owned(),
-    }
 }
 
 #[cfg(test)]
