@@ -16,7 +16,7 @@ mod smooth;
 mod spans;
 
 pub use clean::{Cleaner, Cleaning};
-pub use coverage::{Coverage, Ring, polygonize};
+pub use coverage::{ArcLine, Coverage, Ring, polygonize};
 pub use error::{Result, VectorError};
 pub use polygonize::{
     Arc, ArcRef, Connectivity, Corner, OUTSIDE, Outlines, PolygonizeOptions, Polygonizer, Region, Sink, Spill,

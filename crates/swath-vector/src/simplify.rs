@@ -48,7 +48,7 @@ pub struct Simplify<'a> {
 ///     1, 2, 2, 2,
 /// ], 4)?;
 /// let stairs = |coverage: &swath_vector::Coverage| {
-///     let between = coverage.arcs.iter().find(|arc| arc.left.is_some() && arc.right.is_some());
+///     let between = coverage.arcs().find(|arc| arc.left.is_some() && arc.right.is_some());
 ///     between.unwrap().corners.len()
 /// };
 /// assert_eq!(stairs(&coverage), 7);
@@ -87,7 +87,7 @@ struct Chords(std::collections::HashSet<(Corner, Corner)>);
 
 impl Chords {
     fn of(coverage: &Coverage) -> Chords {
-        let straight = coverage.arcs.iter().filter(|arc| arc.corners.len() == 2);
+        let straight = coverage.arcs().filter(|arc| arc.corners.len() == 2);
         Chords(straight.map(|arc| Chords::key(arc.corners[0], arc.corners[1])).collect())
     }
 

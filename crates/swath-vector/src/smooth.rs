@@ -20,10 +20,10 @@ pub fn smooth(coverage: &Coverage, rounds: u32) -> Result<Vec<Vec<Point>>> {
         return Err(VectorError::Argument(format!("{rounds} rounds of smoothing; give {MOST} at most")));
     }
     let point = |corner: &Corner| (f64::from(corner.col), f64::from(corner.row));
-    let mut arcs: Vec<Vec<Point>> = coverage.arcs.iter().map(|arc| arc.corners.iter().map(point).collect()).collect();
+    let mut arcs: Vec<Vec<Point>> = coverage.arcs().map(|arc| arc.corners.iter().map(point).collect()).collect();
     for _ in 0..rounds {
         let places = Places::new(&arcs);
-        for (points, arc) in arcs.iter_mut().zip(&coverage.arcs) {
+        for (points, arc) in arcs.iter_mut().zip(coverage.arcs()) {
             *points = cut(points, arc.ring, &places);
         }
     }

@@ -115,10 +115,10 @@ fn write_simplified(
 ) -> Result<()> {
     // Right angles come from the exact outlines.
     let mut squared: HashMap<u64, (Option<Outline>, &'static str)> = HashMap::new();
-    for (region, rings) in coverage.regions.iter().zip(&coverage.rings) {
+    for (region, rings) in coverage.shapes() {
         if squarer.tolerance(region.label).is_some() {
             let mut outline = Outline::default();
-            rings.iter().for_each(|ring| outline.push(ring.outer, points(&coverage.corners(ring))));
+            rings.for_each(|ring| outline.push(ring.outer, points(&coverage.corners(ring))));
             let status = squarer.square(region.label, &mut outline);
             // What is kept is simplified like the others.
             squared.insert(region.id, (Some(outline).filter(|_| !status.starts_with("kept")), status));
@@ -129,7 +129,7 @@ fn write_simplified(
     simplify(&mut coverage, &Simplify { method, tolerance, pixel: &pixel })?;
     let smoothed = if options.smooth > 0 { Some(smooth(&coverage, options.smooth)?) } else { None };
     let mut feature = PolygonFeature::default();
-    for (region, rings) in coverage.regions.iter().zip(&coverage.rings) {
+    for (region, rings) in coverage.shapes() {
         feature.class = region.label;
         (feature.pixels, feature.touches_edge) = (region.pixels, region.touches_edge);
         let (outline, status) = squared.remove(&region.id).unwrap_or_default();

@@ -8,17 +8,19 @@ use crate::{Corner, Coverage};
 pub(super) fn simplify(coverage: &mut Coverage, tolerance: f64, pixel: &dyn Fn(Corner) -> (f64, f64)) {
     let mut index = CornerIndex::of(coverage);
     let mut chords = Chords::of(coverage);
-    for arc in &mut coverage.arcs {
-        if arc.corners.len() == 2 {
+    for number in 0..coverage.arcs.len() {
+        let arc = coverage.arc_at(number);
+        let mut corners = arc.corners.to_vec();
+        if corners.len() == 2 {
             continue;
         }
-        let closed = arc.corners[0] == arc.corners[arc.corners.len() - 1];
+        let closed = corners[0] == corners[corners.len() - 1];
         if arc.ring {
-            rotate(&mut arc.corners);
+            rotate(&mut corners);
         }
-        let corners = &arc.corners;
         let last = corners.len() - 1;
-        let mut line = Line { corners, pixel: pixel(corners[0]), tolerance, index: &mut index, kept: vec![0] };
+        let mut line =
+            Line { corners: &corners, pixel: pixel(corners[0]), tolerance, index: &mut index, kept: vec![0] };
         if closed {
             // The two corners farthest from the first and from the line to it make a triangle that stays.
             let far = line.farthest(0, last, |line, at| line.distance_to_point(at, 0));
@@ -34,9 +36,10 @@ pub(super) fn simplify(coverage: &mut Coverage, tolerance: f64, pixel: &dyn Fn(C
             line.reduce(0, middle);
             line.reduce(middle, last);
         }
-        let kept = std::mem::take(&mut line.kept);
-        arc.corners = kept.into_iter().map(|at| arc.corners[at]).collect();
+        let kept: Vec<Corner> = line.kept.iter().map(|&at| corners[at]).collect();
+        coverage.shorten(number, &kept);
     }
+    coverage.compact();
 }
 
 /// Makes a ring begin at its first corner from the left, which stays at any tolerance.

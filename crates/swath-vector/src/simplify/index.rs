@@ -1,63 +1,51 @@
-//! The corners of a coverage by place.
+//! The corners of a coverage by place: a bit for every corner of the raster.
 
 use crate::{Corner, Coverage};
 
-/// Corners in square cells. A place stands in it once, however many arcs end there.
+/// Corners in squares of eight by eight, a word each. A place stands in it once, however many arcs end there.
 #[derive(Debug)]
 pub(super) struct CornerIndex {
-    cells: Vec<Vec<Corner>>,
+    /// A bit for each corner of a square, row by row.
+    squares: Vec<u64>,
     across: usize,
 }
 
 impl CornerIndex {
-    /// An empty index for corners up to this one.
-    pub(super) fn new(last: Corner) -> CornerIndex {
-        let across = (last.col >> CELL) as usize + 1;
-        CornerIndex { cells: vec![Vec::new(); across * ((last.row >> CELL) as usize + 1)], across }
-    }
-
     /// The corners of a coverage.
     pub(super) fn of(coverage: &Coverage) -> CornerIndex {
-        let mut index = CornerIndex::new(last(coverage.arcs.iter().flat_map(|arc| &arc.corners).copied()));
-        for arc in &coverage.arcs {
-            let (Some(&first), Some(&last)) = (arc.corners.first(), arc.corners.last()) else { continue };
-            arc.corners[1..arc.corners.len() - 1].iter().for_each(|&corner| index.insert(corner));
-            index.insert_end(first);
-            index.insert_end(last);
+        let last = coverage.corners.iter().fold(Corner { col: 0, row: 0 }, |last, corner| Corner {
+            col: last.col.max(corner.col),
+            row: last.row.max(corner.row),
+        });
+        let across = (last.col / SIDE) as usize + 1;
+        let mut index = CornerIndex { squares: vec![0; across * ((last.row / SIDE) as usize + 1)], across };
+        for &corner in &coverage.corners {
+            let (square, bit) = index.place(corner);
+            index.squares[square] |= bit;
         }
         index
     }
 
-    /// Adds a corner that one arc passes.
-    pub(super) fn insert(&mut self, corner: Corner) {
-        let cell = self.cell(corner);
-        self.cells[cell].push(corner);
-    }
-
-    /// Adds a corner where several arcs may end.
-    pub(super) fn insert_end(&mut self, corner: Corner) {
-        let cell = self.cell(corner);
-        if !self.cells[cell].contains(&corner) {
-            self.cells[cell].push(corner);
-        }
-    }
-
+    /// Takes a corner out that no other arc has.
     pub(super) fn remove(&mut self, corner: Corner) {
-        let cell = self.cell(corner);
-        if let Some(at) = self.cells[cell].iter().position(|&other| other == corner) {
-            self.cells[cell].swap_remove(at);
-        }
+        let (square, bit) = self.place(corner);
+        self.squares[square] &= !bit;
     }
 
     /// The first corner between two opposite ones for which `holds`.
     pub(super) fn find(&self, low: Corner, high: Corner, mut holds: impl FnMut(Corner) -> bool) -> Option<Corner> {
-        for row in (low.row >> CELL) as usize..=(high.row >> CELL) as usize {
-            let cells = &self.cells[row * self.across..];
-            for cell in &cells[(low.col >> CELL) as usize..=(high.col >> CELL) as usize] {
-                for &corner in cell {
-                    let within =
-                        (low.col..=high.col).contains(&corner.col) && (low.row..=high.row).contains(&corner.row);
-                    if within && holds(corner) {
+        for down in low.row / SIDE..=high.row / SIDE {
+            let rows = between(low.row, high.row, down) as u64;
+            // A byte for each row of the square.
+            let rows = (0..SIDE).filter(|row| rows >> row & 1 == 1).fold(0, |mask, row| mask | 0xff << (SIDE * row));
+            for along in low.col / SIDE..=high.col / SIDE {
+                let columns = between(low.col, high.col, along) as u64 * 0x0101_0101_0101_0101;
+                let mut bits = self.squares[down as usize * self.across + along as usize] & rows & columns;
+                while bits != 0 {
+                    let bit = bits.trailing_zeros();
+                    bits &= bits - 1;
+                    let corner = Corner { col: along * SIDE + bit % SIDE, row: down * SIDE + bit / SIDE };
+                    if holds(corner) {
                         return Some(corner);
                     }
                 }
@@ -66,18 +54,19 @@ impl CornerIndex {
         None
     }
 
-    fn cell(&self, corner: Corner) -> usize {
-        (corner.row >> CELL) as usize * self.across + (corner.col >> CELL) as usize
+    /// The square of a corner, and its bit there.
+    fn place(&self, corner: Corner) -> (usize, u64) {
+        let square = (corner.row / SIDE) as usize * self.across + (corner.col / SIDE) as usize;
+        (square, 1 << (corner.row % SIDE * SIDE + corner.col % SIDE))
     }
 }
 
-/// The opposite corner of all to the raster's first.
-pub(super) fn last(corners: impl Iterator<Item = Corner>) -> Corner {
-    corners.fold(Corner { col: 0, row: 0 }, |last, corner| Corner {
-        col: last.col.max(corner.col),
-        row: last.row.max(corner.row),
-    })
+/// Which of the eight lines of a square lie between two lines, the first in the lowest bit.
+fn between(low: u32, high: u32, square: u32) -> u8 {
+    let first = low.saturating_sub(square * SIDE);
+    let last = (high - square * SIDE).min(SIDE - 1);
+    (0xff << first) & (0xff >> (SIDE - 1 - last))
 }
 
-/// Cells are two to this power of pixels wide.
-const CELL: u32 = 3;
+/// Corners along a side of a square.
+const SIDE: u32 = 8;

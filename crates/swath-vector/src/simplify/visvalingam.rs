@@ -1,171 +1,138 @@
 //! Visvalingam and Whyatt 1993, over all arcs at once: the corner with the smallest triangle of the whole coverage goes first.
+//!
+//! A vertex is a place among the coverage's corners. What is kept for each is small, as there are tens of millions: its neighbours, its
+//! arc, and the area of its triangle in the heap. A candidate is out of date when the triangle has another area by now.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
-use super::index::{CornerIndex, last};
+use super::index::CornerIndex;
 use super::{Chords, cross};
 use crate::{Corner, Coverage};
 
 pub(super) fn simplify(coverage: &mut Coverage, tolerance: f64, pixel: &dyn Fn(Corner) -> (f64, f64)) {
-    let mut work = Work::new(coverage, pixel);
-    work.run(tolerance * tolerance);
-    work.store(coverage);
+    let links = Work::new(coverage, pixel).run(tolerance * tolerance);
+    let mut kept = Vec::new();
+    for number in 0..coverage.arcs.len() {
+        let vertices = coverage.arcs[number].start as usize..coverage.arcs[number].end();
+        kept.clear();
+        kept.extend(vertices.filter(|&vertex| links[vertex] != GONE).map(|vertex| coverage.corners[vertex]));
+        if coverage.arcs[number].ring {
+            kept.push(kept[0]);
+        }
+        coverage.shorten(number, &kept);
+    }
+    drop(links);
+    coverage.compact();
 }
 
 struct Work<'a> {
     pixel: &'a dyn Fn(Corner) -> (f64, f64),
-    vertices: Vec<Vertex>,
-    arcs: Vec<Line>,
-    heap: BinaryHeap<Reverse<Candidate>>,
+    corners: &'a [Corner],
+    /// The vertices before and after each one; [`NONE`] at the ends of arcs.
+    links: Vec<[u32; 2]>,
+    /// The arc of each vertex.
+    arcs: Vec<u32>,
+    /// Different corners that are left of each arc, and how many have to be.
+    left: Vec<u32>,
+    least: Vec<u8>,
+    /// By area, then by vertex, so that the order does not depend on chance.
+    heap: BinaryHeap<Reverse<(Area, u32)>>,
     index: CornerIndex,
     chords: Chords,
-    /// Vertices that another one is in the way of, by that one.
-    waiting: HashMap<Corner, Vec<u32>>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Vertex {
-    corner: Corner,
-    before: u32,
-    after: u32,
-    arc: u32,
-    /// Counts changes of its triangle, so that older candidates are known; [`GONE`] when removed.
-    stamp: u32,
-}
-
-/// An arc as vertices.
-#[derive(Debug, Clone, Copy)]
-struct Line {
-    first: u32,
-    /// Different corners that are left.
-    corners: u32,
-    shape: Shape,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    /// Between two nodes.
-    Open,
-    /// From a node to itself.
-    Loop,
-    /// Closed and without a node: every vertex may go.
-    Ring,
-}
-
-/// By area, then by vertex, so that the order does not depend on chance.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Candidate {
-    area: f64,
-    vertex: u32,
-    stamp: u32,
+    waiting: Waiting,
 }
 
 impl<'a> Work<'a> {
-    /// Takes the corners out of the arcs, so that they are in memory once.
-    fn new(coverage: &mut Coverage, pixel: &'a dyn Fn(Corner) -> (f64, f64)) -> Work<'a> {
-        let mut work = Work {
-            pixel,
-            vertices: Vec::new(),
-            arcs: Vec::new(),
-            heap: BinaryHeap::new(),
-            index: CornerIndex::new(Corner { col: 0, row: 0 }),
-            chords: Chords::of(coverage),
-            waiting: HashMap::new(),
-        };
-        for (number, arc) in coverage.arcs.iter_mut().enumerate() {
-            let first = work.vertices.len() as u32;
-            let corners = std::mem::take(&mut arc.corners);
-            let closed = corners[0] == corners[corners.len() - 1];
-            let shape = match closed {
-                false => Shape::Open,
-                true if arc.ring => Shape::Ring,
-                true => Shape::Loop,
-            };
-            let kept = if shape == Shape::Ring { &corners[1..] } else { &corners[..] };
-            let count = kept.len() as u32;
-            for (at, &corner) in kept.iter().enumerate() {
-                let at = at as u32;
-                let before = if at > 0 {
-                    first + at - 1
-                } else if shape == Shape::Ring {
-                    first + count - 1
-                } else {
-                    NONE
-                };
-                let after = if at + 1 < count {
-                    first + at + 1
-                } else if shape == Shape::Ring {
-                    first
-                } else {
-                    NONE
-                };
-                work.vertices.push(Vertex { corner, before, after, arc: number as u32, stamp: 0 });
-            }
-            let corners = if shape == Shape::Loop { count - 1 } else { count };
-            work.arcs.push(Line { first, corners, shape });
-        }
-        work.index = CornerIndex::new(last(work.vertices.iter().map(|vertex| vertex.corner)));
-        for vertex in &work.vertices {
-            if vertex.before == NONE || vertex.after == NONE {
-                work.index.insert_end(vertex.corner);
+    fn new(coverage: &'a Coverage, pixel: &'a dyn Fn(Corner) -> (f64, f64)) -> Work<'a> {
+        let mut links = vec![GONE; coverage.corners.len()];
+        let mut arcs = vec![0; coverage.corners.len()];
+        let (mut left, mut least) = (Vec::new(), Vec::new());
+        for (number, arc) in coverage.arcs.iter().enumerate() {
+            let (start, end) = (arc.start, arc.end() as u32);
+            arcs[start as usize..end as usize].fill(number as u32);
+            if arc.ring {
+                // The first corner stands at the end, too.
+                let first = start + 1;
+                for vertex in first..end {
+                    let before = if vertex == first { end - 1 } else { vertex - 1 };
+                    let after = if vertex + 1 == end { first } else { vertex + 1 };
+                    links[vertex as usize] = [before, after];
+                }
             } else {
-                work.index.insert(vertex.corner);
-            }
-        }
-        work
-    }
-
-    fn run(&mut self, limit: f64) {
-        for vertex in 0..self.vertices.len() as u32 {
-            self.offer(vertex, limit);
-        }
-        while let Some(Reverse(Candidate { vertex, stamp, .. })) = self.heap.pop() {
-            let Vertex { corner, before, after, arc, stamp: current } = self.vertices[vertex as usize];
-            if stamp != current || !self.may_lose(arc) {
-                continue;
-            }
-            let (u, w) = (self.vertices[before as usize].corner, self.vertices[after as usize].corner);
-            if let Some(other) = self.in_the_way(u, corner, w) {
-                self.waiting.entry(other).or_default().push(vertex);
-                continue;
-            }
-            if self.arcs[arc as usize].shape == Shape::Open
-                && self.arcs[arc as usize].corners == 3
-                && !self.chords.take(u, w)
-            {
-                continue;
-            }
-            self.remove(vertex);
-            for near in [before, after] {
-                if self.vertices[near as usize].stamp != GONE {
-                    self.vertices[near as usize].stamp += 1;
-                    self.offer(near, limit);
+                for vertex in start..end {
+                    let before = if vertex == start { NONE } else { vertex - 1 };
+                    let after = if vertex + 1 == end { NONE } else { vertex + 1 };
+                    links[vertex as usize] = [before, after];
                 }
             }
-            for vertex in self.waiting.remove(&corner).unwrap_or_default() {
+            let corners = &coverage.corners[start as usize..end as usize];
+            let closed = corners.first() == corners.last();
+            left.push(arc.count - u32::from(closed));
+            least.push(if closed { 3 } else { OPEN });
+        }
+        Work {
+            pixel,
+            corners: &coverage.corners,
+            links,
+            arcs,
+            left,
+            least,
+            heap: BinaryHeap::new(),
+            index: CornerIndex::of(coverage),
+            chords: Chords::of(coverage),
+            waiting: Waiting::default(),
+        }
+    }
+
+    /// The links of the vertices that are left.
+    fn run(mut self, limit: f64) -> Vec<[u32; 2]> {
+        let first = (0..self.corners.len() as u32).filter_map(|vertex| self.candidate(vertex, limit).map(Reverse));
+        self.heap = first.collect::<Vec<_>>().into();
+        while let Some(Reverse((area, vertex))) = self.heap.pop() {
+            let arc = self.arcs[vertex as usize] as usize;
+            if self.candidate(vertex, limit) != Some((area, vertex)) || self.left[arc] <= u32::from(self.least[arc]) {
+                continue;
+            }
+            let [before, after] = self.links[vertex as usize];
+            let [u, v, w] = [before, vertex, after].map(|vertex| self.corners[vertex as usize]);
+            if let Some(other) = self.in_the_way(u, v, w) {
+                self.waiting.push(other, vertex);
+                continue;
+            }
+            if self.least[arc] == OPEN && self.left[arc] == 3 && !self.chords.take(u, w) {
+                continue;
+            }
+            self.links[before as usize][1] = after;
+            self.links[after as usize][0] = before;
+            self.links[vertex as usize] = GONE;
+            self.left[arc] -= 1;
+            self.index.remove(v);
+            for near in [before, after] {
+                self.offer(near, limit);
+            }
+            while let Some(vertex) = self.waiting.pop(v) {
                 self.offer(vertex, limit);
             }
         }
+        self.links
     }
 
-    fn may_lose(&self, arc: u32) -> bool {
-        let Line { corners, shape, .. } = self.arcs[arc as usize];
-        corners > if shape == Shape::Open { 2 } else { 3 }
-    }
-
-    /// Puts a vertex into the heap, if its triangle is small enough and it is no node.
     fn offer(&mut self, vertex: u32, limit: f64) {
-        let Vertex { corner, before, after, stamp, .. } = self.vertices[vertex as usize];
-        if before == NONE || after == NONE || stamp == GONE {
-            return;
+        self.heap.extend(self.candidate(vertex, limit).map(Reverse));
+    }
+
+    /// A vertex with the area of its triangle, if that is small enough and the vertex neither gone nor a node.
+    fn candidate(&self, vertex: u32, limit: f64) -> Option<(Area, u32)> {
+        let [before, after] = self.links[vertex as usize];
+        if before == NONE || after == NONE {
+            return None;
         }
-        let doubled = cross(self.vertices[before as usize].corner, corner, self.vertices[after as usize].corner);
+        let corner = self.corners[vertex as usize];
+        let doubled = cross(self.corners[before as usize], corner, self.corners[after as usize]);
         let (width, height) = (self.pixel)(corner);
         let area = doubled.unsigned_abs() as f64 / 2.0 * width * height;
-        if area <= limit {
-            self.heap.push(Reverse(Candidate { area, vertex, stamp }));
-        }
+        (area <= limit).then_some((Area::of(area), vertex))
     }
 
     /// Another corner in the closed triangle.
@@ -180,50 +147,56 @@ impl<'a> Work<'a> {
             sides.iter().all(|&side| side >= 0) || sides.iter().all(|&side| side <= 0)
         })
     }
+}
 
-    fn remove(&mut self, vertex: u32) {
-        let Vertex { corner, before, after, arc, .. } = self.vertices[vertex as usize];
-        self.vertices[before as usize].after = after;
-        self.vertices[after as usize].before = before;
-        self.vertices[vertex as usize].stamp = GONE;
-        self.index.remove(corner);
-        let line = &mut self.arcs[arc as usize];
-        line.corners -= 1;
-        if line.first == vertex {
-            line.first = after;
-        }
+/// An area to seven digits, ordered: the bits of a number that is not negative.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Area(u32);
+
+impl Area {
+    fn of(area: f64) -> Area {
+        Area((area as f32).to_bits())
     }
+}
 
-    fn store(&self, coverage: &mut Coverage) {
-        for (arc, line) in coverage.arcs.iter_mut().zip(&self.arcs) {
-            arc.corners.clear();
-            let mut at = line.first;
-            while at != NONE {
-                arc.corners.push(self.vertices[at as usize].corner);
-                at = self.vertices[at as usize].after;
-                if at == line.first {
-                    arc.corners.push(self.vertices[at as usize].corner);
-                    break;
-                }
+/// Vertices that a corner is in the way of, by that corner: lists through one array.
+#[derive(Debug, Default)]
+struct Waiting {
+    first: HashMap<Corner, u32>,
+    /// A vertex, and the next of its list.
+    entries: Vec<(u32, u32)>,
+    free: Vec<u32>,
+}
+
+impl Waiting {
+    fn push(&mut self, corner: Corner, vertex: u32) {
+        let entry = (vertex, self.first.get(&corner).copied().unwrap_or(NONE));
+        let at = match self.free.pop() {
+            Some(at) => {
+                self.entries[at as usize] = entry;
+                at
             }
-            arc.corners.shrink_to_fit();
+            None => {
+                self.entries.push(entry);
+                self.entries.len() as u32 - 1
+            }
+        };
+        self.first.insert(corner, at);
+    }
+
+    fn pop(&mut self, corner: Corner) -> Option<u32> {
+        let at = self.first.remove(&corner)?;
+        let (vertex, next) = self.entries[at as usize];
+        if next != NONE {
+            self.first.insert(corner, next);
         }
-    }
-}
-
-impl Eq for Candidate {}
-
-impl Ord for Candidate {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.area.total_cmp(&other.area).then(self.vertex.cmp(&other.vertex)).then(self.stamp.cmp(&other.stamp))
-    }
-}
-
-impl PartialOrd for Candidate {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
+        self.free.push(at);
+        Some(vertex)
     }
 }
 
 const NONE: u32 = u32::MAX;
-const GONE: u32 = u32::MAX;
+/// Links of a vertex that was removed, or that repeats the first of a ring.
+const GONE: [u32; 2] = [NONE; 2];
+/// Corners that an arc between two nodes keeps.
+const OPEN: u8 = 2;

@@ -68,20 +68,20 @@ proptest! {
     fn sieved_maps_have_no_small_regions(map in maps(), pixels in 0u64..30) {
         let sieved = cleaned(&map, &[Cleaning::Sieve { pixels }], 4);
         let coverage = polygonize(&sieved.labels, map.width).unwrap();
-        for (region, rings) in coverage.regions.iter().zip(&coverage.rings) {
+        for (region, rings) in coverage.shapes() {
             if region.pixels < pixels {
                 let alone = |arc: u64| {
-                    let arc = &coverage.arcs[arc as usize];
+                    let arc = coverage.arc_at(arc as usize);
                     arc.left.is_none() || arc.right.is_none()
                 };
-                prop_assert!(rings.iter().flat_map(|ring| &ring.arcs).all(|half| alone(half.arc)), "{region:?}");
+                prop_assert!(rings.clone().flat_map(|ring| ring.arcs()).all(|half| alone(half.arc)), "{region:?}");
             }
         }
         // Large regions have not lost a pixel.
         let exact = polygonize(&map.labels, map.width).unwrap();
-        for (region, rings) in exact.regions.iter().zip(&exact.rings).filter(|(region, _)| region.pixels >= pixels) {
+        for (region, mut rings) in exact.shapes().filter(|(region, _)| region.pixels >= pixels) {
             // The pixel left of the first vertical edge that runs down.
-            let corners = exact.corners(&rings[0]);
+            let corners = exact.corners(rings.next().unwrap());
             let down = corners.windows(2).find(|pair| pair[1].row > pair[0].row).unwrap();
             prop_assert_eq!(sieved.labels[down[0].row as usize * map.width + down[0].col as usize], region.label);
         }

@@ -68,8 +68,8 @@ pub(crate) fn doubled_area(ring: &[Corner]) -> i64 {
 /// The label of every pixel by the polygons that hold it; a pixel in several polygons panics.
 pub(crate) fn burned(coverage: &Coverage, width: usize, height: usize) -> Vec<u32> {
     let mut labels = vec![OUTSIDE; width * height];
-    for (region, rings) in coverage.regions.iter().zip(&coverage.rings) {
-        let rings: Vec<Vec<Corner>> = rings.iter().map(|ring| coverage.corners(ring)).collect();
+    for (region, rings) in coverage.shapes() {
+        let rings: Vec<Vec<Corner>> = rings.map(|ring| coverage.corners(ring)).collect();
         for (index, label) in labels.iter_mut().enumerate() {
             let (row, col) = ((index / width) as u32, (index % width) as u32);
             // Vertical edges to the right of the pixel's centre.

@@ -25,7 +25,7 @@ proptest! {
     fn regions_are_the_connected_pixels(map in maps(), eight in any::<bool>()) {
         let connectivity = if eight { Connectivity::Eight } else { Connectivity::Four };
         let coverage = traced(&map, connectivity, 3, None);
-        let mut found: Vec<(u32, u64)> = coverage.regions.iter().map(|region| (region.label, region.pixels)).collect();
+        let mut found: Vec<(u32, u64)> = coverage.regions().iter().map(|region| (region.label, region.pixels)).collect();
         found.sort_unstable();
         prop_assert_eq!(found, flooded(&map, connectivity));
         prop_assert_eq!(burned(&coverage, map.width, map.height()), map.labels);
@@ -35,11 +35,12 @@ proptest! {
     fn rings_are_simple_and_have_the_area_of_their_pixels(map in maps(), eight in any::<bool>()) {
         let connectivity = if eight { Connectivity::Eight } else { Connectivity::Four };
         let coverage = traced(&map, connectivity, 1, None);
-        for (region, rings) in coverage.regions.iter().zip(&coverage.rings) {
+        for (region, rings) in coverage.shapes() {
+            let rings: Vec<_> = rings.collect();
             let mut doubled = 0;
             prop_assert!(rings[0].outer);
             prop_assert!(eight || rings[1..].iter().all(|ring| !ring.outer));
-            for ring in rings {
+            for &ring in &rings {
                 let corners = coverage.corners(ring);
                 let area = doubled_area(&corners);
                 prop_assert_eq!(area > 0, ring.outer);
@@ -49,7 +50,7 @@ proptest! {
                 doubled += area;
             }
             prop_assert_eq!(doubled, 2 * region.pixels as i64);
-            let touches = rings.iter().flat_map(|ring| coverage.corners(ring)).any(|corner| {
+            let touches = rings.iter().flat_map(|&ring| coverage.corners(ring)).any(|corner| {
                 corner.col == 0 || corner.row == 0 || corner.col as usize == map.width || corner.row as usize == map.height()
             });
             // A region that reaches a corner of the edge has a pixel there: its outline runs along pixels.
@@ -61,18 +62,18 @@ proptest! {
     fn every_arc_has_its_two_sides(map in maps(), eight in any::<bool>()) {
         let connectivity = if eight { Connectivity::Eight } else { Connectivity::Four };
         let coverage = traced(&map, connectivity, 5, None);
-        let mut sides = vec![[None; 2]; coverage.arcs.len()];
-        for (region, rings) in coverage.regions.iter().zip(&coverage.rings) {
-            for half in rings.iter().flat_map(|ring| &ring.arcs) {
+        let mut sides = vec![[None; 2]; coverage.arcs().len()];
+        for (region, rings) in coverage.shapes() {
+            for half in rings.flat_map(|ring| ring.arcs()) {
                 let side = &mut sides[half.arc as usize][usize::from(half.reversed)];
                 prop_assert_eq!(*side, None, "arc {} is used twice", half.arc);
                 *side = Some(region.id);
             }
         }
-        let ends: HashSet<_> = coverage.arcs.iter().flat_map(|arc| [arc.corners[0], *arc.corners.last().unwrap()]).collect();
-        for (index, (arc, sides)) in coverage.arcs.iter().zip(sides).enumerate() {
-            prop_assert_eq!((arc.id, [arc.left, arc.right]), (index as u64, sides));
-            let label = |side: Option<u64>| side.map_or(OUTSIDE, |id| coverage.regions[id as usize].label);
+        let ends: HashSet<_> = coverage.arcs().flat_map(|arc| [arc.corners[0], *arc.corners.last().unwrap()]).collect();
+        for (arc, sides) in coverage.arcs().zip(sides) {
+            prop_assert_eq!([arc.left, arc.right], sides);
+            let label = |side: Option<u64>| side.map_or(OUTSIDE, |id| coverage.regions()[id as usize].label);
             prop_assert_ne!(label(arc.left), label(arc.right));
             // Nodes are where arcs end, never on the way.
             prop_assert!(arc.corners[1..arc.corners.len() - 1].iter().all(|corner| !ends.contains(corner)));
@@ -108,7 +109,7 @@ fn large_maps_spill_and_come_back() {
         for rows in [1, 7, 64] {
             assert_eq!(traced(&map, connectivity, rows, Some(100_000)), whole);
         }
-        let mut found: Vec<(u32, u64)> = whole.regions.iter().map(|region| (region.label, region.pixels)).collect();
+        let mut found: Vec<(u32, u64)> = whole.regions().iter().map(|region| (region.label, region.pixels)).collect();
         found.sort_unstable();
         assert_eq!(found, flooded(&map, connectivity));
     }
@@ -121,14 +122,14 @@ fn corner_cases() {
     assert_eq!(polygonize(&[OUTSIDE; 6], 3).unwrap(), Coverage::default());
     for (labels, width, corners) in [(&[4][..], 1, 5), (&[4; 12], 4, 5), (&[4; 5], 5, 5), (&[4; 5], 1, 5)] {
         let coverage = polygonize(labels, width).unwrap();
-        let [region] = &coverage.regions[..] else { panic!("{coverage:?}") };
+        let [region] = coverage.regions() else { panic!("{coverage:?}") };
         assert_eq!((region.label, region.pixels, region.touches_edge), (4, labels.len() as u64, true));
-        assert_eq!(coverage.corners(&coverage.rings[0][0]).len(), corners);
+        assert_eq!(coverage.corners(coverage.rings(0).next().unwrap()).len(), corners);
     }
     let line = polygonize(&[1, 2, 1, 2, 1], 5).unwrap();
-    assert_eq!(line.regions.len(), 5);
+    assert_eq!(line.regions().len(), 5);
     // Every pair shares one boundary. Everyone has two to the outside, and the last ones, at the corners of the raster, three.
-    assert_eq!(line.arcs.len(), 4 + 3 * 2 + 2 * 3);
+    assert_eq!(line.arcs().len(), 4 + 3 * 2 + 2 * 3);
 }
 
 #[test]

@@ -18,10 +18,10 @@ fn drawn(size: usize, holds: impl Fn(Point) -> bool) -> Vec<Vec<Point>> {
     let labels: Vec<u32> = (0..size * size).map(|at| u32::from(holds(centre(at)))).collect();
     let coverage = polygonize(&labels, size).unwrap();
     let largest =
-        coverage.regions.iter().filter(|region| region.label == 1).max_by_key(|region| region.pixels).unwrap();
-    let rings = &coverage.rings[largest.id as usize];
+        coverage.regions().iter().filter(|region| region.label == 1).max_by_key(|region| region.pixels).unwrap();
+    let rings = coverage.rings(largest.id as usize);
     let point = |corner: swath_vector::Corner| (f64::from(corner.col), f64::from(corner.row));
-    rings.iter().map(|ring| coverage.corners(ring).into_iter().map(point).collect()).collect()
+    rings.map(|ring| coverage.corners(ring).into_iter().map(point).collect()).collect()
 }
 
 /// Moves and turns a shape that is told around the origin.
