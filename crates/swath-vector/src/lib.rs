@@ -19,7 +19,7 @@ pub use clean::{Cleaner, Cleaning};
 pub use coverage::{ArcLine, Coverage, Ring, polygonize};
 pub use error::{Result, VectorError};
 pub use polygonize::{
-    Arc, ArcRef, Connectivity, Corner, OUTSIDE, Outlines, PolygonizeOptions, Polygonizer, Region, Sink, Spill,
+    Arc, ArcRef, Connectivity, Corner, OUTSIDE, Outlines, PolygonizeOptions, Polygonizer, Region, Sink, Spill, Tally,
 };
 pub use right_angles::{Regularity, square};
 pub use simplify::{Simplify, SimplifyMethod, simplify};

@@ -21,6 +21,7 @@ mod chains;
 mod faces;
 mod groups;
 mod pages;
+mod tally;
 
 use std::fs::File;
 
@@ -30,6 +31,7 @@ use assemble::{Assembler, FaceRings};
 use boundary::{Boundary, Line};
 use faces::Faces;
 use groups::Groups;
+pub use tally::Tally;
 
 /// The label of pixels that belong to no polygon.
 pub const OUTSIDE: u32 = u32::MAX;
@@ -140,12 +142,18 @@ pub trait Sink {
 pub struct Outlines<'a> {
     store: &'a mut ArcStore,
     rings: &'a FaceRings,
+    tally: Option<&'a Tally>,
 }
 
 impl Outlines<'_> {
     /// How many rings.
     pub fn rings(&self) -> usize {
         self.rings.len()
+    }
+
+    /// The numbers of its pixels, where [`Polygonizer::push_with`] got some.
+    pub fn tally(&self) -> Option<&Tally> {
+        self.tally
     }
 
     /// Whether a ring bounds a polygon from outside; otherwise it is a hole in the last one that did.
@@ -174,7 +182,7 @@ impl Outlines<'_> {
     /// # Errors
     /// When spilled arcs cannot be read back.
     pub fn arcs(&mut self, ring: usize) -> Result<Vec<ArcRef>> {
-        let Outlines { store, rings } = self;
+        let Outlines { store, rings, .. } = self;
         let number = |half: Half| Ok(ArcRef { arc: store.header(half.slot())?.id, reversed: half.reversed() });
         rings.ring(ring).map(number).collect()
     }
@@ -190,10 +198,10 @@ impl Outlines<'_> {
 /// polygonizer.push(&[1, 1, 2], &mut coverage)?;
 /// polygonizer.push(&[1, 2, 2], &mut coverage)?;
 /// polygonizer.finish(&mut coverage)?;
-/// let regions: Vec<_> = coverage.regions().iter().map(|region| (region.label, region.pixels)).collect();
+/// let regions: Vec<_> = coverage.regions.iter().map(|region| (region.label, region.pixels)).collect();
 /// assert_eq!(regions, [(1, 3), (2, 3)]);
 /// // One boundary between them, and each has three to the outside: the corners of the raster are nodes.
-/// assert_eq!(coverage.arcs().len(), 7);
+/// assert_eq!(coverage.arcs.len(), 7);
 /// # Ok::<(), swath_vector::VectorError>(())
 /// ```
 #[derive(Debug)]
@@ -239,16 +247,34 @@ impl Polygonizer {
     /// # Errors
     /// When `labels` are no whole rows, when the raster gets more than 2^31 rows, when arcs cannot be spilled, and what the sink returns.
     pub fn push<S: Sink>(&mut self, labels: &[u32], sink: &mut S) -> std::result::Result<(), S::Error> {
+        self.push_with(labels, None, sink)
+    }
+
+    /// As [`Polygonizer::push`], with a number between 0 and 1 for each pixel, `NaN` where there is none: regions come with
+    /// the [`Tally`] of their pixels. A few kilobytes are needed for each region that is not complete.
+    ///
+    /// # Errors
+    /// As [`Polygonizer::push`], and when there are not as many numbers as labels.
+    pub fn push_with<S: Sink>(
+        &mut self,
+        labels: &[u32],
+        numbers: Option<&[f32]>,
+        sink: &mut S,
+    ) -> std::result::Result<(), S::Error> {
         if !labels.len().is_multiple_of(self.width) {
             let problem = format!("{} labels are no whole rows of {}", labels.len(), self.width);
             return Err(VectorError::Size(problem).into());
         }
-        for row in labels.chunks_exact(self.width) {
+        if let Some(numbers) = numbers.filter(|numbers| numbers.len() != labels.len()) {
+            return Err(VectorError::Size(format!("{} numbers for {} labels", numbers.len(), labels.len())).into());
+        }
+        for (index, row) in labels.chunks_exact(self.width).enumerate() {
             if self.row as usize >= MAX_SIDE {
                 return Err(VectorError::Size(format!("more than {MAX_SIDE} rows cannot be polygonized")).into());
             }
             self.current[1..=self.width].copy_from_slice(row);
-            self.sweep(self.row == 0, sink)?;
+            let numbers = numbers.map(|numbers| &numbers[index * self.width..][..self.width]);
+            self.sweep(numbers, self.row == 0, sink)?;
         }
         Ok(())
     }
@@ -260,16 +286,23 @@ impl Polygonizer {
     pub fn finish<S: Sink>(mut self, sink: &mut S) -> std::result::Result<(), S::Error> {
         self.current.fill(OUTSIDE);
         self.faces.touch_bottom();
-        self.sweep(true, sink)
+        self.sweep(None, true, sink)
     }
 
     /// Closes the line between the row above and the current one; `ends` says that the raster begins or ends there.
-    fn sweep<S: Sink>(&mut self, ends: bool, sink: &mut S) -> std::result::Result<(), S::Error> {
-        self.faces.next_row(&self.current[1..=self.width], self.row, &mut self.store, self.groups.as_mut());
+    fn sweep<S: Sink>(
+        &mut self,
+        numbers: Option<&[f32]>,
+        ends: bool,
+        sink: &mut S,
+    ) -> std::result::Result<(), S::Error> {
+        let labels = &self.current[1..=self.width];
+        self.faces.next_row(labels, numbers, self.row, &mut self.store, self.groups.as_mut());
         let line = Line { above: &self.above, current: &self.current, row: self.row, ends };
         self.boundary.sweep(line, &mut self.faces, &mut self.store, self.groups.as_mut())?;
         while let Some(face) = self.faces.next_finished() {
-            self.complete(face, sink)?;
+            self.complete(&face, sink)?;
+            self.faces.release(&face);
         }
         self.faces.end_row();
         std::mem::swap(&mut self.above, &mut self.current);
@@ -278,18 +311,24 @@ impl Polygonizer {
     }
 
     /// Hands over a face that no later row can touch, alone or with the others of its group.
-    fn complete<S: Sink>(&mut self, face: faces::Finished, sink: &mut S) -> std::result::Result<(), S::Error> {
+    fn complete<S: Sink>(&mut self, face: &faces::Finished, sink: &mut S) -> std::result::Result<(), S::Error> {
         self.assembler.assemble(&mut self.store, face.arcs)?;
-        let faces::Finished { label, pixels, touches_edge, group, .. } = face;
+        let faces::Finished { label, pixels, touches_edge, group, .. } = *face;
+        let tally = self.faces.tally(face);
         let region = Region { id: u64::from(self.regions), label, pixels, touches_edge };
         match &mut self.groups {
-            None => hand_over(region, &mut self.store, self.assembler.rings(), sink)?,
+            None => {
+                let mut outlines = Outlines { store: &mut self.store, rings: self.assembler.rings(), tally };
+                hand_over(region, &mut outlines, sink)?;
+            }
             Some(groups) => {
-                let Some(parts) = groups.finish_face(group, pixels, touches_edge, self.assembler.rings()) else {
+                let Some(parts) = groups.finish_face(group, pixels, touches_edge, self.assembler.rings(), tally) else {
                     return Ok(());
                 };
                 let region = Region { pixels: parts.pixels, touches_edge: parts.touches_edge, ..region };
-                hand_over(region, &mut self.store, &parts.rings, sink)?;
+                let tally = parts.tally.as_ref();
+                let mut outlines = Outlines { store: &mut self.store, rings: &parts.rings, tally };
+                hand_over(region, &mut outlines, sink)?;
             }
         }
         if self.regions == MAX_REGIONS {
@@ -302,13 +341,9 @@ impl Polygonizer {
 }
 
 /// A region, and those of its arcs whose other side was there before.
-fn hand_over<S: Sink>(
-    region: Region,
-    store: &mut ArcStore,
-    rings: &FaceRings,
-    sink: &mut S,
-) -> std::result::Result<(), S::Error> {
-    sink.region(&region, &mut Outlines { store, rings })?;
+fn hand_over<S: Sink>(region: Region, outlines: &mut Outlines<'_>, sink: &mut S) -> std::result::Result<(), S::Error> {
+    sink.region(&region, outlines)?;
+    let Outlines { store, rings, .. } = outlines;
     let wants_arcs = sink.wants_arcs();
     for half in rings.halves() {
         if let Some(sides) = store.claim(half, region.id as u32) {

@@ -6,6 +6,7 @@
 use super::OUTSIDE;
 use super::arcs::{ArcList, ArcStore, Half, NONE};
 use super::groups::Groups;
+use super::tally::{Tallies, Tally};
 
 #[derive(Debug)]
 pub(super) struct Faces {
@@ -16,6 +17,7 @@ pub(super) struct Faces {
     row: u32,
     above: Row,
     current: Row,
+    tallies: Tallies,
     /// The run of the row above that is looked at next, for [`Faces::next_finished`].
     cursor: usize,
 }
@@ -27,6 +29,7 @@ pub(super) struct Finished {
     pub(super) pixels: u64,
     pub(super) touches_edge: bool,
     pub(super) group: u32,
+    pub(super) tally: u32,
     pub(super) arcs: ArcList,
 }
 
@@ -37,6 +40,8 @@ struct Entry {
     pixels: u64,
     last_row: u32,
     group: u32,
+    /// Where the numbers of its pixels are counted, or [`NONE`].
+    tally: u32,
     arcs: ArcList,
     touches_edge: bool,
     finished: bool,
@@ -66,12 +71,20 @@ impl Faces {
             row: 0,
             above: row(),
             current: row(),
+            tallies: Tallies::default(),
             cursor: 0,
         }
     }
 
-    /// Gives the pixels of the next row to faces.
-    pub(super) fn next_row(&mut self, labels: &[u32], row: u32, store: &mut ArcStore, mut groups: Option<&mut Groups>) {
+    /// Gives the pixels of the next row to faces, with a number each where there are some.
+    pub(super) fn next_row(
+        &mut self,
+        labels: &[u32],
+        numbers: Option<&[f32]>,
+        row: u32,
+        store: &mut ArcStore,
+        mut groups: Option<&mut Groups>,
+    ) {
         self.row = row;
         self.cursor = 0;
         self.current.runs.clear();
@@ -108,6 +121,12 @@ impl Faces {
                 entry.pixels += length as u64;
                 entry.last_row = row;
                 entry.touches_edge |= row == 0 || start == 0 || end == width;
+                if let Some(numbers) = numbers {
+                    if entry.tally == NONE {
+                        entry.tally = self.tallies.found();
+                    }
+                    self.tallies.add(entry.tally, &numbers[start..end]);
+                }
                 self.current.runs.push(Run { start: start as u32, end: end as u32, face });
             }
             self.current.faces[start + 1..end + 1].fill(face);
@@ -123,6 +142,16 @@ impl Faces {
     /// The face of a pixel of the current row; column 0 is outside.
     pub(super) fn current(&self, column: usize) -> u32 {
         self.current.faces[column]
+    }
+
+    /// The numbers of a finished face's pixels.
+    pub(super) fn tally(&self, face: &Finished) -> Option<&Tally> {
+        self.tallies.get(face.tally)
+    }
+
+    /// Forgets the numbers of a finished face's pixels.
+    pub(super) fn release(&mut self, face: &Finished) {
+        self.tallies.release(face.tally);
     }
 
     /// Gives a closed arc to the faces at its sides.
@@ -149,9 +178,9 @@ impl Faces {
             let entry = &mut self.entries[root as usize];
             if entry.last_row < self.row && !entry.finished {
                 entry.finished = true;
-                let Entry { label, pixels, touches_edge, group, arcs, .. } = *entry;
+                let Entry { label, pixels, touches_edge, group, tally, arcs, .. } = *entry;
                 self.joined.push(root);
-                return Some(Finished { label, pixels, touches_edge, group, arcs });
+                return Some(Finished { label, pixels, touches_edge, group, tally, arcs });
             }
         }
         None
@@ -187,6 +216,7 @@ impl Faces {
             pixels: 0,
             last_row: self.row,
             group: groups.map_or(NONE, Groups::found),
+            tally: NONE,
             arcs: ArcList::EMPTY,
             touches_edge: false,
             finished: false,
@@ -224,6 +254,11 @@ impl Faces {
         entry.pixels += old.pixels;
         entry.last_row = entry.last_row.max(old.last_row);
         entry.touches_edge |= old.touches_edge;
+        if entry.tally == NONE {
+            entry.tally = old.tally;
+        } else if old.tally != NONE {
+            self.tallies.join(entry.tally, old.tally);
+        }
         store.concat(&mut entry.arcs, old.arcs);
         if let Some(groups) = groups {
             groups.join_face(entry.group, old.group);

@@ -5,6 +5,7 @@
 
 use super::arcs::NONE;
 use super::assemble::FaceRings;
+use super::tally::Tally;
 
 #[derive(Debug, Default)]
 pub(super) struct Groups {
@@ -18,6 +19,7 @@ pub(super) struct Parts {
     pub(super) pixels: u64,
     pub(super) touches_edge: bool,
     pub(super) rings: FaceRings,
+    pub(super) tally: Option<Tally>,
 }
 
 #[derive(Debug, Default)]
@@ -64,7 +66,7 @@ impl Groups {
         entry.users += 1;
         entry.open += open;
         entry.size += size;
-        entry.parts.add(parts.pixels, parts.touches_edge, &parts.rings);
+        entry.parts.add(parts.pixels, parts.touches_edge, &parts.rings, parts.tally.as_ref());
     }
 
     /// Two faces became one: the first one's group goes on for it.
@@ -82,10 +84,11 @@ impl Groups {
         pixels: u64,
         touches_edge: bool,
         rings: &FaceRings,
+        tally: Option<&Tally>,
     ) -> Option<Parts> {
         let root = self.root(group);
         let entry = &mut self.entries[root as usize];
-        entry.parts.add(pixels, touches_edge, rings);
+        entry.parts.add(pixels, touches_edge, rings, tally);
         entry.open -= 1;
         let parts = (entry.open == 0).then(|| std::mem::take(&mut entry.parts));
         self.leave(group);
@@ -118,9 +121,12 @@ impl Groups {
 
 impl Parts {
     /// Takes over further faces.
-    fn add(&mut self, pixels: u64, touches_edge: bool, rings: &FaceRings) {
+    fn add(&mut self, pixels: u64, touches_edge: bool, rings: &FaceRings, tally: Option<&Tally>) {
         self.pixels += pixels;
         self.touches_edge |= touches_edge;
         self.rings.add(rings);
+        if let Some(tally) = tally {
+            self.tally.get_or_insert_default().merge(tally);
+        }
     }
 }

@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 
 use proptest::prelude::*;
-use swath_vector::{Connectivity, Coverage, OUTSIDE, PolygonizeOptions, Polygonizer, Spill, VectorError, polygonize};
+use swath_vector::{
+    Connectivity, Corner, Coverage, OUTSIDE, Outlines, PolygonizeOptions, Polygonizer, Region, Sink, Spill, Tally,
+    VectorError, polygonize,
+};
 
 use crate::maps::{Map, burned, doubled_area, flooded, maps};
 
@@ -81,6 +84,50 @@ proptest! {
     }
 
     #[test]
+    fn numbers_go_with_their_pixels(map in maps(), eight in any::<bool>(), seed in 0u32..1000) {
+        let connectivity = if eight { Connectivity::Eight } else { Connectivity::Four };
+        // Multiples of 1/255, each of which has a bin of its own, and some that are missing.
+        let number = |at: usize| match (at as u32).wrapping_mul(2_654_435_761).wrapping_add(seed) >> 7 & 0x1ff {
+            step @ 0..=255 => step as f32 / 255.0,
+            _ => f32::NAN,
+        };
+        let numbers: Vec<f32> = (0..map.labels.len()).map(number).collect();
+        let mut tallies = Tallies::default();
+        let mut polygonizer =
+            Polygonizer::new(map.width, PolygonizeOptions { connectivity, spill: None }).unwrap();
+        for (labels, numbers) in map.labels.chunks(2 * map.width).zip(numbers.chunks(2 * map.width)) {
+            polygonizer.push_with(labels, Some(numbers), &mut tallies).unwrap();
+        }
+        polygonizer.finish(&mut tallies).unwrap();
+        let mut found: Vec<(u32, u64)> = tallies.0.iter().map(|(region, _, _)| (region.label, region.pixels)).collect();
+        found.sort_unstable();
+        prop_assert_eq!(found, flooded(&map, connectivity));
+        for (region, tally, rings) in tallies.0 {
+            let inside = |at: &usize| {
+                let (col, row) = ((at % map.width) as u32, (at / map.width) as u32);
+                let crosses = |pair: &&[Corner]| {
+                    pair[0].col == pair[1].col && pair[0].col > col
+                        && (pair[0].row.min(pair[1].row)..pair[0].row.max(pair[1].row)).contains(&row)
+                };
+                rings.iter().flat_map(|ring| ring.windows(2)).filter(crosses).count() % 2 == 1
+            };
+            let mut own: Vec<f32> =
+                (0..numbers.len()).filter(inside).map(|at| numbers[at]).filter(|number| !number.is_nan()).collect();
+            own.sort_unstable_by(f32::total_cmp);
+            let mean = own.iter().copied().map(f64::from).sum::<f64>() / own.len() as f64;
+            let tenth = (own.len() as f64 / 10.0).ceil() as usize;
+            match tally.mean() {
+                None => prop_assert!(own.is_empty() && tally.quantile(0.1).is_none(), "{:?}", region),
+                Some(found) => {
+                    prop_assert!((found - mean).abs() < 1e-9, "{} {}", found, mean);
+                    let quantile = tally.quantile(0.1).unwrap();
+                    prop_assert!((quantile - f64::from(own[tenth - 1])).abs() < 1e-6, "{} {:?}", quantile, own);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn blocks_and_spilling_leave_no_trace(map in maps(), eight in any::<bool>()) {
         let connectivity = if eight { Connectivity::Eight } else { Connectivity::Four };
         let whole = traced(&map, connectivity, map.height().max(1), None);
@@ -88,6 +135,23 @@ proptest! {
             prop_assert_eq!(&traced(&map, connectivity, rows, None), &whole);
         }
         prop_assert_eq!(&traced(&map, connectivity, 2, Some(0)), &whole);
+    }
+}
+
+/// Regions with the numbers and the outlines of their pixels.
+#[derive(Default)]
+struct Tallies(Vec<(Region, Tally, Vec<Vec<Corner>>)>);
+
+impl Sink for Tallies {
+    type Error = VectorError;
+
+    fn region(&mut self, region: &Region, outlines: &mut Outlines<'_>) -> Result<(), VectorError> {
+        let mut rings = vec![Vec::new(); outlines.rings()];
+        for (index, ring) in rings.iter_mut().enumerate() {
+            outlines.corners(index, ring)?;
+        }
+        self.0.push((*region, outlines.tally().unwrap().clone(), rings));
+        Ok(())
     }
 }
 
@@ -138,4 +202,7 @@ fn wrong_sizes_are_refused() {
     assert!(matches!(&width, VectorError::Size(text) if text.contains("0 columns")), "{width}");
     let rows = polygonize(&[1, 2, 3], 2).unwrap_err();
     assert!(matches!(&rows, VectorError::Size(text) if text.contains("no whole rows of 2")), "{rows}");
+    let mut polygonizer = Polygonizer::new(2, PolygonizeOptions::default()).unwrap();
+    let numbers = polygonizer.push_with(&[1, 2], Some(&[0.5]), &mut Coverage::default()).unwrap_err();
+    assert!(matches!(&numbers, VectorError::Size(text) if text.contains("1 numbers for 2 labels")), "{numbers}");
 }
