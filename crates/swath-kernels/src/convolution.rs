@@ -26,7 +26,7 @@ use crate::image::Layout;
 mod plan;
 mod weight_gradient;
 
-pub use plan::{Filter, Method, Plan};
+pub use plan::{Filter, Head, Method, Plan};
 pub use weight_gradient::{WeightGradient, bias_gradient};
 
 /// A convolution, or a transposed one, in the terms of PyTorch's `conv2d` and `conv_transpose2d`.

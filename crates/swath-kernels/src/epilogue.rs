@@ -1,5 +1,6 @@
 //! What is done to a result before it is stored.
 
+use crate::functions::Function;
 use crate::image::{Layout, padded};
 use crate::memory::Buffer;
 use crate::simd::Simd;
@@ -16,15 +17,17 @@ pub enum Activation {
     Relu6,
 }
 
-/// `activation(x + bias + add)`
+/// `function(activation(x + bias + add))`
 #[derive(Clone, Copy, Default)]
 pub struct Epilogue<'a> {
     /// One value for each output channel.
     pub bias: Option<&'a Bias>,
     /// Images of the output's size.
     pub add: Option<(&'a [f32], Layout)>,
-    /// The function at the end.
+    /// What follows.
     pub activation: Activation,
+    /// The function at the end: in a pass of its own, except that [`Method::Depthwise`](crate::Method::Depthwise) computes it row by row.
+    pub function: Option<Function>,
 }
 
 /// One value for each channel, padded with zeros.

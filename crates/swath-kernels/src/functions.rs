@@ -9,7 +9,7 @@ use crate::image::Layout;
 use crate::pixels::{PixelKernel, Place, Source, Target, each_pixel};
 use crate::simd::Simd;
 
-/// A function of one value. [`Activation`](crate::Activation) has those that convolutions compute on the way.
+/// A function of one value that takes more than a few instructions; for others see [`Activation`](crate::Activation).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Function {
     /// `min(max(x, 0), 6)`
@@ -32,6 +32,13 @@ pub fn map(function: Function, (layout, x): (&Layout, &[f32]), out_layout: &Layo
     let kernel = Map { function, x, out: Target::new("the result", out_layout, out) };
     // SAFETY: the slices hold their layouts, which have the same pixels and channels.
     unsafe { each_pixel(out_layout, &kernel) };
+}
+
+/// `image = function(image)`
+pub(crate) fn map_in_place(function: Function, layout: &Layout, image: &mut [f32]) {
+    let kernel = MapInPlace { function, image: Target::new("the image", layout, image) };
+    // SAFETY: the slice holds the layout.
+    unsafe { each_pixel(layout, &kernel) };
 }
 
 /// The gradient of [`map`] by `x`: `dx = function'(x) dy`.
@@ -68,8 +75,36 @@ impl PixelKernel for Map {
     unsafe fn vector<S: Simd>(&self, Place { pixel, .. }: Place, channel: usize) {
         // SAFETY: the caller's promise.
         unsafe {
-            let x = self.x.load::<S>(pixel, channel);
-            let y = match self.function {
+            let y = self.function.apply::<S>(self.x.load::<S>(pixel, channel));
+            self.out.store::<S>(pixel, channel, y);
+        }
+    }
+}
+
+struct MapInPlace {
+    function: Function,
+    image: Target,
+}
+
+impl PixelKernel for MapInPlace {
+    #[inline(always)]
+    unsafe fn vector<S: Simd>(&self, Place { pixel, .. }: Place, channel: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let y = self.function.apply::<S>(self.image.load::<S>(pixel, channel));
+            self.image.store::<S>(pixel, channel, y);
+        }
+    }
+}
+
+impl Function {
+    /// # Safety
+    /// The machine must have the instruction set.
+    #[inline(always)]
+    pub(crate) unsafe fn apply<S: Simd>(self, x: S::V) -> S::V {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self {
                 Function::Relu6 => {
                     let (x, six) = (S::relu(x), S::splat(6.0));
                     S::select_greater(x, six, six, x)
@@ -77,8 +112,7 @@ impl PixelKernel for Map {
                 Function::Sigmoid => sigmoid::<S>(x),
                 Function::Silu => S::mul(x, sigmoid::<S>(x)),
                 Function::Gelu => S::mul(x, normal::<S>(x).0),
-            };
-            self.out.store::<S>(pixel, channel, y);
+            }
         }
     }
 }

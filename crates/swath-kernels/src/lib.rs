@@ -36,7 +36,7 @@ mod zeros;
 pub use attention::attention;
 #[cfg(feature = "burn")]
 pub use burn::bytes;
-pub use convolution::{Convolution, Filter, Method, Plan, WeightGradient, bias_gradient};
+pub use convolution::{Convolution, Filter, Head, Method, Plan, WeightGradient, bias_gradient};
 pub use elementwise::{activate, add, relu_gradient};
 pub use epilogue::{Activation, Bias, Epilogue};
 pub use error::PlanError;

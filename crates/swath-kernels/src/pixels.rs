@@ -117,6 +117,16 @@ impl Target {
         Target { start: image.as_mut_ptr(), pixel: layout.pixel }
     }
 
+    /// What is there now.
+    ///
+    /// # Safety
+    /// The pixel and its channels must exist, and the machine have the instruction set.
+    #[inline(always)]
+    pub(crate) unsafe fn load<S: Simd>(&self, pixel: usize, channel: usize) -> S::V {
+        // SAFETY: the caller's promise.
+        unsafe { S::load(self.start.add(pixel * self.pixel + channel)) }
+    }
+
     /// # Safety
     /// The pixel and its channels must exist, and the machine have the instruction set.
     #[inline(always)]

@@ -14,16 +14,18 @@
 //! | `graph` | the operations, and the values between them |
 //! | `tokens` | images that pass through attention as rows of tokens |
 //! | `recognize` | several operations that have one form together |
-//! | `fold`, `fuse` | batch normalization into weights; sums, activations and maxima into convolutions |
+//! | `fold`, `fuse` | batch normalization into weights; sums, functions, maxima and heads into convolutions |
 //! | `reorder` | linear operations where they cost least |
 //! | `place` | which values lie within wider ones, so that concatenations move nothing |
 //! | `arena` | where values lie in one block of memory |
-//! | `program` | plans and filters, and the run |
+//! | `convolve` | plans and filters of convolutions |
+//! | `program` | all steps, and the run |
 //! | `interpret` | single operations on Burn's own backend |
 //! | `executor` | programs by the size of chips |
 
 mod arena;
 mod capture;
+mod convolve;
 mod executor;
 mod fold;
 mod fuse;

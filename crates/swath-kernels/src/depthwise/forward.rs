@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{Kernels, columns_inside, distance, rows_inside};
 use crate::epilogue::Finish;
+use crate::functions::Function;
 use crate::gather::{Pattern, Phase, Tap};
 use crate::image::Layout;
 use crate::isa::{self, Isa};
@@ -24,6 +25,8 @@ pub(crate) struct Job<'a> {
     pub pattern: &'a Pattern,
     pub filter: &'a Kernels,
     pub finish: Finish,
+    /// Of the finished outputs.
+    pub function: Option<Function>,
 }
 
 // SAFETY: items of the job write to disjoint outputs, and read what nobody writes.
@@ -100,6 +103,25 @@ impl Block<'_> {
             self.columns::<S, true>(line, cols.start..inside.start);
             self.columns::<S, false>(line, inside.clone());
             self.columns::<S, true>(line, inside.end..cols.end);
+            if let Some(function) = self.job.function {
+                self.map::<S>(function, line, cols);
+            }
+        }
+    }
+
+    /// Some columns of a row, which have just been stored.
+    #[inline(always)]
+    unsafe fn map<S: Simd>(&self, function: Function, line: Line, cols: &Range<usize>) {
+        let layout = self.job.output_layout;
+        for col in cols.clone() {
+            let pixel = line.pixel + col * self.phase.step[1];
+            for channel in (0..layout.padded_channels()).step_by(S::LANES) {
+                // SAFETY: the caller's promise: the pixels lie in the output, and have these channels.
+                unsafe {
+                    let value = self.job.output.add(pixel * layout.pixel + channel);
+                    S::store(value, function.apply::<S>(S::load(value)));
+                }
+            }
         }
     }
 

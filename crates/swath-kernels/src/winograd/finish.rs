@@ -11,15 +11,42 @@ use crate::operands::Precision;
 use crate::pooling::greater;
 use crate::simd::{Kernel, Simd};
 
+/// Where a tile's vectors of channels are stored: `start`, and the floats from one of its pixels to the next and the one below.
+#[derive(Clone, Copy)]
+pub(super) struct Target {
+    pub(super) start: *mut f32,
+    pub(super) row: usize,
+    pub(super) col: usize,
+}
+
+impl Target {
+    /// The place of these channels in the job's output.
+    #[inline(always)]
+    pub(super) fn output(job: &Job, tile: Tile, channel: usize) -> Target {
+        let layout = job.output_layout;
+        Target {
+            start: job.output.wrapping_add(tile.pixel(layout, 0, 0) * layout.pixel + channel),
+            row: tile.step[0] * layout.width * layout.pixel,
+            col: tile.step[1] * layout.pixel,
+        }
+    }
+
+    #[inline(always)]
+    fn pixel(&self, row: usize, col: usize) -> *mut f32 {
+        self.start.wrapping_add(row * self.row + col * self.col)
+    }
+}
+
 /// `A^T M A` of one tile and one vector of channels, finished and stored.
 ///
 /// # Safety
-/// The sums must be there, and the tile and the channels exist in the job's output.
+/// The sums must be there, the tile and the channels exist in the job's output, and the target have room for the tile's pixels.
 #[inline(always)]
 pub(super) unsafe fn finish<S: Simd, T: Transform>(
     job: &Job,
     tile: Tile,
     channel: usize,
+    to: Target,
     from: *const f32,
     plane: usize,
 ) {
@@ -49,13 +76,12 @@ pub(super) unsafe fn finish<S: Simd, T: Transform>(
                 if col < width {
                     let pixel = first + col * tile.step[1];
                     probe = S::mul_add(*value, S::zero(), probe);
-                    let value = job.finish.apply::<S>(*value, pixel, channel);
-                    S::store(job.output.add(pixel * layout.pixel + channel), value);
+                    S::store(to.pixel(row, col), job.finish.apply::<S>(*value, pixel, channel));
                 }
             }
         }
         if S::any_nan(probe) {
-            S::call(Repair::<T> { job: *job, tile, channel, height, width, transform: PhantomData });
+            S::call(Repair::<T> { job: *job, tile, channel, to, height, width, transform: PhantomData });
         }
         if let Some(halved) = &job.halved {
             halve::<S>(job, halved, tile, channel, (height / 2, width / 2));
@@ -91,6 +117,7 @@ struct Repair<'a, T> {
     job: Job<'a>,
     tile: Tile,
     channel: usize,
+    to: Target,
     height: usize,
     width: usize,
     transform: PhantomData<T>,
@@ -99,7 +126,7 @@ struct Repair<'a, T> {
 impl<T: Transform> Kernel for Repair<'_, T> {
     #[inline(always)]
     unsafe fn compute<S: Simd>(self) {
-        let Repair { job, tile, channel, height, width, .. } = self;
+        let Repair { job, tile, channel, to, height, width, .. } = self;
         let square = Square::new(job.input, job.input_layout, tile, job.padding, T::IN);
         // SAFETY: the square lies in the image or reads zeros; the tile lies in the output, and the filter has these
         // channels.
@@ -120,8 +147,7 @@ impl<T: Transform> Kernel for Repair<'_, T> {
             for (row, sums) in sums.iter().enumerate().take(height) {
                 for (col, sum) in sums.iter().enumerate().take(width) {
                     let pixel = tile.pixel(layout, row, col);
-                    let value = job.finish.apply::<S>(*sum, pixel, channel);
-                    S::store(job.output.add(pixel * layout.pixel + channel), value);
+                    S::store(to.pixel(row, col), job.finish.apply::<S>(*sum, pixel, channel));
                 }
             }
         }

@@ -4,7 +4,8 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
 use super::filter::Transformed;
-use super::finish::finish;
+use super::finish::{Target, finish};
+use super::head::{Head, Room};
 use super::tiles::{Square, Tiling};
 use super::transform::{LONGEST, Transform};
 use crate::blocking;
@@ -33,6 +34,8 @@ pub(crate) struct Job<'a> {
     pub finish: Finish,
     /// Where the maxima of 2x2 windows go as well; only without dilation.
     pub halved: Option<Halved>,
+    /// What is computed of the outputs, which are then not stored: `output` is never touched.
+    pub head: Option<Head<'a>>,
 }
 
 /// Images of half the size.
@@ -80,22 +83,28 @@ pub(crate) unsafe fn run<T: Transform, O: Operands>(isa: Isa, job: &Job) {
     let (elements, widest) = (T::IN * T::IN, job.filter.panels.widest());
     let most = blocking::winograd_tiles(elements, words, widest);
     let products = elements * blocking::plane(most * widest);
+    let room = job.head.map_or(0, |head| Room::len(T::OUT, widest, &head.filter.panels));
     let blocks = tiles.div_ceil(most);
-    if blocks >= 2 * threads() {
+    // A head adds up panels in their order.
+    if blocks >= 2 * threads() || job.head.is_some() {
         // As many blocks for each thread, of the same size.
         let blocks = blocks.next_multiple_of(threads());
         parallel(blocks, |index| {
             let first = tiles * index / blocks;
             let count = tiles * (index + 1) / blocks - first;
             let size = elements * Block::plane(most, words);
-            with_scratch(size + products, |scratch| {
-                let (transformed, products) = scratch.split_at_mut(size);
+            with_scratch(size + products + room, |scratch| {
+                let (transformed, scratch) = scratch.split_at_mut(size);
+                let (products, room) = scratch.split_at_mut(products);
                 let block = Block::new(tiling, first, count, most, words, transformed.as_mut_ptr());
                 // SAFETY: the caller's promise; each item has its own tiles and scratch.
                 unsafe {
                     isa::run(isa, TransformInput::<T, O>::new(*job, block, 0, words.div_ceil(WIDEST)));
                     let panels = (0, job.filter.panels.count());
-                    isa::run(isa, Multiply::<T, O>::new(*job, block, panels, products.as_mut_ptr()));
+                    isa::run(
+                        isa,
+                        Multiply::<T, O>::new(*job, block, panels, [products, room].map(<[f32]>::as_mut_ptr)),
+                    );
                 }
             });
         });
@@ -112,7 +121,8 @@ pub(crate) unsafe fn run<T: Transform, O: Operands>(isa: Isa, job: &Job) {
             with_scratch(elements * blocking::plane(tiles * widest), |products| {
                 // SAFETY: the caller's promise; each item writes the output channels of its panel.
                 unsafe {
-                    isa::run(isa, Multiply::<T, O>::new(*job, block(), (panel, panel + 1), products.as_mut_ptr()))
+                    let scratch = [products.as_mut_ptr(), std::ptr::null_mut()];
+                    isa::run(isa, Multiply::<T, O>::new(*job, block(), (panel, panel + 1), scratch))
                 }
             });
         });
@@ -241,12 +251,14 @@ struct Multiply<'a, T, O> {
     panels: (usize, usize),
     /// Element `e`, tile `t` and column `c` of a panel at `e * plane + t * width + c`.
     products: *mut f32,
+    /// For the job's head.
+    room: *mut f32,
     kind: PhantomData<(T, O)>,
 }
 
 impl<'a, T, O> Multiply<'a, T, O> {
-    fn new(job: Job<'a>, block: Block, panels: (usize, usize), products: *mut f32) -> Self {
-        Multiply { job, block, panels, products, kind: PhantomData }
+    fn new(job: Job<'a>, block: Block, panels: (usize, usize), [products, room]: [*mut f32; 2]) -> Self {
+        Multiply { job, block, panels, products, room, kind: PhantomData }
     }
 }
 
@@ -274,10 +286,10 @@ impl<T: Transform, O: Operands> Kernel for Multiply<'_, T, O> {
     #[inline(always)]
     unsafe fn compute<S: Simd>(self) {
         let Multiply { job, block, products, .. } = self;
-        let filter = job.filter;
+        let (filter, room) = (job.filter, Room::new(self.room, T::OUT));
         let ahead = blocking::winograd_looks_ahead(job.input_layout.len(), job.input_layout.channels);
         for panel in self.panels.0..self.panels.1 {
-            let width = filter.panels.width(panel);
+            let (first, width) = (filter.panels.first(panel), filter.panels.width(panel));
             let plane = blocking::plane(block.count * width);
             for element in 0..T::IN * T::IN {
                 if panel == self.panels.0 && ahead {
@@ -296,11 +308,16 @@ impl<T: Transform, O: Operands> Kernel for Multiply<'_, T, O> {
             for index in 0..block.count {
                 let tile = block.tiling.tile(block.first + index);
                 for lane in (0..width).step_by(S::LANES) {
+                    let to = match job.head {
+                        None => Target::output(&job, tile, first + lane),
+                        Some(_) => room.target(lane),
+                    };
                     // SAFETY: as above; the channels exist, since panels cover the padded ones.
-                    unsafe {
-                        let from = products.add(index * width + lane);
-                        finish::<S, T>(&job, tile, filter.panels.first(panel) + lane, from, plane);
-                    }
+                    unsafe { finish::<S, T>(&job, tile, first + lane, to, products.add(index * width + lane), plane) };
+                }
+                if let Some(head) = &job.head {
+                    // SAFETY: the room holds what has just been finished, and was made for panels of this width.
+                    unsafe { head.add::<S>(room, tile, [first, width]) };
                 }
             }
         }

@@ -7,10 +7,11 @@ use swath_kernels::Buffer;
 
 use super::ExecutorError;
 use super::capture::{Captured, capture};
+use super::convolve::Filters;
 use super::fold::fold_scales;
-use super::fuse::{fuse_activations, fuse_pools, fuse_sums};
+use super::fuse::{fuse_activations, fuse_functions, fuse_heads, fuse_pools, fuse_sums};
 use super::graph::Size;
-use super::program::{Filters, Program};
+use super::program::Program;
 use super::recognize::recognize;
 use super::reorder::reorder;
 use super::translate::translate;
@@ -125,6 +126,8 @@ pub(super) fn compile(
     reorder(&mut graph);
     fuse_sums(&mut graph);
     fuse_activations(&mut graph);
+    fuse_functions(&mut graph);
     fuse_pools(&mut graph);
+    fuse_heads(&mut graph, precision);
     Ok(Program::new(graph, precision, filters)?)
 }

@@ -83,5 +83,6 @@ fn channelwise(scale: &[f64], shift: Vec<f64>) -> ConvolutionOp {
         weights: scale.iter().map(|scale| *scale as f32).collect(),
         bias: shift,
         activation: Activation::Identity,
+        function: None,
     }
 }

@@ -1,8 +1,11 @@
-//! Sums, activations and maxima as the last steps of a convolution, while its result is at hand.
+//! Sums, functions, maxima and 1x1 convolutions as the last steps of a convolution, while its result is at hand.
 
 use swath_kernels::{Activation, Pooling};
 
-use super::graph::{Graph, Op};
+use super::convolve::plan_with_head;
+use super::graph::{Graph, Node, Op};
+use super::place::layout;
+use crate::precision::Precision;
 
 /// Makes sums part of the convolution that computes one of the addends. It then runs where the sum did, since the other
 /// addend has to exist.
@@ -59,6 +62,28 @@ pub(super) fn fuse_activations(graph: &mut Graph) {
     }
 }
 
+/// Makes other elementwise functions part of the convolution before them.
+pub(super) fn fuse_functions(graph: &mut Graph) {
+    let mut position = 0;
+    while position < graph.nodes.len() {
+        let node = &graph.nodes[position];
+        let before = match node.op {
+            Op::Map(function) => graph.open_convolution(node.inputs[0]).map(|before| (before, function)),
+            _ => None,
+        };
+        match before {
+            Some((before, function)) => {
+                let outputs = graph.nodes.remove(position).outputs;
+                if let Op::Convolution(op) = &mut graph.nodes[before].op {
+                    op.function = Some(function);
+                }
+                graph.nodes[before].outputs = outputs;
+            }
+            None => position += 1,
+        }
+    }
+}
+
 /// The convolution, sum or normalization before an activation, when nothing else reads it and it can compute that one.
 fn open(graph: &Graph, activation: usize, next: Activation) -> Option<usize> {
     let input = graph.nodes[activation].inputs[0];
@@ -89,4 +114,35 @@ pub(super) fn fuse_pools(graph: &mut Graph) {
             position += 1;
         }
     }
+}
+
+/// Makes 1x1 convolutions part of the convolution whose result they read, where kernels can do so and nothing else reads it.
+pub(super) fn fuse_heads(graph: &mut Graph, precision: Precision) {
+    let mut position = 0;
+    while position < graph.nodes.len() {
+        match before_head(graph, position, precision) {
+            Some(before) => {
+                let head = graph.nodes.remove(position);
+                let node = graph.nodes.remove(before);
+                if let (Op::Convolution(op), Op::Convolution(next)) = (node.op, head.op) {
+                    let op = Op::ConvolutionWithHead(Box::new([*op, *next]));
+                    graph.nodes.insert(position - 1, Node { op, inputs: node.inputs, outputs: head.outputs });
+                }
+            }
+            None => position += 1,
+        }
+    }
+}
+
+/// The convolution that can compute the one at `position` on the way.
+fn before_head(graph: &Graph, position: usize, precision: Precision) -> Option<usize> {
+    let alone = |node: &Node| node.inputs.len() == 1 && node.outputs.len() == 1;
+    let node = &graph.nodes[position];
+    let Op::Convolution(head) = &node.op else { return None };
+    let before = graph.producer(node.inputs[0]).filter(|_| alone(node) && graph.uses(node.inputs[0]) == 1)?;
+    let Op::Convolution(op) = &graph.nodes[before].op else { return None };
+    let input = layout(graph.size(graph.nodes[before].inputs[0]));
+    let (plan, of_head) = plan_with_head([op, head], input, precision).ok()?;
+    let plain = op.function.is_none() && head.function.is_none();
+    (plain && alone(&graph.nodes[before]) && plan.takes_head(&of_head)).then_some(before)
 }

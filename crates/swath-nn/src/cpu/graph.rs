@@ -38,9 +38,11 @@ pub(super) struct Node {
 /// What a node computes from its inputs.
 #[derive(Debug)]
 pub(super) enum Op {
-    /// `activation(conv(inputs[0]) + bias + inputs[1])`, the last term where there is a second input. A second output is the greatest value
+    /// `function(activation(conv(inputs[0]) + bias + inputs[1]))`, the last term where there is a second input. A second output is the greatest value
     /// of each 2x2 window of the first.
     Convolution(Box<ConvolutionOp>),
+    /// The second convolution, which is 1x1, of what the first one computes.
+    ConvolutionWithHead(Box<[ConvolutionOp; 2]>),
     /// `scale x + shift` in each channel: batch normalization with given statistics.
     Scale { scale: Vec<f64>, shift: Vec<f64> },
     /// An elementwise function.
@@ -99,6 +101,15 @@ pub(super) struct ConvolutionOp {
     /// One value for each output channel.
     pub(super) bias: Vec<f64>,
     pub(super) activation: Activation,
+    /// What is computed last.
+    pub(super) function: Option<Function>,
+}
+
+impl ConvolutionOp {
+    /// Whether nothing follows it yet.
+    pub(super) fn is_linear(&self) -> bool {
+        self.activation == Activation::Identity && self.function.is_none()
+    }
 }
 
 /// A layer normalization with its parameters.
@@ -176,7 +187,7 @@ impl Graph {
     /// operation can become part of it.
     pub(super) fn open_convolution(&self, value: Value) -> Option<usize> {
         let producer = self.producer(value).filter(|_| self.uses(value) == 1)?;
-        let open = matches!(&self.nodes[producer].op, Op::Convolution(op) if op.activation == Activation::Identity);
+        let open = matches!(&self.nodes[producer].op, Op::Convolution(op) if op.is_linear());
         open.then_some(producer)
     }
 }

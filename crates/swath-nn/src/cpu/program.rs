@@ -1,19 +1,18 @@
 //! Plans and filters for images of one size, and the run.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
-use std::sync::Arc;
 
 use burn::tensor::TensorData;
 use swath_kernels::{
-    Activation, Alignment, Bias, Convolution, Divisor, Epilogue, Filter, Function, GroupNorm, Interpolation, LayerNorm,
-    Layout, Method, Plan, PlanError, Pooling, activate, adaptive_average_pool, add, attention, average_pool, bits,
-    bits_mut, copy, map, max_pool, max_pool_with_indices, multiply, pack, parallel_chunks, resize, unpack, unpool,
+    Activation, Alignment, Divisor, Function, GroupNorm, Head, Interpolation, LayerNorm, Layout, PlanError, Pooling,
+    activate, adaptive_average_pool, add, attention, average_pool, bits, bits_mut, copy, map, max_pool,
+    max_pool_with_indices, multiply, pack, parallel_chunks, resize, unpack, unpool,
 };
 
 use super::arena::{Tenant, arrange, split};
-use super::graph::{BurnOp, ConvolutionOp, Graph, GroupNormOp, Kind, Node, Op, Value};
+use super::convolve::{Convolve, Filters, plan, plan_with_head};
+use super::graph::{BurnOp, Graph, GroupNormOp, Kind, Node, Op, Value};
 use super::interpret::{interpret, name};
 use super::place::{Placement, layout};
 use crate::precision::Precision;
@@ -45,6 +44,8 @@ impl Image {
 enum Step {
     /// From images to an image.
     Images { op: ImageOp, inputs: Vec<Image>, output: Image },
+    /// A convolution, and a 1x1 convolution of its result, which is not kept.
+    ConvolveWithHead { op: Convolve, head: Convolve, input: Image, output: Image },
     /// A convolution, and the maxima of its result's 2x2 windows.
     ConvolveAndHalve { op: Convolve, inputs: Vec<Image>, output: Image, halved: Image },
     /// From an image to an image and indices.
@@ -71,48 +72,12 @@ enum ImageOp {
     Copy,
 }
 
-struct Convolve {
-    plan: Box<Plan>,
-    filter: Arc<Filter>,
-    bias: Bias,
-    activation: Activation,
-}
-
-impl Convolve {
-    fn epilogue<'a>(&'a self, add: Option<(&'a [f32], Layout)>) -> Epilogue<'a> {
-        Epilogue { bias: Some(&self.bias), add, activation: self.activation }
-    }
-}
-
 /// Where a value is kept during a run.
 #[derive(Clone, Copy, Debug)]
 enum Slot {
     Image(Image),
     Indices(Image),
     Tensor(usize),
-}
-
-/// A hash of the weights, the convolution, whether it is transposed, and how it is computed.
-type FilterKey = (u64, Convolution, bool, Method, swath_kernels::Precision);
-
-/// The filters of a network. Programs for several sizes share those that have the same weights and method.
-#[derive(Default)]
-pub(super) struct Filters {
-    known: HashMap<FilterKey, Arc<Filter>>,
-}
-
-impl Filters {
-    fn get(&mut self, plan: &Plan, op: &ConvolutionOp) -> Result<Arc<Filter>, PlanError> {
-        let mut hasher = DefaultHasher::new();
-        op.weights.iter().for_each(|weight| weight.to_bits().hash(&mut hasher));
-        let key = (hasher.finish(), op.convolution, op.transposed.is_some(), plan.method(), plan.precision());
-        if let Some(filter) = self.known.get(&key) {
-            return Ok(Arc::clone(filter));
-        }
-        let filter = Arc::new(plan.filter(&op.weights)?);
-        self.known.insert(key, Arc::clone(&filter));
-        Ok(filter)
-    }
 }
 
 impl Program {
@@ -145,7 +110,7 @@ impl Program {
     pub(super) fn fallbacks(&self) -> impl Iterator<Item = String> {
         self.steps.iter().filter_map(|step| match step {
             Step::Burn { op, .. } => Some(name(&op.operation)),
-            Step::Images { .. } | Step::ConvolveAndHalve { .. } | Step::MaxPoolWithIndices { .. } => None,
+            _ => None,
         })
     }
 
@@ -163,6 +128,11 @@ impl Program {
         for step in &self.steps {
             match step {
                 Step::Images { op, inputs, output } => op.run(inputs, output, arena),
+                Step::ConvolveWithHead { op, head, input, output } => {
+                    let ([y], [x]) = split(arena, [output.range()], [input.range()]);
+                    let (plan, filter, epilogue) = (&*head.plan, &*head.filter, &head.epilogue(None));
+                    op.plan.run_with_head(x, &op.filter, &op.epilogue(None), &Head { plan, filter, epilogue }, y);
+                }
                 Step::ConvolveAndHalve { op, inputs, output, halved } => {
                     let addend = inputs.get(1).unwrap_or(&inputs[0]);
                     let ranges = [inputs[0].range(), addend.range()];
@@ -273,7 +243,7 @@ struct Memory {
     /// For each concatenation, by the value that it makes: what has to be copied, and to where.
     copies: HashMap<Value, Vec<(Image, Image)>>,
     arena: usize,
-    precision: swath_kernels::Precision,
+    precision: Precision,
 }
 
 impl Memory {
@@ -329,10 +299,6 @@ impl Memory {
             let target = Image { start: starts[number(whole)] + channel, layout };
             copies.entry(whole).or_default().push((image(part), target));
         }
-        let precision = match precision {
-            Precision::Fp32 => swath_kernels::Precision::Fp32,
-            Precision::Bf16 => swath_kernels::Precision::Bf16,
-        };
         Memory { slots: graph.kinds.iter().enumerate().map(slot).collect(), copies, arena, precision }
     }
 
@@ -364,8 +330,18 @@ impl Memory {
                 steps.push(Step::MaxPoolWithIndices { pooling, input, output, indices });
                 return Ok(());
             }
+            Op::ConvolutionWithHead(ops) => {
+                let [input, output] = [inputs[0], outputs[0]].map(|value| self.image(value));
+                let (plan, head) = plan_with_head(ops.each_ref(), input.layout, self.precision)?;
+                let op = Convolve::new(plan, &ops[0], filters)?;
+                let head = Convolve::new(head.into_wider(output.layout.pixel), &ops[1], filters)?;
+                steps.push(Step::ConvolveWithHead { op, head, input, output });
+                return Ok(());
+            }
             Op::Convolution(op) => {
-                let op = self.convolution(&op, inputs[0], outputs[0], filters)?;
+                let plan = plan(&op, self.image(inputs[0]).layout, self.precision)?;
+                let plan = plan.into_wider(self.image(outputs[0]).layout.pixel);
+                let op = Convolve::new(plan, &op, filters)?;
                 if let [output, halved] = outputs[..] {
                     let inputs = inputs.into_iter().map(|value| self.image(value)).collect();
                     let [output, halved] = [output, halved].map(|value| self.image(value));
@@ -399,23 +375,5 @@ impl Memory {
         let inputs = inputs.into_iter().map(|value| self.image(value)).collect();
         steps.push(Step::Images { op, inputs, output: self.image(outputs[0]) });
         Ok(())
-    }
-
-    fn convolution(
-        &self,
-        op: &ConvolutionOp,
-        input: Value,
-        output: Value,
-        filters: &mut Filters,
-    ) -> Result<Convolve, PlanError> {
-        let input = self.image(input).layout;
-        let plan = match op.transposed {
-            None => Plan::convolution(&op.convolution, input)?,
-            Some(extra) => Plan::transposed(&op.convolution, input, extra)?,
-        };
-        let plan = plan.into_wider(self.image(output).layout.pixel).with_precision(self.precision);
-        let bias: Vec<f32> = op.bias.iter().map(|bias| *bias as f32).collect();
-        let (filter, bias) = (filters.get(&plan, op)?, Bias::new(&bias));
-        Ok(Convolve { plan: Box::new(plan), filter, bias, activation: op.activation })
     }
 }

@@ -43,7 +43,7 @@ fn distribute(graph: &mut Graph, position: usize) -> Option<usize> {
     let node = &graph.nodes[position];
     let Op::Convolution(op) = &node.op else { return None };
     let &[whole] = node.inputs.as_slice() else { return None };
-    if !is_pointwise(op) || op.activation != Activation::Identity || graph.uses(whole) != 1 {
+    if !is_pointwise(op) || !op.is_linear() || graph.uses(whole) != 1 {
         return None;
     }
     let concatenation = graph.producer(whole).filter(|&index| matches!(graph.nodes[index].op, Op::Concatenate))?;
@@ -142,6 +142,7 @@ fn columns(op: &ConvolutionOp, parts: &[&Part], bias: Option<Vec<f64>>) -> Convo
         weights: rows.flat_map(own).collect(),
         bias: bias.unwrap_or_else(|| vec![0.0; outputs]),
         activation: Activation::Identity,
+        function: None,
     }
 }
 
@@ -178,7 +179,14 @@ fn join(graph: &mut Graph, position: usize) -> bool {
         weights.extend(sums.into_iter().map(|sum| sum as f32));
     }
     let convolution = Convolution { outputs: b.outputs, ..a };
-    let joined = ConvolutionOp { convolution, transposed: None, weights, bias, activation: outer.activation };
+    let joined = ConvolutionOp {
+        convolution,
+        transposed: None,
+        weights,
+        bias,
+        activation: outer.activation,
+        function: outer.function,
+    };
     let inner = graph.nodes.remove(before);
     let node = &mut graph.nodes[position - 1];
     node.op = Op::Convolution(Box::new(joined));

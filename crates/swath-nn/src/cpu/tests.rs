@@ -13,11 +13,12 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use swath_kernels::Buffer;
 
 use super::capture::capture;
+use super::convolve::Filters;
 use super::executor::compile;
 use super::fold::fold_scales;
-use super::fuse::{fuse_activations, fuse_pools, fuse_sums};
+use super::fuse::{fuse_activations, fuse_functions, fuse_heads, fuse_pools, fuse_sums};
 use super::graph::{Graph, Node, Op, Size};
-use super::program::{Filters, Program};
+use super::program::Program;
 use super::recognize::recognize;
 use super::reorder::reorder;
 use super::translate::translate;
@@ -88,7 +89,9 @@ fn graph(shape: [usize; 4], forward: impl Fn(&Device, Tensor<4>) -> Tensor<4>) -
     reorder(&mut graph);
     fuse_sums(&mut graph);
     fuse_activations(&mut graph);
+    fuse_functions(&mut graph);
     fuse_pools(&mut graph);
+    fuse_heads(&mut graph, Precision::Fp32);
     graph
 }
 
@@ -102,6 +105,7 @@ fn norm(x: Tensor<4>, seed: u64, device: &Device) -> Tensor<4> {
 fn names(graph: &Graph) -> Vec<&'static str> {
     let name = |op: &Op| match op {
         Op::Convolution(_) => "convolution",
+        Op::ConvolutionWithHead(_) => "convolution with head",
         Op::Scale { .. } => "scale",
         Op::Activate(_) => "activate",
         Op::Map(_) => "map",
@@ -174,6 +178,25 @@ fn maxima_become_part_of_convolutions() {
     assert_eq!(pools, 2, "{:?}", names(&graph));
     let halving = graph.nodes.iter().filter(|node| matches!(node.op, Op::Convolution(_)) && node.outputs.len() == 2);
     assert_eq!(halving.count(), 3);
+}
+
+#[test]
+fn heads_are_computed_on_the_way() {
+    let pointwise = |x: Tensor<4>, outputs: usize, device: &Device| {
+        let weight = tensor([outputs, x.dims()[1], 1, 1], 9, device);
+        conv2d(x, weight, Some(tensor([outputs], 10, device)), ConvOptions::new([1, 1], [0, 0], [1, 1], 1))
+    };
+    let forward = |device: &Device, x: Tensor<4>| pointwise(relu(conv3(x, 40, 1, device)), 5, device);
+    check([1, 16, 27, 22], forward);
+    assert_eq!(names(&graph([1, 16, 27, 22], forward)), ["convolution with head"]);
+    // Too many outputs, and a result that somebody else reads.
+    let forward = |device: &Device, x: Tensor<4>| {
+        let x = relu(conv3(x, 40, 1, device));
+        let y = pointwise(relu(conv3(x.clone(), 16, 3, device)), 17, device);
+        Tensor::cat(vec![pointwise(x.clone(), 5, device), x, y], 1)
+    };
+    check([1, 16, 27, 22], forward);
+    assert!(!names(&graph([1, 16, 27, 22], forward)).contains(&"convolution with head"));
 }
 
 #[test]
@@ -264,7 +287,7 @@ fn activations_products_and_layer_norms_have_forms() {
         ops::activate(ops::Activation::Gelu, ops::multiply(x.clone(), weights) * x)
     };
     assert_eq!(check([1, 3, 9, 7], forward).fallbacks().count(), 0);
-    let expected = ["convolution", "map", "layer norm", "adaptive average pool", "map", "multiply", "multiply", "map"];
+    let expected = ["convolution", "layer norm", "adaptive average pool", "map", "multiply", "multiply", "map"];
     assert_eq!(names(&graph([1, 3, 9, 7], forward)), expected);
 }
 

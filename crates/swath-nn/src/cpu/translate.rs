@@ -151,7 +151,7 @@ impl Translator {
         (convolution.output_size([size.height, size.width]).ok()? == area(&conv.out)?).then_some(())?;
         let (weights, bias) = self.parameters(&conv.weight, conv.bias.as_ref(), outputs)?;
         let activation = Activation::Identity;
-        let op = ConvolutionOp { convolution, transposed: None, weights, bias, activation };
+        let op = ConvolutionOp { convolution, transposed: None, weights, bias, activation, function: None };
         Some((Op::Convolution(Box::new(op)), vec![image]))
     }
 
@@ -174,7 +174,7 @@ impl Translator {
         (found == area(&conv.out)?).then_some(())?;
         let (weights, bias) = self.parameters(&conv.weight, conv.bias.as_ref(), outputs)?;
         let activation = Activation::Identity;
-        let op = ConvolutionOp { convolution, transposed: Some(extra), weights, bias, activation };
+        let op = ConvolutionOp { convolution, transposed: Some(extra), weights, bias, activation, function: None };
         Some((Op::Convolution(Box::new(op)), vec![image]))
     }
 

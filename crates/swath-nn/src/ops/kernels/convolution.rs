@@ -126,7 +126,7 @@ impl Convolve {
         };
         let bias = bias.map(|bias| Bias::new(&values(bias)));
         let activation = if self.relu { Activation::Relu } else { Activation::Identity };
-        run(plan, x, weight, &Epilogue { bias: bias.as_ref(), add: None, activation })
+        run(plan, x, weight, &Epilogue { bias: bias.as_ref(), activation, ..Epilogue::default() })
     }
 
     /// The gradient by an input that lies in memory like `layout`.

@@ -1,0 +1,77 @@
+//! Convolutions of a program: plans for images of one size, with filters that programs share.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use swath_kernels::{Activation, Bias, Convolution, Epilogue, Filter, Function, Layout, Method, Plan, PlanError};
+
+use super::graph::ConvolutionOp;
+use crate::precision::Precision;
+
+/// A convolution, ready to run.
+pub(super) struct Convolve {
+    pub(super) plan: Box<Plan>,
+    pub(super) filter: Arc<Filter>,
+    bias: Bias,
+    activation: Activation,
+    function: Option<Function>,
+}
+
+impl Convolve {
+    pub(super) fn new(plan: Plan, op: &ConvolutionOp, filters: &mut Filters) -> Result<Convolve, PlanError> {
+        let bias: Vec<f32> = op.bias.iter().map(|bias| *bias as f32).collect();
+        let (filter, bias) = (filters.get(&plan, op)?, Bias::new(&bias));
+        Ok(Convolve { plan: Box::new(plan), filter, bias, activation: op.activation, function: op.function })
+    }
+
+    pub(super) fn epilogue<'a>(&'a self, add: Option<(&'a [f32], Layout)>) -> Epilogue<'a> {
+        Epilogue { bias: Some(&self.bias), add, activation: self.activation, function: self.function }
+    }
+}
+
+/// A hash of the weights, the convolution, whether it is transposed, and how it is computed.
+type FilterKey = (u64, Convolution, bool, Method, swath_kernels::Precision);
+
+/// The filters of a network. Programs for several sizes share those that have the same weights and method.
+#[derive(Default)]
+pub(super) struct Filters {
+    known: HashMap<FilterKey, Arc<Filter>>,
+}
+
+impl Filters {
+    fn get(&mut self, plan: &Plan, op: &ConvolutionOp) -> Result<Arc<Filter>, PlanError> {
+        let mut hasher = DefaultHasher::new();
+        op.weights.iter().for_each(|weight| weight.to_bits().hash(&mut hasher));
+        let key = (hasher.finish(), op.convolution, op.transposed.is_some(), plan.method(), plan.precision());
+        if let Some(filter) = self.known.get(&key) {
+            return Ok(Arc::clone(filter));
+        }
+        let filter = Arc::new(plan.filter(&op.weights)?);
+        self.known.insert(key, Arc::clone(&filter));
+        Ok(filter)
+    }
+}
+
+/// A convolution of images.
+pub(super) fn plan(op: &ConvolutionOp, input: Layout, precision: Precision) -> Result<Plan, PlanError> {
+    let plan = match op.transposed {
+        None => Plan::convolution(&op.convolution, input)?,
+        Some(extra) => Plan::transposed(&op.convolution, input, extra)?,
+    };
+    Ok(plan.with_precision(match precision {
+        Precision::Fp32 => swath_kernels::Precision::Fp32,
+        Precision::Bf16 => swath_kernels::Precision::Bf16,
+    }))
+}
+
+/// A convolution of images, and another one of its result, which has so few outputs that floats cost nothing.
+pub(super) fn plan_with_head(
+    [op, head]: [&ConvolutionOp; 2],
+    input: Layout,
+    precision: Precision,
+) -> Result<(Plan, Plan), PlanError> {
+    let plan = plan(op, input, precision)?;
+    let head = self::plan(head, *plan.output(), Precision::Fp32)?;
+    Ok((plan, head))
+}
