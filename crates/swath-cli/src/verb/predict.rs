@@ -51,7 +51,7 @@ pub(crate) struct PredictArgs {
     /// Compression of the files
     #[arg(long, value_enum, default_value = "deflate")]
     compress: CompressArg,
-    /// Side of a chip in pixels [default: the recipe's]
+    /// Side of a chip in pixels, at most: smaller where as many chips cover the scene [default: the recipe's]
     #[arg(long, value_name = "N")]
     chip: Option<usize>,
     /// Pixels that neighbouring chips share [default: the recipe's]

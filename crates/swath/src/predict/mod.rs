@@ -15,7 +15,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `axis` | chips along one axis: ownership, ramps, weights |
-//! | `plan` | options, units, memory |
+//! | `plan`, `even` | options, units, memory; the size of chips |
 //! | `engine` | reading, network and writing at the same time |
 //! | `blend`, `softmax` | scores, their sum and the finished pixels |
 //! | `patches` | classifiers that slide over the scene |
@@ -29,6 +29,7 @@
 mod axis;
 mod blend;
 mod engine;
+mod even;
 mod file_sink;
 mod fit;
 mod journal;

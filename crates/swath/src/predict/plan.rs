@@ -6,6 +6,7 @@ use std::ops::Range;
 use swath_geo::Window;
 
 use super::axis::{Axis, Blend};
+use super::even::even;
 use super::patches::Patches;
 use crate::dihedral::Dihedral;
 use crate::error::{Error, Result};
@@ -14,7 +15,8 @@ use crate::error::{Error, Result};
 /// change speed and memory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
-    /// Side of the square chips that the network sees, in pixels.
+    /// Side of the square chips that the network sees, in pixels, at most: they are smaller where as many cover the scene. What
+    /// [`Plan::options`] says is their true size.
     pub chip: usize,
     /// Pixels that neighbouring chips share; at most half a chip. Best a multiple of twice the network's stride.
     pub overlap: usize,
@@ -116,7 +118,10 @@ impl Plan {
                 problem: format!("a scene of {width}x{height} pixels has nothing to predict"),
             });
         }
-        let options = &options.patches.map_or(options.clone(), |patches| patches.fit(width, height, options));
+        let options = &match options.patches {
+            Some(patches) => patches.fit(width, height, options),
+            None => even(width, height, options),
+        };
         let axis = |len| Axis::new(len, options.chip, options.overlap, options.blend);
         Ok(Plan { options: options.clone(), rows: axis(height), cols: axis(width) })
     }

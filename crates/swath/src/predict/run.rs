@@ -78,7 +78,7 @@ pub fn run(
     let fit = fit_scene(scene, &model.bands, model.gsd)?;
     let (grid, plan) = (fit.scene.grid(), plan(&fit.scene, options)?);
     let sources = sources(&fit.scene, model, plan.options())?;
-    let files = outputs.files(&model.classes, &metadata(model, options))?;
+    let files = outputs.files(&model.classes, &metadata(model, plan.options()))?;
     let contents: Vec<String> = files.iter().map(|file| format!("{:?}", file.content)).collect();
     let work = work(model, &fit.scene, options, &contents);
     let (mut sink, done) = FileSink::open(outputs, &files, grid, &work)?;

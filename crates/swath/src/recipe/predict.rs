@@ -9,7 +9,7 @@ use crate::predict::Blend;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Predict {
-    /// Side of a chip in pixels.
+    /// Side of a chip in pixels, at most: chips are smaller where as many of them cover the scene.
     pub chip: usize,
     /// Pixels that neighbouring chips share.
     pub overlap: usize,
