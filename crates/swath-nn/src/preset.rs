@@ -226,7 +226,12 @@ fn fcn(stride: usize, encoder: impl Into<EncoderConfig>, bands: usize, classes: 
 }
 
 fn segformer(variant: Mit, channels: usize, bands: usize, classes: usize) -> SegmenterConfig {
-    SegmenterConfig::new(MitConfig { variant, width: None }, SegformerConfig { channels }, bands, classes)
+    SegmenterConfig::new(
+        MitConfig { variant, width: None },
+        SegformerConfig { channels, ..SegformerConfig::default() },
+        bands,
+        classes,
+    )
 }
 
 /// CerraNet with so many stages, whose class stands for a cell of so many pixels.

@@ -4,24 +4,36 @@ use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Device, Tensor};
 
-use super::{conv2d, resize};
+use super::{Enlarge, Upsampling, conv2d};
+use crate::family::Level;
 use crate::ops;
 
 /// Maps of several sizes, upsampled to the first one's, concatenated and led through hidden layers with ReLU: 1x1 convolutions.
 ///
-/// Upsampling and the first layer are both linear and swap: each map meets its share of the layer's weights at its own size,
-/// and the sums are upsampled. The wide concatenation never exists.
+/// Interpolation and the first layer are both linear and swap: each map meets its share of the layer's weights at its own size,
+/// and the sums are upsampled, in whatever way. The wide concatenation never exists.
 #[derive(Module, Debug)]
 pub struct PixelMlp {
     first: Conv2d,
     rest: Vec<Conv2d>,
+    /// For each map.
+    enlarge: Vec<Enlarge>,
 }
 
 impl PixelMlp {
-    /// For maps of `channels`, finest first, with at least one hidden layer.
-    pub fn new(channels: &[usize], hidden: &[usize], device: &Device) -> Self {
+    /// For maps of these levels, finest first, with at least one hidden layer.
+    pub fn new(levels: &[Level], hidden: &[usize], upsampling: Upsampling, device: &Device) -> Self {
         let pairs = hidden.windows(2).map(|pair| conv2d(pair[0], pair[1], 1, device));
-        Self { first: conv2d(channels.iter().sum(), hidden[0], 1, device), rest: pairs.collect() }
+        let channels = levels.iter().map(|level| level.channels).sum();
+        let factor = |level: &Level| level.stride / levels[0].stride;
+        Self {
+            first: conv2d(channels, hidden[0], 1, device),
+            rest: pairs.collect(),
+            enlarge: levels
+                .iter()
+                .map(|level| Enlarge::new(upsampling, hidden[0], factor(level), false, device))
+                .collect(),
+        }
     }
 
     /// # Shapes
@@ -43,7 +55,7 @@ impl PixelMlp {
             sum = Some(match sum {
                 None => ops::pointwise(weight, bias, last, map),
                 Some(sum) => {
-                    let map = resize(ops::pointwise(weight, bias, false, map), [height, width]);
+                    let map = self.enlarge[index].forward(ops::pointwise(weight, bias, false, map), [height, width]);
                     if last { ops::add_relu(sum, map) } else { ops::add(sum, map) }
                 }
             });

@@ -38,6 +38,19 @@ pub enum Upsampling {
 }
 
 impl Upsampling {
+    /// As recipes have it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Transposed => "transposed",
+            Self::Nearest => "nearest",
+            Self::Bilinear => "bilinear",
+            Self::Bicubic => "bicubic",
+            Self::BedOfNails => "bed_of_nails",
+            Self::MaxUnpooling => "max_unpooling",
+            Self::PixelShuffle => "pixel_shuffle",
+        }
+    }
+
     /// Refuses max-unpooling from the coarsest level to `finest` where an encoder has no indices for it.
     ///
     /// `nearest` is what to choose instead.

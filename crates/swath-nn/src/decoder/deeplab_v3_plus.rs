@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::deeplab_v3::{RATES, check_rates, scaled};
 use super::{Output, at_least_one, check_output_stride, coarsest, required};
-use crate::block::{Aspp, AsppConfig, Conv3x3, Conv3x3Config, ConvNorm, resize_corners};
+use crate::block::{Aspp, AsppConfig, Conv3x3, Conv3x3Config, ConvNorm, Enlarge, Upsampling};
 use crate::encoder::Features;
 use crate::family::{FamilyError, Level};
 use crate::ops;
@@ -32,11 +32,20 @@ pub struct DeeplabV3PlusConfig {
     pub low_level_channels: usize,
     /// Depthwise separable convolutions in the pyramid.
     pub separable: bool,
+    /// How the pyramid's output gets the size of the low-level features.
+    pub upsampling: Upsampling,
 }
 
 impl Default for DeeplabV3PlusConfig {
     fn default() -> Self {
-        Self { output_stride: 16, rates: RATES.to_vec(), channels: 256, low_level_channels: 48, separable: true }
+        Self {
+            output_stride: 16,
+            rates: RATES.to_vec(),
+            channels: 256,
+            low_level_channels: 48,
+            separable: true,
+            upsampling: Upsampling::Bilinear,
+        }
     }
 }
 
@@ -62,6 +71,7 @@ impl DeeplabV3PlusConfig {
         check_output_stride(MEMBER, self.output_stride)?;
         at_least_one(MEMBER, &[("channels", self.channels), ("low_level_channels", self.low_level_channels)])?;
         check_rates(MEMBER, &self.rates)?;
+        Enlarge::check(self.upsampling, MEMBER)?;
         required("deeplab_v3_plus", levels, STRIDE)?;
         Ok(Output::Features(Level::new(self.channels, STRIDE)))
     }
@@ -82,6 +92,7 @@ impl DeeplabV3PlusConfig {
         DeeplabV3Plus {
             aspp: aspp.init(device),
             conv: separable(self.channels),
+            enlarge: Enlarge::new(self.upsampling, self.channels, high.stride / STRIDE, true, device),
             low_level: ConvNorm::new(low.channels, self.low_level_channels, 1, device),
             fuse: separable(self.channels + self.low_level_channels),
             sources: sources.to_vec(),
@@ -94,6 +105,7 @@ impl DeeplabV3PlusConfig {
 pub struct DeeplabV3Plus {
     aspp: Aspp,
     conv: Conv3x3,
+    enlarge: Enlarge,
     low_level: ConvNorm,
     fuse: Conv3x3,
     /// Indices of the coarsest level and that of stride 4.
@@ -112,6 +124,6 @@ impl DeeplabV3Plus {
         let x = self.conv.forward(self.aspp.forward(next()));
         let low = self.low_level.forward(next());
         let [_, _, height, width] = low.dims();
-        self.fuse.forward(ops::concat(resize_corners(x, [height, width]), low))
+        self.fuse.forward(ops::concat(self.enlarge.forward(x, [height, width]), low))
     }
 }

@@ -15,7 +15,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::{Output, at_least_one, pyramid, required};
-use crate::block::{conv2d, resize_corners};
+use crate::block::{Enlarge, Upsampling, conv2d};
 use crate::encoder::Features;
 use crate::family::{FamilyError, Level};
 use crate::ops;
@@ -30,11 +30,13 @@ pub struct FpnConfig {
     pub channels: usize,
     /// Groups of channels that the branches normalize; divides `channels`.
     pub groups: usize,
+    /// How the branches double their resolution. The pyramid itself repeats pixels, as in the paper.
+    pub upsampling: Upsampling,
 }
 
 impl Default for FpnConfig {
     fn default() -> Self {
-        Self { pyramid_channels: 256, channels: 128, groups: 32 }
+        Self { pyramid_channels: 256, channels: 128, groups: 32, upsampling: Upsampling::Bilinear }
     }
 }
 
@@ -70,6 +72,7 @@ impl FpnConfig {
                 nearest: format!("groups = {nearest}"),
             });
         }
+        Enlarge::check(self.upsampling, MEMBER)?;
         required("fpn", levels, 4)?;
         Ok(Output::Features(Level::new(self.channels, 4)))
     }
@@ -84,7 +87,8 @@ impl FpnConfig {
                 let channels_in = if index == 0 { self.pyramid_channels } else { self.channels };
                 self.conv(channels_in, device)
             });
-            Branch { convs: convs.collect(), doubles: doublings > 0 }
+            let double = |_| Enlarge::new(self.upsampling, self.channels, 2, true, device);
+            Branch { convs: convs.collect(), doublings: (0..doublings).map(double).collect() }
         };
         Fpn { laterals: sources.iter().map(lateral).collect(), branches: sources.iter().map(branch).collect(), sources }
     }
@@ -112,7 +116,8 @@ pub struct Fpn {
 #[derive(Module, Debug)]
 struct Branch {
     convs: Vec<ConvGroupNorm>,
-    doubles: bool,
+    /// One for each convolution, or none.
+    doublings: Vec<Enlarge>,
 }
 
 /// `relu(norm(conv(x)))`
@@ -152,10 +157,13 @@ impl Fpn {
 
 impl Branch {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.convs.iter().fold(x, |x, ConvGroupNorm { conv, norm }| {
+        self.convs.iter().enumerate().fold(x, |x, (index, ConvGroupNorm { conv, norm })| {
             let x = ops::group_norm_relu(norm, ops::conv(conv, x));
             let [_, _, height, width] = x.dims();
-            if self.doubles { resize_corners(x, [2 * height, 2 * width]) } else { x }
+            match self.doublings.get(index) {
+                Some(double) => double.forward(x, [2 * height, 2 * width]),
+                None => x,
+            }
         })
     }
 }

@@ -13,7 +13,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::{Output, chosen};
-use crate::block::PixelMlp;
+use crate::block::{Enlarge, PixelMlp, Upsampling};
 use crate::encoder::Features;
 use crate::family::{FamilyError, Level};
 
@@ -26,11 +26,13 @@ pub struct HypercolumnConfig {
     pub strides: Option<Vec<usize>>,
     /// Units of each hidden layer.
     pub hidden: Vec<usize>,
+    /// How each level's share of the first hidden layer gets the size of the finest one.
+    pub upsampling: Upsampling,
 }
 
 impl Default for HypercolumnConfig {
     fn default() -> Self {
-        Self { strides: None, hidden: vec![256, 256] }
+        Self { strides: None, hidden: vec![256, 256], upsampling: Upsampling::Bilinear }
     }
 }
 
@@ -50,6 +52,7 @@ impl HypercolumnConfig {
     /// # Errors
     /// When the encoder lacks a stride, there is no hidden layer, or one without units.
     pub fn out(&self, levels: &[Level], _classes: usize) -> Result<Output, FamilyError> {
+        Enlarge::check(self.upsampling, "decoder hypercolumn")?;
         let sources = chosen("hypercolumn", levels, self.strides.as_deref())?;
         let last = self.hidden.last().copied().unwrap_or_default();
         if last == 0 || self.hidden.contains(&0) {
@@ -71,8 +74,8 @@ impl HypercolumnConfig {
     /// Makes the decoder for an encoder's levels, which [`out`](Self::out) has accepted.
     pub fn init(&self, levels: &[Level], _classes: usize, device: &Device) -> Hypercolumn {
         let sources = chosen("hypercolumn", levels, self.strides.as_deref()).unwrap_or_default();
-        let channels: Vec<usize> = sources.iter().map(|&source| levels[source].channels).collect();
-        Hypercolumn { mlp: PixelMlp::new(&channels, &self.hidden, device), sources }
+        let levels: Vec<Level> = sources.iter().map(|&source| levels[source]).collect();
+        Hypercolumn { mlp: PixelMlp::new(&levels, &self.hidden, self.upsampling, device), sources }
     }
 }
 

@@ -5,14 +5,14 @@
 //!
 //! Maps of several levels are upsampled to the finest of them and concatenated, so that the network itself learns how to
 //! combine fine and coarse ones: one hidden layer of 1024 units, then scores. Differs from the paper: the encoder may be any, and
-//! upsampling is bilinear in every case.
+//! upsampling is bilinear unless `upsampling` says otherwise.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::{Output, at_least_one, chosen, pyramid};
-use crate::block::PixelMlp;
+use crate::block::{Enlarge, PixelMlp, Upsampling};
 use crate::encoder::Features;
 use crate::family::{FamilyError, Level};
 
@@ -25,11 +25,13 @@ pub struct MlpConfig {
     pub strides: Option<Vec<usize>>,
     /// Units of the hidden layer.
     pub hidden: usize,
+    /// How each level's share of the first hidden layer gets the size of the finest one.
+    pub upsampling: Upsampling,
 }
 
 impl Default for MlpConfig {
     fn default() -> Self {
-        Self { strides: None, hidden: 1024 }
+        Self { strides: None, hidden: 1024, upsampling: Upsampling::Bilinear }
     }
 }
 
@@ -49,7 +51,9 @@ impl MlpConfig {
     /// # Errors
     /// When the encoder lacks a stride or the hidden layer has no units.
     pub fn out(&self, levels: &[Level], _classes: usize) -> Result<Output, FamilyError> {
-        at_least_one("decoder mlp", &[("hidden", self.hidden)])?;
+        const MEMBER: &str = "decoder mlp";
+        at_least_one(MEMBER, &[("hidden", self.hidden)])?;
+        Enlarge::check(self.upsampling, MEMBER)?;
         let sources = self.sources(levels)?;
         Ok(Output::Features(Level::new(self.hidden, levels[sources[0]].stride)))
     }
@@ -57,8 +61,8 @@ impl MlpConfig {
     /// Makes the decoder for an encoder's levels, which [`out`](Self::out) has accepted.
     pub fn init(&self, levels: &[Level], _classes: usize, device: &Device) -> Mlp {
         let sources = self.sources(levels).unwrap_or_default();
-        let channels: Vec<usize> = sources.iter().map(|&source| levels[source].channels).collect();
-        Mlp { mlp: PixelMlp::new(&channels, &[self.hidden], device), sources }
+        let levels: Vec<Level> = sources.iter().map(|&source| levels[source]).collect();
+        Mlp { mlp: PixelMlp::new(&levels, &[self.hidden], self.upsampling, device), sources }
     }
 
     /// The levels in the pool, finest first.

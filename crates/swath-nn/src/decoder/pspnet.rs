@@ -12,7 +12,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::{Output, at_least_one, check_output_stride, coarsest};
-use crate::block::{ConvNorm, conv2d, resize_corners};
+use crate::block::{ConvNorm, Interpolation, Upsampling, conv2d};
 use crate::encoder::Features;
 use crate::family::{FamilyError, Level};
 use crate::ops;
@@ -25,11 +25,13 @@ pub struct PspnetConfig {
     pub output_stride: usize,
     /// Channels of the output.
     pub channels: usize,
+    /// How the pooled maps get the size of the whole one: by interpolation, since theirs divides nothing.
+    pub upsampling: Upsampling,
 }
 
 impl Default for PspnetConfig {
     fn default() -> Self {
-        Self { output_stride: 8, channels: 512 }
+        Self { output_stride: 8, channels: 512, upsampling: Upsampling::Bilinear }
     }
 }
 
@@ -55,6 +57,7 @@ impl PspnetConfig {
         const MEMBER: &str = "decoder pspnet";
         check_output_stride(MEMBER, self.output_stride)?;
         at_least_one(MEMBER, &[("channels", self.channels)])?;
+        Interpolation::check(self.upsampling, MEMBER)?;
         Ok(Output::Features(Level::new(self.channels, Level::coarsest(levels))))
     }
 
@@ -67,6 +70,7 @@ impl PspnetConfig {
             whole: conv2d(channels_in, part, 1, device),
             parts: SIZES[1..].iter().map(|_| ConvNorm::new(channels_in, part, 1, device)).collect(),
             conv: ConvNorm::new(channels_in + SIZES.len() * part, self.channels, 1, device),
+            interpolation: Interpolation::new(self.upsampling, true),
             source,
         }
     }
@@ -80,6 +84,8 @@ pub struct Pspnet {
     /// For means over 2x2, 3x3 and 6x6 parts.
     parts: Vec<ConvNorm>,
     conv: ConvNorm,
+    #[module(skip)]
+    interpolation: Interpolation,
     /// Index of the level that it reads.
     source: usize,
 }
@@ -100,8 +106,8 @@ impl Pspnet {
         };
         let mut maps = vec![ops::conv_relu(&self.whole, pooled(SIZES[0]))];
         maps.extend(self.parts.iter().zip(&SIZES[1..]).map(|(conv, &size)| conv.forward(pooled(size))));
-        let mut maps: Vec<Tensor<4>> = maps.into_iter().map(|map| resize_corners(map, [height, width])).collect();
-        maps.extend(inputs);
+        let enlarged = maps.into_iter().map(|map| self.interpolation.forward(map, [height, width]));
+        let maps: Vec<Tensor<4>> = enlarged.chain(inputs).collect();
         self.conv.forward(ops::concat_all(maps))
     }
 }

@@ -13,7 +13,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::{Output, at_least_one, pyramid, required};
-use crate::block::{ConvNorm, conv2d, resize};
+use crate::block::{ConvNorm, Enlarge, Upsampling, conv2d};
 use crate::encoder::Features;
 use crate::family::{FamilyError, Level};
 use crate::ops;
@@ -24,11 +24,13 @@ use crate::ops;
 pub struct SegformerConfig {
     /// Channels of each level and of the output: 256 in the paper's B0 and B1, 768 from B2 on.
     pub channels: usize,
+    /// How levels get the size of the finest one.
+    pub upsampling: Upsampling,
 }
 
 impl Default for SegformerConfig {
     fn default() -> Self {
-        Self { channels: 256 }
+        Self { channels: 256, upsampling: Upsampling::Bilinear }
     }
 }
 
@@ -46,9 +48,11 @@ impl SegformerConfig {
     /// See [`DecoderConfig::out`](super::DecoderConfig::out).
     ///
     /// # Errors
-    /// When there are no channels or the encoder has no features of stride 4.
+    /// When there are no channels, for max-unpooling, or when the encoder has no features of stride 4.
     pub fn out(&self, levels: &[Level], _classes: usize) -> Result<Output, FamilyError> {
-        at_least_one("decoder segformer", &[("channels", self.channels)])?;
+        const MEMBER: &str = "decoder segformer";
+        at_least_one(MEMBER, &[("channels", self.channels)])?;
+        Enlarge::check(self.upsampling, MEMBER)?;
         let finest = required("segformer", levels, 4)?;
         Ok(Output::Features(Level::new(self.channels, levels[finest].stride)))
     }
@@ -57,8 +61,13 @@ impl SegformerConfig {
     pub fn init(&self, levels: &[Level], _classes: usize, device: &Device) -> Segformer {
         let sources: Vec<usize> = pyramid(levels).into_iter().rev().collect();
         let linear = |&source: &usize| conv2d(levels[source].channels, self.channels, 1, device);
+        let finest = sources.last().map_or(1, |&source| levels[source].stride);
+        let enlarge = |&source: &usize| {
+            Enlarge::new(self.upsampling, self.channels, levels[source].stride / finest, false, device)
+        };
         Segformer {
             linears: sources.iter().map(linear).collect(),
+            enlarge: sources.iter().map(enlarge).collect(),
             fuse: ConvNorm::new(sources.len() * self.channels, self.channels, 1, device),
             sources,
         }
@@ -70,6 +79,7 @@ impl SegformerConfig {
 pub struct Segformer {
     /// Coarsest level first.
     linears: Vec<Conv2d>,
+    enlarge: Vec<Enlarge>,
     fuse: ConvNorm,
     /// Indices of the levels, coarsest first.
     sources: Vec<usize>,
@@ -84,8 +94,9 @@ impl Segformer {
     pub fn forward(&self, features: Features) -> Tensor<4> {
         let features = features.take(&self.sources);
         let [_, _, height, width] = features.last().expect("a level of stride 4").dims();
-        let levels = self.linears.iter().zip(features);
-        let levels = levels.map(|(linear, feature)| resize(ops::conv(linear, feature), [height, width]));
+        let levels = self.linears.iter().zip(&self.enlarge).zip(features);
+        let levels =
+            levels.map(|((linear, enlarge), feature)| enlarge.forward(ops::conv(linear, feature), [height, width]));
         self.fuse.forward(ops::concat_all(levels.collect()))
     }
 }

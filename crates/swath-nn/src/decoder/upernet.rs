@@ -11,7 +11,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::{Output, at_least_one, pyramid, required};
-use crate::block::{ConvNorm, LayerNorm, resize};
+use crate::block::{ConvNorm, Enlarge, LayerNorm, Upsampling, resize};
 use crate::encoder::Features;
 use crate::family::{FamilyError, Level};
 use crate::ops;
@@ -22,11 +22,13 @@ use crate::ops;
 pub struct UpernetConfig {
     /// Channels of the pyramid and of the output.
     pub channels: usize,
+    /// How levels get the size of finer ones. Pooled maps are always interpolated bilinearly.
+    pub upsampling: Upsampling,
 }
 
 impl Default for UpernetConfig {
     fn default() -> Self {
-        Self { channels: 256 }
+        Self { channels: 256, upsampling: Upsampling::Bilinear }
     }
 }
 
@@ -47,9 +49,11 @@ impl UpernetConfig {
     /// See [`DecoderConfig::out`](super::DecoderConfig::out).
     ///
     /// # Errors
-    /// When there are no channels or the encoder has no features of stride 4.
+    /// When there are no channels, for max-unpooling, or when the encoder has no features of stride 4.
     pub fn out(&self, levels: &[Level], _classes: usize) -> Result<Output, FamilyError> {
-        at_least_one("decoder upernet", &[("channels", self.channels)])?;
+        const MEMBER: &str = "decoder upernet";
+        at_least_one(MEMBER, &[("channels", self.channels)])?;
+        Enlarge::check(self.upsampling, MEMBER)?;
         required("upernet", levels, 4)?;
         Ok(Output::Features(Level::new(self.channels, 4)))
     }
@@ -60,11 +64,15 @@ impl UpernetConfig {
         let channels: Vec<usize> = sources.iter().map(|&source| levels[source].channels).collect();
         let conv = |channels_in, kernel| ConvNorm::new(channels_in, self.channels, kernel, device);
         let coarsest = channels.first().copied().unwrap_or_default();
+        let strides: Vec<usize> = sources.iter().map(|&source| levels[source].stride).collect();
+        let enlarge = |factor| Enlarge::new(self.upsampling, self.channels, factor, false, device);
         Upernet {
             norms: channels.iter().map(|&channels| LayerNorm::new(channels, 1e-6, device)).collect(),
             pooled: SIZES.iter().map(|_| conv(coarsest, 1)).collect(),
             pool: conv(coarsest + SIZES.len() * self.channels, 3),
             laterals: channels.iter().skip(1).map(|&channels| conv(channels, 1)).collect(),
+            doublings: strides.windows(2).map(|pair| enlarge(pair[0] / pair[1])).collect(),
+            enlarge: strides.iter().map(|stride| enlarge(stride / 4)).collect(),
             convs: channels.iter().skip(1).map(|_| conv(self.channels, 3)).collect(),
             fuse: conv(channels.len() * self.channels, 3),
             sources,
@@ -81,6 +89,10 @@ pub struct Upernet {
     pool: ConvNorm,
     /// For each level but the coarsest.
     laterals: Vec<ConvNorm>,
+    /// As `laterals`: from the level before to this one.
+    doublings: Vec<Enlarge>,
+    /// For each level, to the finest one.
+    enlarge: Vec<Enlarge>,
     /// As `laterals`.
     convs: Vec<ConvNorm>,
     fuse: ConvNorm,
@@ -99,16 +111,17 @@ impl Upernet {
         let top = self.pyramid_pooling(levels.next().expect("at least one level"));
         let [top, mut coarser] = ops::fork(top);
         let mut maps = vec![top];
-        for ((lateral, conv), level) in self.laterals.iter().zip(&self.convs).zip(levels) {
+        let layers = self.laterals.iter().zip(&self.doublings).zip(&self.convs);
+        for (((lateral, double), conv), level) in layers.zip(levels) {
             let level = lateral.forward(level);
             let [_, _, height, width] = level.dims();
-            let [map, next] = ops::fork(ops::add(resize(coarser, [height, width]), level));
+            let [map, next] = ops::fork(ops::add(double.forward(coarser, [height, width]), level));
             maps.push(conv.forward(map));
             coarser = next;
         }
-        maps.reverse();
-        let [_, _, height, width] = maps[0].dims();
-        let maps = maps.into_iter().map(|map| resize(map, [height, width]));
+        let [_, _, height, width] = maps.last().expect("at least one level").dims();
+        let maps = maps.into_iter().zip(&self.enlarge).rev();
+        let maps = maps.map(|(map, enlarge)| enlarge.forward(map, [height, width]));
         self.fuse.forward(ops::concat_all(maps.collect()))
     }
 

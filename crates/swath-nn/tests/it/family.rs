@@ -99,23 +99,25 @@ pub(crate) fn small_decoders() -> Vec<DecoderConfig> {
         DeeplabV3Config { output_stride: 32, channels: 16, ..DeeplabV3Config::default() }.into(),
         small_deeplab_v3_plus(8).into(),
         small_deeplab_v3_plus(32).into(),
-        PspnetConfig { output_stride: 8, channels: 16 }.into(),
-        PspnetConfig { output_stride: 32, channels: 6 }.into(),
-        SegformerConfig { channels: 6 }.into(),
-        SegformerConfig { channels: 16 }.into(),
-        FpnConfig { pyramid_channels: 6, channels: 16, groups: 4 }.into(),
-        FpnConfig { pyramid_channels: 16, channels: 6, groups: 2 }.into(),
-        UpernetConfig { channels: 6 }.into(),
-        UpernetConfig { channels: 16 }.into(),
+        DeeplabV3PlusConfig { upsampling: Upsampling::BedOfNails, ..small_deeplab_v3_plus(8) }.into(),
+        PspnetConfig { output_stride: 8, channels: 16, upsampling: Upsampling::Bilinear }.into(),
+        PspnetConfig { output_stride: 32, channels: 6, upsampling: Upsampling::Bicubic }.into(),
+        SegformerConfig { channels: 6, upsampling: Upsampling::Bilinear }.into(),
+        SegformerConfig { channels: 16, upsampling: Upsampling::PixelShuffle }.into(),
+        FpnConfig { pyramid_channels: 6, channels: 16, groups: 4, ..FpnConfig::default() }.into(),
+        FpnConfig { pyramid_channels: 16, channels: 6, groups: 2, upsampling: Upsampling::Transposed }.into(),
+        UpernetConfig { channels: 6, upsampling: Upsampling::Transposed }.into(),
+        UpernetConfig { channels: 16, upsampling: Upsampling::Bilinear }.into(),
         DeeplabV1Config { output_stride: 8 }.into(),
         DeeplabV1Config { output_stride: 32 }.into(),
         DilationConfig { output_stride: 8, form: ContextForm::Basic }.into(),
         DilationConfig { output_stride: 8, form: ContextForm::Large }.into(),
         DilationConfig { output_stride: 32, form: ContextForm::Basic }.into(),
-        HypercolumnConfig { strides: None, hidden: vec![12] }.into(),
-        HypercolumnConfig { strides: None, hidden: vec![16, 12] }.into(),
-        MlpConfig { strides: None, hidden: 16 }.into(),
-        MlpConfig { strides: None, hidden: 6 }.into(),
+        HypercolumnConfig { hidden: vec![12], ..HypercolumnConfig::default() }.into(),
+        HypercolumnConfig { hidden: vec![16, 12], upsampling: Upsampling::Nearest, ..HypercolumnConfig::default() }
+            .into(),
+        MlpConfig { hidden: 16, ..MlpConfig::default() }.into(),
+        MlpConfig { hidden: 6, upsampling: Upsampling::Transposed, ..MlpConfig::default() }.into(),
         SegnetConfig::default().into(),
         SegnetConfig { upsampling: Upsampling::Bilinear, ..SegnetConfig::default() }.into(),
         DeconvnetConfig { channels: 8, kernel: 3, ..DeconvnetConfig::default() }.into(),
@@ -455,12 +457,31 @@ fn what_does_not_fit_is_refused_with_the_nearest_choice() {
     let deeplab = |output_stride| DeeplabV3PlusConfig { output_stride, ..DeeplabV3PlusConfig::default() };
     assert!(refusal(plain(3), deeplab(8).into()).ends_with("nearest valid choice: `depth = 4`"));
     assert!(refusal(plain(3), deeplab(4).into()).ends_with("nearest valid choice: `output_stride = 8`"));
+    let upsampling = Upsampling::MaxUnpooling;
+    for enlarging in [
+        FpnConfig { upsampling, ..FpnConfig::default() }.into(),
+        MlpConfig { upsampling, ..MlpConfig::default() }.into(),
+        HypercolumnConfig { upsampling, ..HypercolumnConfig::default() }.into(),
+        UpernetConfig { upsampling, ..UpernetConfig::default() }.into(),
+        SegformerConfig { upsampling, ..SegformerConfig::default() }.into(),
+        DeeplabV3PlusConfig { upsampling, ..deeplab(8) }.into(),
+        PspnetConfig { upsampling: Upsampling::PixelShuffle, ..PspnetConfig::default() }.into(),
+    ] {
+        let enlarging: DecoderConfig = enlarging;
+        assert!(refusal(plain(4), enlarging).ends_with("nearest valid choice: `upsampling = \"bilinear\"`"));
+    }
     let rates = DeeplabV3Config { rates: vec![6, 0], ..DeeplabV3Config::default() };
     assert!(refusal(plain(4), rates.into()).ends_with("nearest valid choice: `rates = [6, 1]`"));
     let unrated = DeeplabV3Config { rates: vec![], ..DeeplabV3Config::default() };
     assert!(refusal(plain(4), unrated.into()).ends_with("nearest valid choice: `rates = [12, 24, 36]`"));
-    assert!(refusal(plain(4), PspnetConfig { output_stride: 8, channels: 0 }.into()).ends_with("`channels = 1`"));
-    let hypercolumn = |strides: Vec<usize>, hidden| HypercolumnConfig { strides: Some(strides), hidden };
+    assert!(
+        refusal(plain(4), PspnetConfig { channels: 0, ..PspnetConfig::default() }.into()).ends_with("`channels = 1`")
+    );
+    let hypercolumn = |strides: Vec<usize>, hidden| HypercolumnConfig {
+        strides: Some(strides),
+        hidden,
+        ..HypercolumnConfig::default()
+    };
     assert!(refusal(plain(3), hypercolumn(vec![2, 16], vec![4]).into()).ends_with("choice: `strides = [2]`"));
     assert!(refusal(plain(2), hypercolumn(vec![16], vec![4]).into()).ends_with("choice: `strides = [1, 2]`"));
     assert!(refusal(plain(2), hypercolumn(vec![], vec![4]).into()).ends_with("choice: `strides = [1, 2]`"));
@@ -470,8 +491,13 @@ fn what_does_not_fit_is_refused_with_the_nearest_choice() {
     assert!(refusal(plain(3), groups(48).into()).ends_with("choice: `groups = 32`"));
     assert!(refusal(plain(3), groups(0).into()).ends_with("choice: `groups = 1`"));
     assert!(refusal(plain(2), groups(32).into()).contains("features of stride 4"));
-    assert!(refusal(plain(3), UpernetConfig { channels: 0 }.into()).ends_with("choice: `channels = 1`"));
-    assert!(refusal(plain(3), MlpConfig { strides: None, hidden: 0 }.into()).ends_with("choice: `hidden = 1`"));
+    assert!(
+        refusal(plain(3), UpernetConfig { channels: 0, ..UpernetConfig::default() }.into())
+            .ends_with("choice: `channels = 1`")
+    );
+    assert!(
+        refusal(plain(3), MlpConfig { hidden: 0, ..MlpConfig::default() }.into()).ends_with("choice: `hidden = 1`")
+    );
     assert!(refusal(plain(2), SegformerConfig::default().into()).contains("features of stride 4"));
     let no_bands = SegmenterConfig::new(plain(3), UnetConfig::default(), 0, 2).validate().unwrap_err();
     assert!(no_bands.to_string().contains("bands"), "{no_bands}");
@@ -627,8 +653,9 @@ fn decoders_find_features_by_stride() {
     let out = UnetConfig::default().out(&gap, 2).unwrap();
     assert_eq!(out.level(), Level::new(4, 2));
     assert!(FcnConfig { stride: 2, ..FcnConfig::default() }.out(&gap, 2).is_err());
-    let mlp =
-        |strides: &[usize]| MlpConfig { strides: Some(strides.to_vec()), hidden: 5 }.out(&gap, 2).unwrap().level();
+    let mlp = |strides: &[usize]| {
+        MlpConfig { strides: Some(strides.to_vec()), hidden: 5, ..MlpConfig::default() }.out(&gap, 2).unwrap().level()
+    };
     assert_eq!(mlp(&[8, 2]), Level::new(5, 2));
     assert_eq!(mlp(&[8]), Level::new(5, 8));
 }
