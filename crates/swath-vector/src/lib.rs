@@ -8,6 +8,7 @@ pub mod accuracy;
 mod clean;
 mod coverage;
 mod error;
+mod lines;
 pub mod objects;
 mod polygonize;
 mod right_angles;
@@ -18,10 +19,11 @@ mod spans;
 pub use clean::{Cleaner, Cleaning};
 pub use coverage::{ArcLine, Coverage, Ring, polygonize};
 pub use error::{Result, VectorError};
+pub use lines::Lines;
 pub use polygonize::{
     Arc, ArcRef, Connectivity, Corner, OUTSIDE, Outlines, PolygonizeOptions, Polygonizer, Region, Sink, Spill, Tally,
 };
-pub use right_angles::{Regularity, square};
+pub use right_angles::{Groups, Regularity, RightAngleMethod, RightAngles, square};
 pub use simplify::{Simplify, SimplifyMethod, simplify};
 pub use smooth::{Point, smooth};
 pub use spans::{Spans, united};

@@ -198,10 +198,10 @@ impl Outlines<'_> {
 /// polygonizer.push(&[1, 1, 2], &mut coverage)?;
 /// polygonizer.push(&[1, 2, 2], &mut coverage)?;
 /// polygonizer.finish(&mut coverage)?;
-/// let regions: Vec<_> = coverage.regions.iter().map(|region| (region.label, region.pixels)).collect();
+/// let regions: Vec<_> = coverage.regions().iter().map(|region| (region.label, region.pixels)).collect();
 /// assert_eq!(regions, [(1, 3), (2, 3)]);
 /// // One boundary between them, and each has three to the outside: the corners of the raster are nodes.
-/// assert_eq!(coverage.arcs.len(), 7);
+/// assert_eq!(coverage.arcs().len(), 7);
 /// # Ok::<(), swath_vector::VectorError>(())
 /// ```
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Right angles for buildings: a fast regularizer of single polygons.
+//! Right angles for buildings: a fast regularizer.
 //!
 //! An outline is cut into walls by Douglas and Peucker's measure. For some candidate directions, every wall is turned to the direction or
 //! at a right angle to it and moved so that it leaves as much area on one side as on the other; walls that are oblique and long stay as
@@ -6,21 +6,37 @@
 //!
 //! The steps are those that geometric regularizers share (candidate directions, fitted walls, intersections, an acceptance gate and circles
 //! for round objects); directions come from the circular mean of the walls by length, the longest wall and the walls' smallest bounding box.
-//! Polygons are treated one by one, so that what they share with neighbours is not kept.
+//!
+//! [`square`] treats one polygon alone. [`Groups`] treats the regions of a coverage, those that touch together: what two of them share is
+//! fitted once, fronts go on from one to the next, and the boundaries of everything around follow, so that the plane stays tiled.
 
+mod crossings;
+mod frame;
 mod gate;
+mod layout;
+mod mesh;
+mod near;
+mod network;
 mod round;
+mod strokes;
+mod together;
+mod track;
 mod walls;
 
 use crate::Point;
+use frame::Frame;
 use gate::{is_polygon, ring_gate};
-use walls::{Frame, fit, outline};
+use layout::Layout;
+pub use together::{Groups, RightAngleMethod, RightAngles};
+use walls::{corners, fit, straight};
 
 /// What became of a polygon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Regularity {
     /// It has right angles now.
     Squared,
+    /// It has right angles now, and so have neighbours with which it shares walls or a corner.
+    Together,
     /// It was nearly a circle, and is one now.
     Round,
     /// It stayed as it was, for this reason.
@@ -32,6 +48,7 @@ impl Regularity {
     pub fn name(self) -> &'static str {
         match self {
             Regularity::Squared => "squared",
+            Regularity::Together => "squared together",
             Regularity::Round => "round",
             Regularity::Kept(reason) => reason,
         }
@@ -63,12 +80,13 @@ pub fn square(rings: &[Vec<Point>], tolerance: f64) -> (Vec<Vec<Point>>, Regular
     {
         return (vec![circle], Regularity::Round);
     }
-    let walls = outline(outer, tolerance);
+    let walls = straight(outer, tolerance);
     let mut best: Option<(f64, Vec<Vec<Point>>)> = None;
     let mut reason = "kept: fewer than four walls";
-    for frame in Frame::candidates(outer, &walls) {
+    for frame in Frame::candidates(&walls) {
         let fitted = |ring: &Vec<Point>| {
-            let squared = fit(ring, frame, tolerance)?;
+            let mut squared = corners(&fit(ring, true, &|_| frame, tolerance)?, true)?;
+            squared.push(squared[0]);
             Some(ring_gate(ring, &squared, tolerance).map(|distance| (distance, squared)))
         };
         let (distance, squared) = match fitted(outer) {
@@ -89,8 +107,12 @@ pub fn square(rings: &[Vec<Point>], tolerance: f64) -> (Vec<Vec<Point>>, Regular
         }
         if !is_polygon(&squared) {
             reason = "kept: crosses itself";
-        } else if best.as_ref().is_none_or(|(least, _)| distance < *least) {
-            best = Some((distance, squared));
+            continue;
+        }
+        // Near with few corners: a wrong direction comes as near with many.
+        let cost = distance * squared.iter().map(Vec::len).sum::<usize>() as f64;
+        if best.as_ref().is_none_or(|(least, _)| cost < *least) {
+            best = Some((cost, squared));
         }
     }
     match best {
@@ -108,6 +130,11 @@ fn cross(a: Point, b: Point, c: Point) -> f64 {
 fn area(ring: &[Point]) -> f64 {
     let origin = ring[0];
     ring.windows(2).map(|pair| cross(origin, pair[0], pair[1])).sum::<f64>() / 2.0
+}
+
+/// From one point to another.
+fn gap(a: Point, b: Point) -> f64 {
+    (a.0 - b.0).hypot(a.1 - b.1)
 }
 
 /// From a point to the straight line between two others, not beyond its ends.

@@ -48,12 +48,22 @@ fn crosses(rings: &[Vec<Point>], a: (usize, usize), b: (usize, usize)) -> bool {
 }
 
 /// Whether a point lies in a ring.
-fn holds(ring: &[Point], point: Point) -> bool {
-    let crossings = ring.windows(2).filter(|pair| {
+pub(super) fn holds(ring: &[Point], point: Point) -> bool {
+    crossings(ring, point) % 2 == 1
+}
+
+/// Whether a point lies within lines that together are rings.
+pub(super) fn holds_together(lines: &[&[Point]], point: Point) -> bool {
+    lines.iter().map(|line| crossings(line, point)).sum::<usize>() % 2 == 1
+}
+
+/// How many edges a ray from a point crosses.
+fn crossings(line: &[Point], point: Point) -> usize {
+    let crosses = |pair: &&[Point]| {
         let (a, b) = (pair[0], pair[1]);
         (a.1 > point.1) != (b.1 > point.1) && (cross(a, b, point) > 0.0) == (b.1 > a.1)
-    });
-    crossings.count() % 2 == 1
+    };
+    line.windows(2).filter(crosses).count()
 }
 
 /// Tolerances that a corner may be from the old outline.

@@ -6,3 +6,4 @@ mod objects;
 mod polygonize;
 mod right_angles;
 mod simplify;
+mod together;

@@ -82,7 +82,7 @@ proptest! {
         prop_assert_eq!(regularity, Regularity::Squared);
         prop_assert!(rings[0].len() <= 9, "{:?}", &rings[0]);
         let iou = iou(60, &rings, truth);
-        prop_assert!(iou > 0.93, "{iou}");
+        prop_assert!(iou > 0.92, "{iou}");
     }
 
     #[test]

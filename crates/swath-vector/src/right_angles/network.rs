@@ -1,0 +1,315 @@
+//! Regions that touch, as a network: nodes where three or more of their boundaries meet, and chains of arcs between nodes.
+//!
+//! Where only the region on the far side of a boundary changes, such as from a road to a meadow along the wall of a house, the chain goes on.
+//! Along the raster's edge boundaries are chains of their own, which stay where they are.
+
+use std::collections::HashMap;
+
+use crate::{ArcRef, Corner, Coverage, Point};
+
+/// Regions that are connected by arcs or corners, in metres from one of their corners.
+#[derive(Debug)]
+pub(super) struct Network {
+    pub(super) nodes: Vec<Node>,
+    pub(super) chains: Vec<Chain>,
+    pub(super) members: Vec<Member>,
+    /// Metres that a wall may move: the least of the members' tolerances.
+    pub(super) tolerance: f64,
+    origin: Corner,
+    /// Width and height of a pixel in metres.
+    pixel: (f64, f64),
+}
+
+/// Where chains end.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) at: Point,
+    pub(super) corner: Corner,
+    /// Which ends of chains meet here.
+    pub(super) ends: Vec<End>,
+}
+
+/// One end of a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct End {
+    pub(super) chain: usize,
+    /// Whether it is the last point, not the first.
+    pub(super) last: bool,
+}
+
+/// A boundary between two members, or a member and the rest.
+#[derive(Debug)]
+pub(super) struct Chain {
+    pub(super) points: Vec<Point>,
+    /// Nodes of the first and the last point; `None` for a closed chain without nodes.
+    pub(super) nodes: Option<(usize, usize)>,
+    /// The members on the left and the right.
+    pub(super) sides: [Option<usize>; 2],
+    /// Its arcs one after the other, and where each ends among the points.
+    pub(super) pieces: Vec<(ArcRef, usize)>,
+    /// Whether it runs along the edge of the raster.
+    pub(super) edge: bool,
+}
+
+/// A region of the network.
+#[derive(Debug)]
+pub(super) struct Member {
+    /// Its place in the coverage.
+    pub(super) region: usize,
+    /// Chains of each ring, `true` for those in reverse, and whether the ring is an outer one.
+    pub(super) rings: Vec<(bool, Vec<(usize, bool)>)>,
+}
+
+/// A part of the raster, which may go beyond its edges.
+#[derive(Debug)]
+pub(super) struct Window {
+    /// Columns and rows from the network's origin to the window's first corner.
+    col: i64,
+    row: i64,
+    /// In pixels.
+    pub(super) width: usize,
+    pub(super) height: usize,
+    origin: Corner,
+    pixel: (f64, f64),
+}
+
+impl Window {
+    /// The number of a corner in the window, row by row.
+    pub(super) fn vertex(&self, corner: Corner) -> u32 {
+        let col = i64::from(corner.col) - i64::from(self.origin.col) - self.col;
+        let row = i64::from(corner.row) - i64::from(self.origin.row) - self.row;
+        (row * (self.width as i64 + 1) + col) as u32
+    }
+
+    /// The numbers of the corners from one to another one in the same column or row, without the first.
+    pub(super) fn between(&self, from: Corner, to: Corner) -> Vec<u32> {
+        let (a, b) = (self.vertex(from), self.vertex(to));
+        let step = if from.row == to.row { 1 } else { self.width as u32 + 1 };
+        let count = a.abs_diff(b) / step;
+        (1..=count).map(|at| if b > a { a + at * step } else { a - at * step }).collect()
+    }
+
+    /// A corner of the window in metres of the network.
+    pub(super) fn metres(&self, col: usize, row: usize) -> Point {
+        ((self.col + col as i64) as f64 * self.pixel.0, (self.row + row as i64) as f64 * self.pixel.1)
+    }
+
+    /// Whether a corner is one of the window's four.
+    pub(super) fn is_corner(&self, vertex: u32) -> bool {
+        let across = self.width + 1;
+        let (col, row) = (vertex as usize % across, vertex as usize / across);
+        (col == 0 || col == self.width) && (row == 0 || row == self.height)
+    }
+}
+
+impl Chain {
+    pub(super) fn is_closed(&self) -> bool {
+        self.nodes.is_none()
+    }
+}
+
+impl Network {
+    /// The network of some regions; `extent` is the raster's last corner.
+    pub(super) fn new(
+        coverage: &Coverage,
+        regions: &[usize],
+        extent: Corner,
+        pixel: (f64, f64),
+        tolerance: f64,
+    ) -> Network {
+        let member_of: HashMap<u64, usize> =
+            regions.iter().enumerate().map(|(member, &region)| (coverage.regions()[region].id, member)).collect();
+        let mut arcs: Vec<usize> = regions
+            .iter()
+            .flat_map(|&region| coverage.rings(region))
+            .flat_map(|ring| ring.arcs().map(|half| half.arc as usize))
+            .collect();
+        arcs.sort_unstable();
+        arcs.dedup();
+        let mut ends: HashMap<Corner, Vec<(usize, bool)>> = HashMap::new();
+        for &arc in arcs.iter().filter(|&&arc| !coverage.arc_at(arc).ring) {
+            let corners = coverage.arc_at(arc).corners;
+            ends.entry(corners[0]).or_default().push((arc, false));
+            ends.entry(corners[corners.len() - 1]).or_default().push((arc, true));
+        }
+        let on_edge = |arc: usize| {
+            let (arc, across) = (coverage.arc_at(arc), |value: u32, last: u32| value == 0 || value == last);
+            let (a, b) = (arc.corners[0], arc.corners[1]);
+            arc.corners.len() == 2
+                && (arc.left.is_none() || arc.right.is_none())
+                && (a.col == b.col && across(a.col, extent.col) || a.row == b.row && across(a.row, extent.row))
+        };
+        let origin = coverage.arc_at(arcs[0]).corners[0];
+        let mut network =
+            Network { nodes: Vec::new(), chains: Vec::new(), members: Vec::new(), tolerance, origin, pixel };
+        let mut node_of: HashMap<Corner, usize> = HashMap::new();
+        let mut corners: Vec<Corner> = ends.keys().copied().collect();
+        corners.sort_unstable();
+        for corner in corners {
+            let at = &ends[&corner];
+            if at.len() != 2 || on_edge(at[0].0) != on_edge(at[1].0) {
+                node_of.insert(corner, network.nodes.len());
+                network.nodes.push(Node { at: network.metres(corner), corner, ends: Vec::new() });
+            }
+        }
+        // From nodes first; what is left are closed chains.
+        let mut taken: HashMap<usize, (usize, bool)> = HashMap::new();
+        let starts = arcs.iter().flat_map(|&arc| [(arc, false), (arc, true)]);
+        let from_node = |&(arc, reversed): &(usize, bool)| {
+            let line = coverage.arc_at(arc);
+            let start = if reversed { line.corners.last() } else { line.corners.first() };
+            !line.ring && start.is_some_and(|start| node_of.contains_key(start))
+        };
+        let ordered: Vec<(usize, bool)> =
+            starts.clone().filter(from_node).chain(arcs.iter().map(|&arc| (arc, false))).collect();
+        for start in ordered {
+            if taken.contains_key(&start.0) {
+                continue;
+            }
+            let chain = network.chains.len();
+            let (mut corners, mut pieces, mut next) = (Vec::new(), Vec::new(), Some(start));
+            while let Some((arc, reversed)) = next.filter(|(arc, _)| !taken.contains_key(arc)) {
+                taken.insert(arc, (chain, reversed));
+                corners.pop();
+                let line = coverage.arc_at(arc).corners;
+                if reversed {
+                    corners.extend(line.iter().rev());
+                } else {
+                    corners.extend(line);
+                }
+                pieces.push((ArcRef { arc: arc as u64, reversed }, corners.len() - 1));
+                let end = corners[corners.len() - 1];
+                let beyond = |&&(other, at_end): &&(usize, bool)| (other, at_end) != (arc, !reversed);
+                next = match ends.get(&end) {
+                    Some(at) if !coverage.arc_at(arc).ring && !node_of.contains_key(&end) => {
+                        at.iter().find(beyond).copied()
+                    }
+                    _ => None,
+                };
+            }
+            let line = coverage.arc_at(start.0);
+            let (left, right) = if start.1 { (line.right, line.left) } else { (line.left, line.right) };
+            let nodes = node_of.get(&corners[0]).zip(node_of.get(&corners[corners.len() - 1]));
+            let nodes = nodes.map(|(&first, &last)| (first, last)).filter(|_| !line.ring);
+            if let Some((first, last)) = nodes {
+                network.nodes[first].ends.push(End { chain, last: false });
+                network.nodes[last].ends.push(End { chain, last: true });
+            }
+            network.chains.push(Chain {
+                points: corners.iter().map(|&corner| network.metres(corner)).collect(),
+                nodes,
+                sides: [left, right].map(|side| side.and_then(|region| member_of.get(&region).copied())),
+                pieces,
+                edge: on_edge(start.0),
+            });
+        }
+        for &region in regions {
+            let rings = coverage.rings(region).map(|ring| {
+                let mut chains: Vec<(usize, bool)> = Vec::new();
+                for half in ring.arcs() {
+                    let (chain, reversed) = taken[&(half.arc as usize)];
+                    let step = (chain, reversed != half.reversed);
+                    if chains.last() != Some(&step) {
+                        chains.push(step);
+                    }
+                }
+                // A ring may begin in the middle of a chain.
+                if chains.len() > 1 && chains.first() == chains.last() {
+                    chains.pop();
+                }
+                (ring.outer, chains)
+            });
+            network.members.push(Member { region, rings: rings.collect() });
+        }
+        network
+    }
+
+    /// A corner in metres.
+    pub(super) fn metres(&self, corner: Corner) -> Point {
+        let away = |at: u32, from: u32| f64::from(at) - f64::from(from);
+        (away(corner.col, self.origin.col) * self.pixel.0, away(corner.row, self.origin.row) * self.pixel.1)
+    }
+
+    /// A point in pixels.
+    pub(super) fn pixels(&self, point: Point) -> Point {
+        (point.0 / self.pixel.0 + f64::from(self.origin.col), point.1 / self.pixel.1 + f64::from(self.origin.row))
+    }
+
+    /// A corner where a point is one.
+    pub(super) fn corner(&self, point: Point) -> Corner {
+        let (col, row) = self.pixels(point);
+        Corner { col: col.round() as u32, row: row.round() as u32 }
+    }
+
+    /// The box around the network, with some pixels around it.
+    pub(super) fn window(&self, margin: u32) -> Window {
+        let corners = || self.chains.iter().flat_map(|chain| &chain.points).map(|&point| self.corner(point));
+        let low = corners().fold(self.origin, |low, at| Corner { col: low.col.min(at.col), row: low.row.min(at.row) });
+        let high =
+            corners().fold(self.origin, |high, at| Corner { col: high.col.max(at.col), row: high.row.max(at.row) });
+        let side = |low: u32, high: u32| (high - low + 2 * margin) as usize;
+        let start = |at: u32, origin: u32| i64::from(at) - i64::from(margin) - i64::from(origin);
+        Window {
+            col: start(low.col, self.origin.col),
+            row: start(low.row, self.origin.row),
+            width: side(low.col, high.col),
+            height: side(low.row, high.row),
+            origin: self.origin,
+            pixel: self.pixel,
+        }
+    }
+
+    /// The label map of a window: each member's number and one more, 0 elsewhere.
+    pub(super) fn labels(&self, window: &Window) -> Vec<u32> {
+        let across = window.width + 1;
+        // Where a member begins along a row, and where it ends.
+        let mut steps = vec![0i64; across * window.height];
+        for (number, member) in self.members.iter().enumerate() {
+            for (_, chains) in &member.rings {
+                for &(chain, reversed) in chains {
+                    for pair in self.chains[chain].points.windows(2) {
+                        let (a, b) = (
+                            window.vertex(self.corner(pair[0])) as usize,
+                            window.vertex(self.corner(pair[1])) as usize,
+                        );
+                        if a % across == b % across {
+                            // The member is on the left of its rings, which is east of an edge that runs down.
+                            let sign = if (b > a) == reversed { -1 } else { 1 };
+                            for at in (a.min(b)..a.max(b)).step_by(across) {
+                                steps[at] += sign * (number as i64 + 1);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        let mut labels = Vec::with_capacity(window.width * window.height);
+        for row in steps.chunks_exact(across) {
+            let mut label = 0;
+            labels.extend(row[..window.width].iter().map(|step| {
+                label += step;
+                label as u32
+            }));
+        }
+        labels
+    }
+
+    /// Columns and rows beyond which no wall moves.
+    pub(super) fn reach(&self) -> (f64, f64) {
+        (4.0 * self.tolerance / self.pixel.0, 4.0 * self.tolerance / self.pixel.1)
+    }
+
+    /// The points of a ring in metres, the first repeated at the end.
+    pub(super) fn ring<'a>(&self, chains: &[(usize, bool)], points: &dyn Fn(usize) -> &'a [Point]) -> Vec<Point> {
+        let mut ring = Vec::new();
+        for &(chain, reversed) in chains {
+            ring.pop();
+            if reversed {
+                ring.extend(points(chain).iter().rev());
+            } else {
+                ring.extend(points(chain));
+            }
+        }
+        ring
+    }
+}
