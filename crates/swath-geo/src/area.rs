@@ -1,5 +1,6 @@
 //! Areas of pixels on the ellipsoid.
 
+use crate::cells::Cells;
 use crate::ellipsoid::Ellipsoid;
 use crate::lattice::Lattice;
 use crate::{Grid, Window};
@@ -17,7 +18,7 @@ enum Kind {
     /// Rows follow parallels: one value decides a row. `b^2/2 q(latitude)` is taken at both edges.
     Rows { ellipsoid: Ellipsoid, north: f64, step: f64, width: f64 },
     /// Interpolated between nodes.
-    Lattice(Lattice),
+    Lattice(Lattice<1>),
 }
 
 impl PixelAreas {
@@ -32,7 +33,8 @@ impl PixelAreas {
             let unit = crs.unit()?;
             return Some(Self(Kind::Rows { ellipsoid, north: a3 * unit, step: a5 * unit, width: (a1 * unit).abs() }));
         }
-        Some(Self(Kind::Lattice(Lattice::new(grid, &ellipsoid)?)))
+        let cells = Cells::new(grid, &ellipsoid)?;
+        Some(Self(Kind::Lattice(Lattice::new(grid, &|cols, rows| cells.areas(cols, rows))?)))
     }
 
     /// Area of a pixel centred at a pixel position (`0.5, 0.5` is the centre of the first pixel).
@@ -42,7 +44,7 @@ impl PixelAreas {
                 let edge = |row: f64| ellipsoid.area_to((north + step * row).clamp(-QUARTER, QUARTER));
                 (edge(row + 0.5) - edge(row - 0.5)).abs() * width
             }
-            Kind::Lattice(lattice) => lattice.at(col, row),
+            Kind::Lattice(lattice) => lattice.at(col, row)[0],
         }
     }
 
@@ -53,6 +55,7 @@ impl PixelAreas {
             Kind::Rows { .. } => RowAreas { step: f64::INFINITY, nodes: vec![self.at(0.5, centre)], sums: vec![0.0] },
             Kind::Lattice(lattice) => {
                 let (step, nodes) = lattice.row(centre);
+                let nodes: Vec<f64> = nodes.into_iter().map(|[area]| area).collect();
                 let parts = nodes.windows(2).map(|pair| 0.5 * (pair[0] + pair[1]) * step);
                 let sums = std::iter::once(0.0).chain(parts.scan(0.0, |sum, part| {
                     *sum += part;

@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use gdal::Dataset;
 use gdal::errors::GdalError;
 use gdal::raster::RasterBand;
 use gdal::spatial_ref::CoordTransform;
+use gdal::{Dataset, Metadata};
 
 use crate::classes::known_classes_of;
 use crate::config_scope::ConfigScope;
 use crate::gdal_setup::{clear_messages, take_messages, take_messages_about};
+use crate::names::time;
 use crate::open::{open_raster, read_header};
 use crate::{ClassEntry, Crs, GeoError, Grid, KnownClasses, Result, Window};
 
@@ -86,6 +87,16 @@ impl ClassMap {
             class.name = format!("{} ({})", class.name, class.value);
         }
         Ok(classes)
+    }
+
+    /// What it was made of, by which model and of which time, as (`source`, `model`, `date`) and a text, where the file says so: Swath's
+    /// own items, or metadata and names of products.
+    pub fn provenance(&self) -> Vec<(&'static str, String)> {
+        let item = |key: &str| self.dataset.metadata_item(key, "").filter(|text| !text.is_empty());
+        let metadata: Vec<String> = self.dataset.metadata_domain("").unwrap_or_default();
+        let date = item("SWATH_DATE").or_else(|| time(&self.path, &metadata));
+        let known = [("source", item("SWATH_SCENE")), ("model", item("SWATH_BUNDLE")), ("date", date)];
+        known.into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
     }
 
     /// Where its pixels lie.

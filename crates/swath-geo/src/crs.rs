@@ -78,6 +78,21 @@ impl Crs {
         }
     }
 
+    /// The PROJJSON form; `None` where GDAL has none.
+    pub(crate) fn projjson(&self) -> Option<serde_json::Value> {
+        let reference = self.spatial_ref().ok()?;
+        let mut text = std::ptr::null_mut();
+        // SAFETY: the handle is valid; `text` receives a string that is freed below.
+        let json = unsafe {
+            gdal_sys::OSRExportToPROJJSON(reference.to_c_hsrs(), &mut text, std::ptr::null());
+            let json = (!text.is_null()).then(|| std::ffi::CStr::from_ptr(text).to_string_lossy().into_owned());
+            gdal_sys::VSIFree(text.cast());
+            json
+        };
+        clear_messages();
+        serde_json::from_str(&json?).ok()
+    }
+
     /// Takes over a CRS from GDAL.
     pub(crate) fn from_spatial_ref(reference: &SpatialRef) -> Result<Self> {
         let format = c"FORMAT=WKT2_2018";

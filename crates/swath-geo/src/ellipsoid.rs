@@ -31,6 +31,14 @@ impl Ellipsoid {
         (prime_vertical * latitude.cos(), meridian)
     }
 
+    /// Metres from the centre along three axes, of a point (longitude, latitude) in radians on the ellipsoid.
+    pub(crate) fn in_space(&self, (longitude, latitude): (f64, f64)) -> [f64; 3] {
+        let prime_vertical = self.a / (1.0 - self.e2() * latitude.sin().powi(2)).sqrt();
+        let from_axis = prime_vertical * latitude.cos();
+        let height = prime_vertical * (1.0 - self.e2()) * latitude.sin();
+        [from_axis * longitude.cos(), from_axis * longitude.sin(), height]
+    }
+
     /// Area of a small polygon of (longitude, latitude) corners in radians, whatever their orientation.
     ///
     /// Exact where edges follow meridians and parallels; elsewhere edges are straight in the equal-area

@@ -1,5 +1,6 @@
 //! Polygons in pixel coordinates and their measures on the ground.
 
+use crate::metric::Metric;
 use crate::{Grid, PixelAreas};
 
 /// Polygons in pixel coordinates.
@@ -39,16 +40,16 @@ impl Outline {
 /// Measures polygons of one grid.
 #[derive(Debug)]
 pub(crate) struct Ruler {
+    /// None where the grid has no CRS.
     areas: Option<PixelAreas>,
-    /// Height of a pixel in metres, 1 where the grid has no CRS.
-    row_metres: f64,
+    metric: Option<Metric>,
 }
 
 impl Ruler {
     pub(crate) fn new(grid: &Grid) -> Ruler {
         let areas = PixelAreas::new(grid);
-        let row_metres = grid.gsd().filter(|_| areas.is_some()).map_or(1.0, |(_, height)| height);
-        Ruler { areas, row_metres }
+        let metric = areas.as_ref().and_then(|_| Metric::new(grid));
+        Ruler { areas: areas.filter(|_| metric.is_some()), metric }
     }
 
     /// Whether measures are metres; they are pixels where the grid has no CRS.
@@ -66,14 +67,17 @@ impl Ruler {
         outline.edges().map(|(from, to)| self.integral(from, to, column)).sum::<f64>().abs()
     }
 
-    /// Length of all rings in metres.
+    /// Length of all rings in metres on the ellipsoid.
     pub(crate) fn perimeter(&self, outline: &Outline) -> f64 {
-        let column = centroid_column(outline);
-        let length = |((c0, r0), (c1, r1)): ((f64, f64), (f64, f64))| {
-            let column_metres = self.pixel(column, (r0 + r1) / 2.0) / self.row_metres;
-            ((c1 - c0) * column_metres).hypot((r1 - r0) * self.row_metres)
-        };
-        outline.edges().map(length).sum()
+        outline.edges().map(|(from, to)| self.length(from, to)).sum()
+    }
+
+    /// Length of an edge in metres on the ellipsoid.
+    pub(crate) fn length(&self, from: (f64, f64), to: (f64, f64)) -> f64 {
+        match &self.metric {
+            Some(metric) => metric.length(from, to),
+            None => (to.0 - from.0).hypot(to.1 - from.1),
+        }
     }
 
     fn pixel(&self, col: f64, row: f64) -> f64 {
@@ -162,14 +166,62 @@ mod tests {
         assert!((ruler.area(&outline(&[triangle])) - 6.0).abs() < 1e-12);
     }
 
+    /// The sum of the geodesics from point to point, on WGS 84.
+    fn geodesics(grid: &Grid, ring: &[(f64, f64)]) -> f64 {
+        use geographiclib_rs::{Geodesic, InverseGeodesic};
+        let crs = grid.crs.as_ref().unwrap();
+        let lonlat = Crs::from_user("OGC:CRS84").unwrap();
+        let transform =
+            gdal::spatial_ref::CoordTransform::new(&crs.spatial_ref().unwrap(), &lonlat.spatial_ref().unwrap());
+        let (mut x, mut y): (Vec<f64>, Vec<f64>) = ring.iter().map(|&(col, row)| grid.pixel_to_world(col, row)).unzip();
+        transform.unwrap().transform_coords(&mut x, &mut y, &mut []).unwrap();
+        let points: Vec<(f64, f64)> = x.into_iter().zip(y).collect();
+        let geodesic = Geodesic::wgs84();
+        let length = |pair: &[(f64, f64)]| -> f64 { geodesic.inverse(pair[0].1, pair[0].0, pair[1].1, pair[1].0) };
+        points.windows(2).map(length).sum()
+    }
+
     #[test]
-    fn perimeters_are_metres() {
-        let ruler = Ruler::new(&grid("EPSG:32633", [500_000.0, 10.0, 0.0, 5_822_040.0, 0.0, -10.0]));
-        let perimeter = ruler.perimeter(&outline(&[rectangle(0.0, 0.0, 10.0, 20.0)]));
-        assert!((perimeter / 600.0 - 1.0).abs() < 1e-3, "{perimeter}");
-        // At 60 degrees north a degree of longitude is half as long.
-        let ruler = Ruler::new(&grid("EPSG:4326", [10.0, 1e-4, 0.0, 60.05, 0.0, -1e-4]));
-        let perimeter = ruler.perimeter(&outline(&[rectangle(0.0, 495.0, 10.0, 10.0)]));
-        assert!((perimeter / (20.0 * (5.58 + 11.14)) - 1.0).abs() < 1e-3, "{perimeter}");
+    fn perimeters_are_geodesics() {
+        let grids = [
+            grid("EPSG:32633", [330_000.0, 10.0, 0.0, 5_822_040.0, 0.0, -10.0]),
+            // Turned, and at the rim of its zone.
+            grid("EPSG:32633", [160_000.0, 8.66, 5.0, 822_040.0, 5.0, -8.66]),
+            grid("EPSG:3857", [1_400_000.0, 30.0, 0.0, 8_400_000.0, 0.0, -30.0]),
+            // Equal areas, but no equal lengths.
+            grid("EPSG:3035", [2_400_000.0, 100.0, 0.0, 1_800_000.0, 0.0, -100.0]),
+            grid("EPSG:6933", [1_000_000.0, 100.0, 0.0, 6_000_000.0, 0.0, -100.0]),
+            // The pole lies on it.
+            grid("EPSG:3413", [-20_000.0, 20.0, 0.0, 20_000.0, 0.0, -20.0]),
+            // Over the date line.
+            grid("EPSG:32601", [200_000.0, 50.0, 0.0, 7_000_000.0, 0.0, -50.0]),
+            grid("EPSG:4326", [10.0, 1e-4, 0.0, 89.95, 0.0, -1e-4]),
+            grid("EPSG:4326", [179.9, 1e-4, 3e-5, 60.05, 2e-5, -1e-4]),
+        ];
+        for grid in grids {
+            let ruler = Ruler::new(&grid);
+            // Short edges, since a geodesic leaves a straight line on the grid where edges are long.
+            let circle: Vec<(f64, f64)> = (0..=2000)
+                .map(|step| f64::from(step) * std::f64::consts::TAU / 2000.0)
+                .map(|angle| (990.0 + 900.0 * angle.cos(), 995.0 - 700.0 * angle.sin()))
+                .collect();
+            let expected = geodesics(&grid, &circle);
+            let found = ruler.perimeter(&outline(&[circle]));
+            assert!((found / expected - 1.0).abs() < 3e-6, "{found} against {expected} on {:?}", grid.crs);
+        }
+    }
+
+    #[test]
+    fn long_edges_are_as_long_as_their_parts() {
+        for (crs, transform) in
+            [("EPSG:4326", [-180.0, 0.18, 0.0, 90.0, 0.0, -0.09]), ("EPSG:3857", [-2e7, 2e4, 0.0, 2e7, 0.0, -2e4])]
+        {
+            let ruler = Ruler::new(&grid(crs, transform));
+            let point = |part: f64| (10.0 + 1900.0 * part, 1700.0 - 1500.0 * part);
+            let parts: f64 =
+                (0..4000).map(|k| ruler.length(point(f64::from(k) / 4e3), point(f64::from(k + 1) / 4e3))).sum();
+            let whole = ruler.length(point(0.0), point(1.0));
+            assert!((whole / parts - 1.0).abs() < 1e-6, "{crs}: {whole} against {parts}");
+        }
     }
 }

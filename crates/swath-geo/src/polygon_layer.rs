@@ -1,17 +1,16 @@
 //! Layers of polygons with their class and their measures.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
 
-use gdal::Dataset;
-use gdal::vector::{Feature, Layer, LayerAccess};
-use gdal_sys::{OGRErr, OGRFieldType, OGRwkbGeometryType};
+use gdal_sys::OGRwkbGeometryType;
 use serde::Serialize;
 
+use crate::feature_sink::{Cell, Column, FeatureSink, Kind, begin_wkb};
 use crate::gdal_setup::{init, take_messages};
+use crate::merge::{Merged, Parts};
 use crate::outline::Ruler;
-use crate::style::write_styles;
-use crate::vector_file::{VectorFile, VectorFormat};
+use crate::vector_file::{LayerPlan, VectorFile};
 use crate::{ClassEntry, GeoError, Grid, KnownClasses, Outline, Result};
 
 /// What a layer of polygons is made for.
@@ -23,10 +22,16 @@ pub struct PolygonLayer<'a> {
     pub classes: KnownClasses,
     /// Whether a feature may be several polygons.
     pub multipolygons: bool,
+    /// Whether all polygons of a class become one feature, at the end; see [`PolygonWriter::add_merged`].
+    pub merge: bool,
     /// Features smaller than this are left out, in square metres (pixels without georeference).
     pub min_area_m2: f64,
     /// Whether features have a status.
     pub status: bool,
+    /// Whether features have a confidence.
+    pub confidence: bool,
+    /// Columns that have the same text in every feature: name and text.
+    pub constants: Vec<(&'static str, String)>,
     /// Whether an existing output is replaced.
     pub overwrite: bool,
 }
@@ -42,29 +47,40 @@ pub struct PolygonFeature {
     pub touches_edge: bool,
     /// What became of their outline, for layers with a status.
     pub status: &'static str,
+    /// How sure the class is, for layers with a confidence.
+    pub confidence: Option<Confidence>,
     /// Their outline.
     pub outline: Outline,
+}
+
+/// Confidence of the pixels of a feature, between 0 and 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Confidence {
+    /// Mean.
+    pub mean: f64,
+    /// What a tenth of the pixels does not exceed.
+    pub p10: f64,
 }
 
 /// What was written.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct VectorizeSummary {
-    /// Features written.
+    /// Polygons written, each a feature, or all of a class one where they are merged.
     pub polygons: u64,
-    /// Features left out as too small.
+    /// Polygons left out as too small.
     pub dropped: u64,
     /// Per class that occurs, by ascending value.
     pub classes: Vec<ClassPolygons>,
 }
 
-/// Features of one class.
+/// Polygons of one class.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClassPolygons {
     /// Pixel value.
     pub value: u32,
     /// Name.
     pub name: String,
-    /// Features written.
+    /// Polygons written.
     pub polygons: u64,
     /// Their area in square metres on the ellipsoid (pixels without georeference).
     pub area_m2: f64,
@@ -73,108 +89,184 @@ pub struct ClassPolygons {
 /// Writes a file with one layer of polygons, which `fill` adds.
 ///
 /// The extension of `out` names the format: `.gpkg` (with styles, so that QGIS opens it coloured), `.fgb`, `.geojson`
-/// (RFC 7946: WGS 84) or `.shp`. Attributes are `class_id`, `class`, `area_m2`, `perimeter_m` (`perim_m` in shapefiles), `n_pixels` and
-/// `touches_edge` (`touch_edge`), and `status` where the layer has one; without georeference `area_px` and `perim_px`.
+/// (RFC 7946: WGS 84), `.parquet` (GeoParquet 1.1) or `.shp`. Attributes are `class_id`, `class`, `area_m2`, `perimeter_m` (`perim_m` in
+/// shapefiles), `n_pixels` and `touches_edge` (`touch_edge`), and those that the layer asks for: `status`, `conf_mean` and `conf_p10`,
+/// its constants, `n_polygons` (`n_polys`) where polygons are merged; without georeference `area_px` and `perim_px`. Outer rings run
+/// counterclockwise, in shapefiles clockwise.
 ///
 /// # Errors
 /// When the output exists and `overwrite` is off or cannot be written, and what `fill` returns.
 pub fn write_polygons<E: From<GeoError>>(
     out: &Path,
     layer: PolygonLayer<'_>,
-    fill: impl FnOnce(&mut PolygonWriter<'_>) -> std::result::Result<(), E>,
+    fill: impl FnOnce(&mut PolygonWriter<'_, '_>) -> std::result::Result<(), E>,
 ) -> std::result::Result<VectorizeSummary, E> {
     init();
-    let format = VectorFormat::of(out)?;
     let file = VectorFile::create(out, layer.overwrite)?;
-    let layer_name = file.layer_name();
     let folder = file.scratch().folder().to_path_buf();
-    let geometry =
-        if layer.multipolygons { OGRwkbGeometryType::wkbMultiPolygon } else { OGRwkbGeometryType::wkbPolygon };
+    let geometry = if layer.multipolygons || layer.merge {
+        OGRwkbGeometryType::wkbMultiPolygon
+    } else {
+        OGRwkbGeometryType::wkbPolygon
+    };
+    let ruler = Ruler::new(layer.grid);
     let crs = layer.grid.crs.clone();
-    file.write_layer(crs.as_ref(), geometry, |dataset: &mut Dataset| {
-        let mut writer = PolygonWriter::new(dataset, out, &folder, format, layer)?;
+    let columns = columns(&layer, ruler.is_metric(), file.name_limit() < "touches_edge".len());
+    file.write_layer(&LayerPlan { crs: crs.as_ref(), geometry, columns }, |sink| {
+        let merged = if layer.merge { Some(Merged::new(&folder)?) } else { None };
+        let mut writer = PolygonWriter {
+            sink,
+            out,
+            folder,
+            // Seen from above, rings run the other way where the grid mirrors the ground.
+            mirrored: layer.grid.transform.determinant() > 0.0,
+            layer,
+            ruler,
+            merged,
+            totals: HashMap::new(),
+            dropped: 0,
+            wkb: Vec::new(),
+        };
         fill(&mut writer)?;
-        let (summary, classes) = writer.end();
-        if format.styles {
-            write_styles(dataset, out, &layer_name, &classes)?;
-        }
-        Ok(summary)
+        Ok(writer.end())
     })
 }
 
+fn columns(layer: &PolygonLayer<'_>, metric: bool, short: bool) -> Vec<Column> {
+    let (area, perimeter) = match (metric, short) {
+        (true, false) => ("area_m2", "perimeter_m"),
+        (true, true) => ("area_m2", "perim_m"),
+        (false, _) => ("area_px", "perim_px"),
+    };
+    let mut columns = vec![
+        Column::new("class_id", Kind::Integer),
+        Column::new("class", Kind::Text),
+        Column::new(area, Kind::Real),
+        Column::new(perimeter, Kind::Real),
+        Column::new("n_pixels", Kind::Long),
+        Column::new(if short { "touch_edge" } else { "touches_edge" }, Kind::Flag),
+    ];
+    if layer.merge {
+        columns.push(Column::new(if short { "n_polys" } else { "n_polygons" }, Kind::Long));
+    }
+    if layer.status {
+        columns.push(Column::new("status", Kind::Text));
+    }
+    if layer.confidence {
+        columns.extend(["conf_mean", "conf_p10"].map(|name| Column::new(name, Kind::Real)));
+    }
+    columns.extend(layer.constants.iter().map(|(name, _)| Column::new(name, Kind::Text)));
+    columns
+}
+
 /// Adds features to a layer.
-pub struct PolygonWriter<'a> {
-    target: Layer<'a>,
+pub struct PolygonWriter<'a, 'b> {
+    sink: &'a mut FeatureSink<'b>,
     out: &'a Path,
-    folder: &'a Path,
+    folder: PathBuf,
     layer: PolygonLayer<'a>,
+    mirrored: bool,
     ruler: Ruler,
-    fields: Fields,
-    /// Every class that occurs: its name, features and area.
+    merged: Option<Merged>,
+    /// Every class that occurs: its name, polygons and area.
     totals: HashMap<u32, ClassPolygons>,
     dropped: u64,
     wkb: Vec<u8>,
 }
 
-impl<'a> PolygonWriter<'a> {
-    fn new(
-        dataset: &'a Dataset,
-        out: &'a Path,
-        folder: &'a Path,
-        format: &VectorFormat,
-        layer: PolygonLayer<'a>,
-    ) -> Result<PolygonWriter<'a>> {
-        let target = dataset.layer(0).map_err(|error| GeoError::write(out, take_messages(&error.to_string())))?;
-        let ruler = Ruler::new(layer.grid);
-        let fields = Fields::create(&target, format, ruler.is_metric(), layer.status)
-            .map_err(|error| GeoError::write(out, take_messages(&error.to_string())))?;
-        Ok(PolygonWriter {
-            target,
-            out,
-            folder,
-            layer,
-            ruler,
-            fields,
-            totals: HashMap::new(),
-            dropped: 0,
-            wkb: Vec::new(),
-        })
-    }
-
+impl PolygonWriter<'_, '_> {
     /// A folder for temporary files; it goes when the output is finished.
     pub fn scratch(&self) -> &Path {
-        self.folder
+        &self.folder
     }
 
-    /// Adds a feature, unless it is too small.
+    /// Adds a feature, unless it is too small, and says whether it did. Where polygons are merged it waits for the others of its class.
     ///
     /// # Errors
     /// When it cannot be stored.
-    pub fn add(&mut self, feature: &PolygonFeature) -> Result<()> {
+    pub fn add(&mut self, feature: &PolygonFeature) -> Result<bool> {
         let area = self.ruler.area(&feature.outline);
         if area < self.layer.min_area_m2 {
             self.dropped += 1;
-            return Ok(());
+            return Ok(false);
         }
-        let perimeter = self.ruler.perimeter(&feature.outline);
-        let PolygonFeature { class: value, .. } = *feature;
-        let total = self.totals.entry(value).or_insert_with(|| {
-            let name = self.layer.classes.entry(value).name;
-            ClassPolygons { value, name, polygons: 0, area_m2: 0.0 }
+        let parts = Parts {
+            area,
+            perimeter: self.ruler.perimeter(&feature.outline),
+            pixels: feature.pixels,
+            touches_edge: feature.touches_edge,
+            polygons: feature.outline.rings().filter(|(outer, _)| *outer).count() as u64,
+        };
+        let total = self.totals.entry(feature.class).or_insert_with(|| {
+            let name = self.layer.classes.entry(feature.class).name;
+            ClassPolygons { value: feature.class, name, polygons: 0, area_m2: 0.0 }
         });
-        self.layer.to_wkb(&feature.outline, &mut self.wkb);
-        let stored = self.fields.store(&self.target, feature, &total.name, [area, perimeter], &self.wkb);
-        stored.map_err(|error| GeoError::write(self.out, take_messages(&error.to_string())))?;
         total.polygons += 1;
         total.area_m2 += area;
+        self.wkb.clear();
+        if self.layer.multipolygons && self.merged.is_none() {
+            begin_multipolygon(parts.polygons as u32, &mut self.wkb);
+        }
+        polygons_to_wkb(self.layer.grid, &feature.outline, self.mirrored, &mut self.wkb);
+        match &mut self.merged {
+            Some(merged) => merged.add(feature.class, &parts, &self.wkb)?,
+            None => self.store(feature.class, &parts, feature.status, feature.confidence)?,
+        }
+        Ok(true)
+    }
+
+    /// Adds one feature for each class, of all polygons that were added, with the confidence that `confidence` knows of the class. Does
+    /// nothing where polygons are not merged.
+    ///
+    /// # Errors
+    /// When one cannot be stored, or is larger than 2 GB.
+    pub fn add_merged(&mut self, confidence: impl Fn(u32) -> Option<Confidence>) -> Result<()> {
+        let Some(mut merged) = self.merged.take() else { return Ok(()) };
+        for class in merged.classes() {
+            self.wkb.clear();
+            begin_multipolygon(0, &mut self.wkb);
+            let parts = merged.read(class, &mut self.wkb)?;
+            let count = u32::try_from(parts.polygons).unwrap_or(u32::MAX);
+            self.wkb[COUNT..COUNT + 4].copy_from_slice(&count.to_le_bytes());
+            self.store(class, &parts, "", confidence(class))?;
+        }
         Ok(())
+    }
+
+    /// Stores a feature whose geometry is in `self.wkb`.
+    fn store(&mut self, class: u32, parts: &Parts, status: &str, confidence: Option<Confidence>) -> Result<()> {
+        let real = |value: Option<f64>, digits: f64| {
+            value.map_or(Cell::Missing, |value| Cell::Real((value * digits).round() / digits))
+        };
+        let name = self.totals.get(&class).map_or("", |total| total.name.as_str());
+        let mut cells = vec![
+            Cell::Whole(i64::from(class)),
+            Cell::Text(name),
+            // Square millimetres say nothing and fill files.
+            real(Some(parts.area), 1e3),
+            real(Some(parts.perimeter), 1e3),
+            Cell::Whole(parts.pixels as i64),
+            Cell::Whole(i64::from(parts.touches_edge)),
+        ];
+        if self.layer.merge {
+            cells.push(Cell::Whole(parts.polygons as i64));
+        }
+        if self.layer.status {
+            cells.push(Cell::Text(status));
+        }
+        if self.layer.confidence {
+            cells.extend([real(confidence.map(|c| c.mean), 1e4), real(confidence.map(|c| c.p10), 1e4)]);
+        }
+        cells.extend(self.layer.constants.iter().map(|(_, text)| Cell::Text(text)));
+        let stored = self.sink.add(&cells, &self.wkb);
+        stored.map_err(|error| GeoError::write(self.out, take_messages(&error.to_string())))
     }
 
     /// The summary, and the classes that were declared or occur.
     fn end(self) -> (VectorizeSummary, Vec<ClassEntry>) {
         let totals: BTreeMap<u32, ClassPolygons> = self.totals.into_iter().collect();
         let mut classes = self.layer.classes.declared().to_vec();
-        let known: std::collections::HashSet<u32> = classes.iter().map(|class| class.value).collect();
+        let known: HashSet<u32> = classes.iter().map(|class| class.value).collect();
         classes
             .extend(totals.keys().filter(|value| !known.contains(value)).map(|&value| self.layer.classes.entry(value)));
         let classes_found: Vec<ClassPolygons> = totals.into_values().collect();
@@ -183,126 +275,32 @@ impl<'a> PolygonWriter<'a> {
     }
 }
 
-impl PolygonLayer<'_> {
-    /// An outline in world coordinates, as well-known binary.
-    fn to_wkb(&self, outline: &Outline, wkb: &mut Vec<u8>) {
-        wkb.clear();
-        let mut polygons = 0u32;
-        if self.multipolygons {
-            wkb.push(1);
-            wkb.extend(OGRwkbGeometryType::wkbMultiPolygon.to_le_bytes());
+/// Where the number of parts stands in well-known binary.
+const COUNT: usize = 5;
+
+fn begin_multipolygon(polygons: u32, wkb: &mut Vec<u8>) {
+    begin_wkb(OGRwkbGeometryType::wkbMultiPolygon, wkb);
+    wkb.extend(polygons.to_le_bytes());
+}
+
+/// Appends the polygons of an outline in world coordinates.
+fn polygons_to_wkb(grid: &Grid, outline: &Outline, mirrored: bool, wkb: &mut Vec<u8>) {
+    let (mut count_at, mut rings) = (0, 0u32);
+    for (outer, ring) in outline.rings() {
+        if outer {
+            rings = 0;
+            begin_wkb(OGRwkbGeometryType::wkbPolygon, wkb);
+            count_at = wkb.len();
             wkb.extend(0u32.to_le_bytes());
         }
-        let mut count_at = 0;
-        let mut rings = 0u32;
-        for (outer, ring) in outline.rings() {
-            if outer {
-                polygons += 1;
-                rings = 0;
-                wkb.push(1);
-                wkb.extend(OGRwkbGeometryType::wkbPolygon.to_le_bytes());
-                count_at = wkb.len();
-                wkb.extend(0u32.to_le_bytes());
-            }
-            rings += 1;
-            wkb[count_at..count_at + 4].copy_from_slice(&rings.to_le_bytes());
-            wkb.extend((ring.len() as u32).to_le_bytes());
-            for &(col, row) in ring {
-                let (x, y) = self.grid.pixel_to_world(col, row);
-                wkb.extend(x.to_le_bytes());
-                wkb.extend(y.to_le_bytes());
-            }
-        }
-        if self.multipolygons {
-            wkb[5..9].copy_from_slice(&polygons.to_le_bytes());
-        }
-    }
-}
-
-/// Indices of the attributes.
-struct Fields {
-    class_id: usize,
-    class: usize,
-    measures: [usize; 2],
-    pixels: usize,
-    touches_edge: usize,
-    status: Option<usize>,
-}
-
-impl Fields {
-    fn create(layer: &Layer<'_>, format: &VectorFormat, metric: bool, status: bool) -> gdal::errors::Result<Fields> {
-        let short = format.name_limit < "touches_edge".len();
-        let (area, perimeter) = match (metric, short) {
-            (true, false) => ("area_m2", "perimeter_m"),
-            (true, true) => ("area_m2", "perim_m"),
-            (false, _) => ("area_px", "perim_px"),
+        rings += 1;
+        wkb[count_at..count_at + 4].copy_from_slice(&rings.to_le_bytes());
+        wkb.extend((ring.len() as u32).to_le_bytes());
+        let mut add = |&(col, row): &(f64, f64)| {
+            let (x, y) = grid.pixel_to_world(col, row);
+            wkb.extend(x.to_le_bytes());
+            wkb.extend(y.to_le_bytes());
         };
-        let edge = if short { "touch_edge" } else { "touches_edge" };
-        layer.create_defn_fields(&[
-            ("class_id", OGRFieldType::OFTInteger),
-            ("class", OGRFieldType::OFTString),
-            (area, OGRFieldType::OFTReal),
-            (perimeter, OGRFieldType::OFTReal),
-            ("n_pixels", OGRFieldType::OFTInteger64),
-            (edge, OGRFieldType::OFTInteger),
-        ])?;
-        if status {
-            layer.create_defn_fields(&[("status", OGRFieldType::OFTString)])?;
-        }
-        // Drivers may number fields differently from the order of their creation, so ask.
-        let index = |name: &str| layer.defn().field_index(name);
-        Ok(Fields {
-            class_id: index("class_id")?,
-            class: index("class")?,
-            measures: [index(area)?, index(perimeter)?],
-            pixels: index("n_pixels")?,
-            touches_edge: index(edge)?,
-            status: status.then(|| index("status")).transpose()?,
-        })
+        if mirrored { ring.iter().rev().for_each(&mut add) } else { ring.iter().for_each(&mut add) }
     }
-
-    fn store(
-        &self,
-        layer: &Layer<'_>,
-        shape: &PolygonFeature,
-        class: &str,
-        measures: [f64; 2],
-        wkb: &[u8],
-    ) -> gdal::errors::Result<()> {
-        let mut feature = Feature::new(layer.defn())?;
-        feature.set_field_integer(self.class_id, shape.class as i32)?;
-        feature.set_field_string(self.class, class)?;
-        for (field, measure) in self.measures.into_iter().zip(measures) {
-            feature.set_field_double(field, millis(measure))?;
-        }
-        feature.set_field_integer64(self.pixels, shape.pixels as i64)?;
-        feature.set_field_integer(self.touches_edge, i32::from(shape.touches_edge))?;
-        if let Some(status) = self.status {
-            feature.set_field_string(status, shape.status)?;
-        }
-        let mut geometry = std::ptr::null_mut();
-        // SAFETY: the text of bytes is as long as said; the feature takes the geometry over, which nobody else holds.
-        let result = unsafe {
-            let made = gdal_sys::OGR_G_CreateFromWkb(
-                wkb.as_ptr().cast(),
-                std::ptr::null_mut(),
-                &mut geometry,
-                wkb.len() as i32,
-            );
-            if made == OGRErr::OGRERR_NONE {
-                gdal_sys::OGR_F_SetGeometryDirectly(feature.c_feature(), geometry)
-            } else {
-                made
-            }
-        };
-        if result != OGRErr::OGRERR_NONE {
-            return Err(gdal::errors::GdalError::OgrError { err: result, method_name: "OGR_F_SetGeometryDirectly" });
-        }
-        feature.create(layer)
-    }
-}
-
-/// Square millimetres say nothing and fill files.
-fn millis(value: f64) -> f64 {
-    (value * 1000.0).round() / 1000.0
 }

@@ -11,8 +11,30 @@ use crate::gdal_setup::take_messages;
 use crate::xml::escape;
 use crate::{ClassEntry, GeoError, Result};
 
+/// How features are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Symbol {
+    /// An area of the class's colour.
+    Fill,
+    /// A line of the class's colour.
+    Line,
+}
+
+impl Symbol {
+    /// The symbol of a type of geometries.
+    pub(crate) fn of(geometry: OGRwkbGeometryType::Type) -> Symbol {
+        if geometry == OGRwkbGeometryType::wkbLineString { Symbol::Line } else { Symbol::Fill }
+    }
+}
+
 /// Writes the table in which QGIS looks for the styles of a GeoPackage's layers.
-pub(crate) fn write_styles(dataset: &mut Dataset, out: &Path, layer: &str, classes: &[ClassEntry]) -> Result<()> {
+pub(crate) fn write_styles(
+    dataset: &mut Dataset,
+    out: &Path,
+    layer: &str,
+    symbol: Symbol,
+    classes: &[ClassEntry],
+) -> Result<()> {
     let failed = |error: gdal::errors::GdalError| GeoError::write(out, take_messages(&error.to_string()));
     let columns: [(&str, OGRFieldType::Type, &str); 12] = [
         ("f_table_catalog", OGRFieldType::OFTString, ""),
@@ -20,8 +42,8 @@ pub(crate) fn write_styles(dataset: &mut Dataset, out: &Path, layer: &str, class
         ("f_table_name", OGRFieldType::OFTString, layer),
         ("f_geometry_column", OGRFieldType::OFTString, "geom"),
         ("styleName", OGRFieldType::OFTString, "classes"),
-        ("styleQML", OGRFieldType::OFTString, &qml(classes)),
-        ("styleSLD", OGRFieldType::OFTString, &sld(layer, classes)),
+        ("styleQML", OGRFieldType::OFTString, &qml(symbol, classes)),
+        ("styleSLD", OGRFieldType::OFTString, &sld(layer, symbol, classes)),
         ("useAsDefault", OGRFieldType::OFTInteger, "1"),
         ("description", OGRFieldType::OFTString, "Classes of the map, written by Swath"),
         ("owner", OGRFieldType::OFTString, ""),
@@ -52,8 +74,12 @@ pub(crate) fn write_styles(dataset: &mut Dataset, out: &Path, layer: &str, class
     row.create(&table).map_err(failed)
 }
 
-/// A QGIS style: one fill per value of `class_id`.
-fn qml(classes: &[ClassEntry]) -> String {
+/// A QGIS style: one symbol per value of `class_id`.
+fn qml(symbol: Symbol, classes: &[ClassEntry]) -> String {
+    let (kind, class, geometry) = match symbol {
+        Symbol::Fill => ("fill", "SimpleFill", 2),
+        Symbol::Line => ("line", "SimpleLine", 1),
+    };
     let (mut categories, mut symbols) = (String::new(), String::new());
     for (index, ClassEntry { value, name, color: [red, green, blue] }) in classes.iter().enumerate() {
         let name = escape(name);
@@ -61,12 +87,15 @@ fn qml(classes: &[ClassEntry]) -> String {
             categories,
             "      <category render=\"true\" value=\"{value}\" type=\"long\" symbol=\"{index}\" label=\"{name}\"/>"
         );
-        let fill = format!("{red},{green},{blue},255");
-        let properties = [("color", fill.as_str()), ("style", "solid"), ("outline_style", "no")];
+        let color = format!("{red},{green},{blue},255");
+        let properties = match symbol {
+            Symbol::Fill => [("color", color.as_str()), ("style", "solid"), ("outline_style", "no")],
+            Symbol::Line => [("line_color", color.as_str()), ("line_style", "solid"), ("line_width", "0.5")],
+        };
         let _ = writeln!(
             symbols,
-            "      <symbol type=\"fill\" name=\"{index}\" alpha=\"1\" clip_to_extent=\"1\" force_rhr=\"0\">\n\
-             \x20       <layer class=\"SimpleFill\" enabled=\"1\" locked=\"0\" pass=\"0\">\n\
+            "      <symbol type=\"{kind}\" name=\"{index}\" alpha=\"1\" clip_to_extent=\"1\" force_rhr=\"0\">\n\
+             \x20       <layer class=\"{class}\" enabled=\"1\" locked=\"0\" pass=\"0\">\n\
              \x20         <Option type=\"Map\">"
         );
         for (key, value) in properties {
@@ -84,12 +113,16 @@ fn qml(classes: &[ClassEntry]) -> String {
          <qgis version=\"3.22.0\" styleCategories=\"Symbology\">\n\
          \x20 <renderer-v2 type=\"categorizedSymbol\" attr=\"class_id\" symbollevels=\"0\" enableorderby=\"0\" forceraster=\"0\">\n\
          \x20   <categories>\n{categories}    </categories>\n    <symbols>\n{symbols}    </symbols>\n\
-         \x20 </renderer-v2>\n  <layerGeometryType>2</layerGeometryType>\n</qgis>\n"
+         \x20 </renderer-v2>\n  <layerGeometryType>{geometry}</layerGeometryType>\n</qgis>\n"
     )
 }
 
 /// An OGC style: one rule per value of `class_id`.
-fn sld(layer: &str, classes: &[ClassEntry]) -> String {
+fn sld(layer: &str, symbol: Symbol, classes: &[ClassEntry]) -> String {
+    let (symbolizer, part, key) = match symbol {
+        Symbol::Fill => ("PolygonSymbolizer", "Fill", "fill"),
+        Symbol::Line => ("LineSymbolizer", "Stroke", "stroke"),
+    };
     let mut rules = String::new();
     for ClassEntry { value, name, color: [red, green, blue] } in classes {
         let name = escape(name);
@@ -98,8 +131,8 @@ fn sld(layer: &str, classes: &[ClassEntry]) -> String {
             "        <se:Rule><se:Name>{name}</se:Name>\
              <ogc:Filter><ogc:PropertyIsEqualTo><ogc:PropertyName>class_id</ogc:PropertyName>\
              <ogc:Literal>{value}</ogc:Literal></ogc:PropertyIsEqualTo></ogc:Filter>\
-             <se:PolygonSymbolizer><se:Fill><se:SvgParameter name=\"fill\">#{red:02x}{green:02x}{blue:02x}\
-             </se:SvgParameter></se:Fill></se:PolygonSymbolizer></se:Rule>"
+             <se:{symbolizer}><se:{part}><se:SvgParameter name=\"{key}\">#{red:02x}{green:02x}{blue:02x}\
+             </se:SvgParameter></se:{part}></se:{symbolizer}></se:Rule>"
         );
     }
     let layer = escape(layer);

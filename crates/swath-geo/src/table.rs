@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use gdal::vector::{Feature, Geometry, LayerAccess};
-use gdal_sys::{OGRFieldType, OGRwkbGeometryType};
+use gdal_sys::OGRwkbGeometryType;
 
+use crate::feature_sink::{Cell, Column, Kind, begin_wkb};
 use crate::gdal_setup::{clear_messages, take_messages};
 use crate::vector::{find_field, find_table, layer_crs, open_vector};
-use crate::vector_file::VectorFile;
+use crate::vector_file::{LayerPlan, VectorFile};
 use crate::{Crs, GeoError, Result};
 
 /// Some columns of a table, as texts.
@@ -92,37 +93,37 @@ pub fn write_points(
     overwrite: bool,
 ) -> Result<()> {
     let kinds = points.first().map_or(&[][..], |point| &point.values);
-    let fields: Vec<(&str, OGRFieldType::Type)> = columns.iter().copied().zip(kinds.iter().map(kind)).collect();
-    let failed = |error: gdal::errors::GdalError| GeoError::write(out, take_messages(&error.to_string()));
-    VectorFile::create(out, overwrite)?.write_layer(crs, OGRwkbGeometryType::wkbPoint, |dataset| {
-        let layer = dataset.layer(0).map_err(failed)?;
-        layer.create_defn_fields(&fields).map_err(failed)?;
-        let index = |(name, _): &(&str, _)| layer.defn().field_index(name).map_err(failed);
-        let indices = fields.iter().map(index).collect::<Result<Vec<_>>>()?;
+    let columns = columns.iter().zip(kinds).map(|(name, value)| Column::new(name, kind(value))).collect();
+    let layer = LayerPlan { crs, geometry: OGRwkbGeometryType::wkbPoint, columns };
+    VectorFile::create(out, overwrite)?.write_layer(&layer, |sink| {
+        let mut wkb = Vec::new();
         for PointRow { point: (x, y), values } in points {
-            let mut feature = Feature::new(layer.defn()).map_err(failed)?;
-            for (&index, value) in indices.iter().zip(values) {
-                match value {
-                    Value::Integer(number) => feature.set_field_integer64(index, *number),
-                    Value::Real(number) => feature.set_field_double(index, *number),
-                    Value::Text(text) => feature.set_field_string(index, text),
-                    Value::Empty => Ok(()),
-                }
-                .map_err(failed)?;
-            }
-            let mut geometry = Geometry::empty(OGRwkbGeometryType::wkbPoint).map_err(failed)?;
-            geometry.add_point_2d((*x, *y));
-            feature.set_geometry(geometry).and_then(|()| feature.create(&layer)).map_err(failed)?;
+            wkb.clear();
+            begin_wkb(OGRwkbGeometryType::wkbPoint, &mut wkb);
+            wkb.extend(x.to_le_bytes());
+            wkb.extend(y.to_le_bytes());
+            let cells: Vec<Cell<'_>> = values.iter().map(cell).collect();
+            let added = sink.add(&cells, &wkb);
+            added.map_err(|error| GeoError::write(out, take_messages(&error.to_string())))?;
         }
-        Ok(())
+        Ok(((), Vec::new()))
     })
 }
 
-fn kind(value: &Value) -> OGRFieldType::Type {
+fn kind(value: &Value) -> Kind {
     match value {
-        Value::Integer(_) => OGRFieldType::OFTInteger64,
-        Value::Real(_) => OGRFieldType::OFTReal,
-        Value::Text(_) | Value::Empty => OGRFieldType::OFTString,
+        Value::Integer(_) => Kind::Long,
+        Value::Real(_) => Kind::Real,
+        Value::Text(_) | Value::Empty => Kind::Text,
+    }
+}
+
+fn cell(value: &Value) -> Cell<'_> {
+    match value {
+        Value::Integer(number) => Cell::Whole(*number),
+        Value::Real(number) => Cell::Real(*number),
+        Value::Text(text) => Cell::Text(text),
+        Value::Empty => Cell::Missing,
     }
 }
 

@@ -2,33 +2,37 @@
 
 use std::path::{Path, PathBuf};
 
+use gdal::DriverManager;
 use gdal::vector::LayerOptions;
-use gdal::{Dataset, DriverManager};
 use gdal_sys::OGRwkbGeometryType;
 
 use crate::config_scope::ConfigScope;
+use crate::feature_sink::{Column, FeatureSink};
 use crate::gdal_setup::{clear_messages, take_messages};
+use crate::geoparquet::GeoParquet;
 use crate::scratch::{Scratch, check_target, with_suffix};
-use crate::{Crs, GeoError, Result};
+use crate::style::{Symbol, write_styles};
+use crate::{ClassEntry, Crs, GeoError, Result};
 
 /// A vector format by its file extension.
 #[derive(Debug, PartialEq)]
 pub(crate) struct VectorFormat {
     extension: &'static str,
-    driver: &'static str,
+    /// GDAL's driver; none for GeoParquet, which GDAL is often built without.
+    driver: Option<&'static str>,
     layer_options: &'static [&'static str],
     /// Extensions of further files that belong to an output.
     companions: &'static [&'static str],
     /// Longest field name.
-    pub(crate) name_limit: usize,
+    name_limit: usize,
     /// Whether styles travel in the file.
-    pub(crate) styles: bool,
+    styles: bool,
 }
 
-static FORMATS: [VectorFormat; 4] = [
+static FORMATS: [VectorFormat; 5] = [
     VectorFormat {
         extension: "gpkg",
-        driver: "GPKG",
+        driver: Some("GPKG"),
         layer_options: &[],
         companions: &[],
         name_limit: usize::MAX,
@@ -36,7 +40,7 @@ static FORMATS: [VectorFormat; 4] = [
     },
     VectorFormat {
         extension: "fgb",
-        driver: "FlatGeobuf",
+        driver: Some("FlatGeobuf"),
         layer_options: &[],
         companions: &[],
         name_limit: usize::MAX,
@@ -44,7 +48,7 @@ static FORMATS: [VectorFormat; 4] = [
     },
     VectorFormat {
         extension: "geojson",
-        driver: "GeoJSON",
+        driver: Some("GeoJSON"),
         // WGS 84, outer rings counterclockwise.
         layer_options: &["RFC7946=YES"],
         companions: &[],
@@ -52,8 +56,16 @@ static FORMATS: [VectorFormat; 4] = [
         styles: false,
     },
     VectorFormat {
+        extension: "parquet",
+        driver: None,
+        layer_options: &[],
+        companions: &[],
+        name_limit: usize::MAX,
+        styles: false,
+    },
+    VectorFormat {
         extension: "shp",
-        driver: "ESRI Shapefile",
+        driver: Some("ESRI Shapefile"),
         layer_options: &["ENCODING=UTF-8"],
         companions: &["dbf", "shx", "prj", "cpg"],
         name_limit: 10,
@@ -85,6 +97,14 @@ pub fn check_vector_target(out: &Path, overwrite: bool) -> Result<()> {
     check_target(out, overwrite)
 }
 
+/// What a layer is to hold.
+#[derive(Debug)]
+pub(crate) struct LayerPlan<'a> {
+    pub(crate) crs: Option<&'a Crs>,
+    pub(crate) geometry: OGRwkbGeometryType::Type,
+    pub(crate) columns: Vec<Column>,
+}
+
 /// A vector output in the making.
 #[derive(Debug)]
 pub(crate) struct VectorFile {
@@ -112,50 +132,91 @@ impl VectorFile {
         &self.scratch
     }
 
+    /// How long the names of columns may be.
+    pub(crate) fn name_limit(&self) -> usize {
+        self.format.name_limit
+    }
+
     /// The layer's name: the file's name without extension.
-    pub(crate) fn layer_name(&self) -> String {
+    fn layer_name(&self) -> String {
         self.file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// Makes the file with one layer, fills it by `fill`, and moves it to the target.
+    /// Makes the file with one layer, fills it by `fill`, and moves it to the target. What `fill` returns are the result and the
+    /// classes of the layer's style, where it has one.
     pub(crate) fn write_layer<T, E: From<GeoError>>(
         self,
-        crs: Option<&Crs>,
-        geometry: OGRwkbGeometryType::Type,
-        fill: impl FnOnce(&mut Dataset) -> std::result::Result<T, E>,
+        layer: &LayerPlan<'_>,
+        fill: impl FnOnce(&mut FeatureSink<'_>) -> std::result::Result<(T, Vec<ClassEntry>), E>,
+    ) -> std::result::Result<T, E> {
+        let filled = match self.format.driver {
+            Some(driver) => self.write_ogr(driver, layer, fill)?,
+            None => self.write_parquet(layer, fill)?,
+        };
+        let target = self.scratch.target().to_path_buf();
+        self.publish(&target)?;
+        Ok(filled)
+    }
+
+    fn write_parquet<T, E: From<GeoError>>(
+        &self,
+        layer: &LayerPlan<'_>,
+        fill: impl FnOnce(&mut FeatureSink<'_>) -> std::result::Result<(T, Vec<ClassEntry>), E>,
+    ) -> std::result::Result<T, E> {
+        let failed = |error: parquet::errors::ParquetError| GeoError::write(self.scratch.target(), error.to_string());
+        let file = GeoParquet::create(&self.file, layer.crs, layer.geometry, &layer.columns).map_err(failed)?;
+        let mut sink = FeatureSink::Parquet(Box::new(file));
+        let (filled, _) = fill(&mut sink)?;
+        if let FeatureSink::Parquet(file) = sink {
+            file.finish().map_err(failed)?;
+        }
+        Ok(filled)
+    }
+
+    fn write_ogr<T, E: From<GeoError>>(
+        &self,
+        driver: &str,
+        layer: &LayerPlan<'_>,
+        fill: impl FnOnce(&mut FeatureSink<'_>) -> std::result::Result<(T, Vec<ClassEntry>), E>,
     ) -> std::result::Result<T, E> {
         // Durable as a whole when it is finished, not after every page.
         let _quick = ConfigScope::set("OGR_SQLITE_SYNCHRONOUS", "OFF");
-        let target = self.scratch.target().to_path_buf();
+        let target = self.scratch.target();
         clear_messages();
-        let failed = |error: gdal::errors::GdalError| GeoError::write(&target, take_messages(&error.to_string()));
-        let driver = DriverManager::get_driver_by_name(self.format.driver).map_err(failed)?;
+        let failed = |error: gdal::errors::GdalError| GeoError::write(target, take_messages(&error.to_string()));
+        let driver = DriverManager::get_driver_by_name(driver).map_err(failed)?;
         let mut dataset = driver.create_vector_only(&self.file).map_err(failed)?;
-        let reference = crs.map(Crs::spatial_ref).transpose()?;
+        let reference = layer.crs.map(Crs::spatial_ref).transpose()?;
         let name = self.layer_name();
         dataset
             .create_layer(LayerOptions {
                 name: &name,
                 srs: reference.as_ref(),
-                ty: geometry,
+                ty: layer.geometry,
                 options: Some(self.format.layer_options),
             })
             .map_err(failed)?;
         // SAFETY: the dataset is open. Formats without transactions refuse, which changes nothing.
         let transaction = unsafe { gdal_sys::GDALDatasetStartTransaction(dataset.c_dataset(), 0) } == 0;
         clear_messages();
-        let filled = fill(&mut dataset)?;
+        let (filled, classes) = {
+            let target_layer = dataset.layer(0).map_err(failed)?;
+            let mut sink = FeatureSink::ogr(target_layer, &layer.columns).map_err(failed)?;
+            fill(&mut sink)?
+        };
+        if self.format.styles && !classes.is_empty() {
+            write_styles(&mut dataset, target, &name, Symbol::of(layer.geometry), &classes)?;
+        }
         // SAFETY: as above.
         if transaction && unsafe { gdal_sys::GDALDatasetCommitTransaction(dataset.c_dataset()) } != 0 {
-            return Err(GeoError::write(&target, take_messages("the last features could not be stored")).into());
+            return Err(GeoError::write(target, take_messages("the last features could not be stored")).into());
         }
         dataset.close().map_err(failed)?;
         // Before version 3.7 GDAL does not return what went wrong in the last writes, but it reports it.
         let complaints = take_messages("");
         if !complaints.is_empty() {
-            return Err(GeoError::write(&target, complaints).into());
+            return Err(GeoError::write(target, complaints).into());
         }
-        self.publish(&target)?;
         Ok(filled)
     }
 

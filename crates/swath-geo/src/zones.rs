@@ -70,6 +70,36 @@ pub fn read_zones(
     Ok(zones)
 }
 
+/// Reads all polygons of a layer as one area; see [`read_zones`] for how they come onto the grid.
+///
+/// # Errors
+/// When the file or the layer does not exist, the layer is empty or holds a feature that is no polygon, or no polygon touches the grid.
+pub fn read_area(path: &Path, layer: Option<&str>, grid: &Grid) -> Result<Vec<PixelRings>> {
+    let dataset = open_vector(path)?;
+    let mut layer = find_layer(&dataset, path, layer)?;
+    let placement = Placement::new(path, layer_crs(&layer).as_ref(), grid)?;
+    let mut area = Zone { name: layer.name(), polygons: Vec::new(), beyond: false };
+    clear_messages();
+    for feature in layer.features() {
+        if let Some(geometry) = feature.geometry() {
+            placement.add(path, geometry, &mut area)?;
+        }
+    }
+    let complaint = take_messages("");
+    if !complaint.is_empty() {
+        return Err(GeoError::input(path, complaint));
+    }
+    if area.polygons.is_empty() {
+        let problem = if layer.feature_count() == 0 {
+            format!("layer {:?} has no features", layer.name())
+        } else {
+            "none of its polygons touches the map; compare their CRS and extents with swath info".into()
+        };
+        return Err(GeoError::input(path, problem));
+    }
+    Ok(area.polygons)
+}
+
 /// From a layer's coordinates to pixels.
 struct Placement<'a> {
     grid: &'a Grid,

@@ -1,18 +1,23 @@
 //! Maps into polygons: rows of classes from a file, through the polygonizer, into features of another.
 
+mod source;
+mod squarer;
+
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use swath_geo::{
-    ClassEntry, ClassMap, Grid, NO_CLASS, Outline, PixelAreas, PolygonFeature, PolygonLayer, PolygonWriter,
-    VectorizeSummary, check_vector_target, write_polygons,
+    ClassEntry, ClassMap, Confidence, Outline, PolygonFeature, PolygonLayer, PolygonWriter, VectorizeSummary,
+    check_vector_target, write_polygons,
 };
 use swath_vector::{
-    Arc, Cleaner, Connectivity, Corner, Coverage, OUTSIDE, Outlines, Point, PolygonizeOptions, Polygonizer, Region,
-    Simplify, Sink, Spill, VectorError, simplify, smooth, square,
+    Arc, Cleaner, Connectivity, Corner, Coverage, Outlines, Point, PolygonizeOptions, Polygonizer, Region, Simplify,
+    Sink, Spill, Tally, VectorError, simplify, smooth,
 };
 
 use crate::{Error, Result};
+use source::Source;
+use squarer::{PixelSizes, Squarer};
 
 pub use swath_vector::{Cleaning, SimplifyMethod};
 
@@ -21,6 +26,11 @@ pub use swath_vector::{Cleaning, SimplifyMethod};
 pub struct VectorizeOptions {
     /// Names and colours; `None` for those that the map carries (see [`ClassMap::known_classes`]).
     pub classes: Option<Vec<ClassEntry>>,
+    /// The classes that become polygons; `None` for all. The others are looked at in cleaning.
+    pub only: Option<Vec<u32>>,
+    /// A layer of polygons: pixels whose centre lies outside of them are as if without data. Polygons, their areas and their
+    /// attributes are those of the pixels that are left.
+    pub clip: Option<PathBuf>,
     /// What is done to the map before, one step after the other.
     pub clean: Vec<Cleaning>,
     /// Whether pixels that touch at a corner only belong together; features are multipolygons then.
@@ -37,12 +47,17 @@ pub struct VectorizeOptions {
     /// Classes whose polygons get right angles, and how far in metres (pixels without georeference) their walls may move; these polygons
     /// no longer share their boundaries with others. Features have a `status` then.
     pub right_angles: Vec<(u32, f64)>,
+    /// A raster on the map's grid with the confidence of its pixels: features have the mean and the 10th percentile of theirs.
+    pub confidence: Option<PathBuf>,
+    /// Whether all polygons of a class become one feature.
+    pub merge: bool,
     /// Whether an existing output is replaced.
     pub overwrite: bool,
 }
 
 /// Turns a label map, one band of class values, into polygons with class, area and perimeter; see [`write_polygons`] for formats and
-/// attributes. Nodata and masked pixels belong to no polygon; 0 is a class like others.
+/// attributes. Nodata and masked pixels belong to no polygon; 0 is a class like others. Where the map says of which scene, by which model and
+/// of which time it is, features have `source`, `model` and `date`.
 ///
 /// Neighbours have the same vertices along what they share. Memory is bounded by a few rows and by the polygons that cross
 /// one of them, whose outlines go to a temporary file beside the output when they are many. To simplify or smooth them all
@@ -52,66 +67,77 @@ pub struct VectorizeOptions {
 /// When options make no sense, when the output exists and `overwrite` is off or cannot be written, and when the map cannot be read or holds no classes, or more bands than one.
 pub fn vectorize(map: &Path, out: &Path, options: &VectorizeOptions) -> Result<VectorizeSummary> {
     check_vector_target(out, options.overwrite)?;
-    let source = ClassMap::open(map)?;
+    check(options)?;
+    let map = ClassMap::open(map)?;
+    let source = Source::open(&map, options)?;
     let classes = match &options.classes {
         Some(classes) => classes.clone().into(),
-        None => source.known_classes()?,
+        None => map.known_classes()?,
     };
+    let min_area_m2 = options.min_area_m2.unwrap_or(0.0);
     let layer = PolygonLayer {
-        grid: source.grid(),
+        grid: map.grid(),
         classes,
         multipolygons: options.eight_connected,
-        min_area_m2: options.min_area_m2.unwrap_or(0.0),
+        merge: options.merge,
+        min_area_m2,
         status: !options.right_angles.is_empty(),
+        confidence: options.confidence.is_some(),
+        constants: map.provenance(),
         overwrite: options.overwrite,
     };
     let connectivity = if options.eight_connected { Connectivity::Eight } else { Connectivity::Four };
-    if let Some((_, tolerance)) =
-        options.right_angles.iter().find(|(_, tolerance)| tolerance.is_nan() || *tolerance <= 0.0)
-    {
-        return Err(VectorError::Argument(format!("right angles within {tolerance} metres; give more than 0")).into());
-    }
-    let squarer = Squarer { sizes: PixelSizes::new(source.grid()), classes: &options.right_angles };
-    let cleaner = Cleaner::new(source.grid().width, &options.clean)?;
+    let squarer = Squarer { sizes: PixelSizes::new(map.grid()), classes: &options.right_angles };
+    let width = map.grid().width;
+    let cleaner = Cleaner::new(width, &options.clean)?;
     write_polygons(out, layer, |writer| {
         let file = tempfile::tempfile_in(writer.scratch()).map_err(VectorError::Spill)?;
         let spill = Some(Spill { file, memory: ARCS_IN_MEMORY });
-        let polygonizer = Polygonizer::new(source.grid().width, PolygonizeOptions { connectivity, spill })?;
+        let polygonizer = Polygonizer::new(width, PolygonizeOptions { connectivity, spill })?;
+        let mut tallies = Tallies { merge: options.merge, classes: HashMap::new() };
         if options.simplify_m == 0.0 && options.smooth == 0 {
-            let mut features = Features { writer, feature: PolygonFeature::default(), corners: Vec::new(), squarer };
-            return trace(&source, cleaner, polygonizer, &mut features);
+            let feature = PolygonFeature::default();
+            let mut features = Features { writer, feature, corners: Vec::new(), squarer, tallies };
+            source.trace(cleaner, polygonizer, &mut features)?;
+            tallies = features.tallies;
+        } else {
+            let mut all = All {
+                coverage: Coverage::default(),
+                confidence: Vec::new(),
+                sizes: &squarer.sizes,
+                min_area_m2,
+                tallies,
+            };
+            source.trace(cleaner, polygonizer, &mut all)?;
+            write_simplified(all.coverage, &all.confidence, &squarer, options, writer)?;
+            tallies = all.tallies;
         }
-        let mut all = All(Coverage::default());
-        trace(&source, cleaner, polygonizer, &mut all)?;
-        write_simplified(all.0, &squarer, options, writer)
+        Ok(writer.add_merged(|class| tallies.classes.get(&class).and_then(confidence))?)
     })
 }
 
-/// Feeds a map to the polygonizer.
-fn trace<S: Sink<Error = Error>>(
-    source: &ClassMap,
-    mut cleaner: Cleaner,
-    mut polygonizer: Polygonizer,
-    sink: &mut S,
-) -> Result<()> {
-    let (mut rows, mut clean) = (Vec::new(), Vec::new());
-    for strip in source.strips() {
-        source.read(strip, &mut rows)?;
-        clean.clear();
-        cleaner.push(&rows, &mut clean)?;
-        polygonizer.push(&clean, sink)?;
-    }
-    clean.clear();
-    cleaner.finish(&mut clean);
-    polygonizer.push(&clean, sink)?;
-    polygonizer.finish(sink)
+fn check(options: &VectorizeOptions) -> Result<()> {
+    let problem = if let Some((_, tolerance)) =
+        options.right_angles.iter().find(|(_, tolerance)| tolerance.is_nan() || *tolerance <= 0.0)
+    {
+        format!("right angles within {tolerance} metres; give more than 0")
+    } else if options.merge && !options.right_angles.is_empty() {
+        "polygons with right angles may overlap, and the parts of one feature must not; merge or square them, not both"
+            .into()
+    } else if options.min_area_m2.is_some_and(|area| area.is_nan() || area < 0.0) {
+        format!("a smallest area of {} square metres; give 0 or more", options.min_area_m2.unwrap_or_default())
+    } else {
+        return Ok(());
+    };
+    Err(VectorError::Argument(problem).into())
 }
 
 fn write_simplified(
     mut coverage: Coverage,
+    confidence: &[Option<Confidence>],
     squarer: &Squarer<'_>,
     options: &VectorizeOptions,
-    writer: &mut PolygonWriter<'_>,
+    writer: &mut PolygonWriter<'_, '_>,
 ) -> Result<()> {
     // Right angles come from the exact outlines.
     let mut squared: HashMap<u64, (Option<Outline>, &'static str)> = HashMap::new();
@@ -132,6 +158,7 @@ fn write_simplified(
     for (region, rings) in coverage.shapes() {
         feature.class = region.label;
         (feature.pixels, feature.touches_edge) = (region.pixels, region.touches_edge);
+        feature.confidence = confidence.get(region.id as usize).copied().flatten();
         let (outline, status) = squared.remove(&region.id).unwrap_or_default();
         feature.status = status;
         if let Some(outline) = outline {
@@ -153,29 +180,31 @@ fn write_simplified(
 /// Bytes of outlines of unfinished polygons that stay in memory.
 const ARCS_IN_MEMORY: usize = 64 << 20;
 
-const _: () = assert!(NO_CLASS == OUTSIDE, "pixels without a class are outside");
-
 /// Regions become features one by one.
-struct Features<'a, 'b> {
-    writer: &'a mut PolygonWriter<'b>,
+struct Features<'a, 'b, 'c> {
+    writer: &'a mut PolygonWriter<'b, 'c>,
     feature: PolygonFeature,
     corners: Vec<Corner>,
     squarer: Squarer<'a>,
+    tallies: Tallies,
 }
 
-impl Sink for Features<'_, '_> {
+impl Sink for Features<'_, '_, '_> {
     type Error = Error;
 
     fn region(&mut self, region: &Region, outlines: &mut Outlines<'_>) -> Result<()> {
-        let PolygonFeature { class, pixels, touches_edge, status, outline } = &mut self.feature;
+        let PolygonFeature { class, pixels, touches_edge, status, confidence: sure, outline } = &mut self.feature;
         (*class, *pixels, *touches_edge) = (region.label, region.pixels, region.touches_edge);
+        *sure = outlines.tally().and_then(confidence);
         outline.clear();
         for ring in 0..outlines.rings() {
             outlines.corners(ring, &mut self.corners)?;
             outline.push(outlines.is_outer(ring), points(&self.corners));
         }
         *status = self.squarer.square(region.label, outline);
-        self.writer.add(&self.feature)?;
+        if self.writer.add(&self.feature)? {
+            self.tallies.add(region.label, outlines.tally());
+        }
         Ok(())
     }
 }
@@ -184,53 +213,34 @@ fn points(corners: &[Corner]) -> impl Iterator<Item = Point> {
     corners.iter().map(|corner| (f64::from(corner.col), f64::from(corner.row)))
 }
 
-/// Gives right angles to polygons of some classes.
-struct Squarer<'a> {
-    sizes: PixelSizes,
-    classes: &'a [(u32, f64)],
-}
-
-impl Squarer<'_> {
-    fn tolerance(&self, class: u32) -> Option<f64> {
-        self.classes.iter().find(|(value, _)| *value == class).map(|&(_, tolerance)| tolerance)
-    }
-
-    /// Says what became of the outline; nothing for other classes.
-    fn square(&self, class: u32, outline: &mut Outline) -> &'static str {
-        let (Some(tolerance), Some((_, first))) = (self.tolerance(class), outline.rings().next()) else { return "" };
-        let (width, height) = self.sizes.at(first[0].0, first[0].1);
-        let mut status = "";
-        let mut result = Outline::default();
-        let rings: Vec<(bool, Vec<Point>)> = outline
-            .rings()
-            .map(|(outer, ring)| (outer, ring.iter().map(|&(col, row)| (col * width, row * height)).collect()))
-            .collect();
-        // Polygon by polygon: an outer ring and its holes.
-        for part in rings.chunk_by(|_, (outer, _)| !outer) {
-            let metres: Vec<Vec<Point>> = part.iter().map(|(_, ring)| ring.clone()).collect();
-            let (squared, regularity) = square(&metres, tolerance);
-            status = regularity.name();
-            for (at, ring) in squared.into_iter().enumerate() {
-                result.push(at == 0, ring.into_iter().map(|(x, y)| (x / width, y / height)));
-            }
-        }
-        *outline = result;
-        status
-    }
-}
-
 /// All regions and arcs.
-struct All(Coverage);
+struct All<'a> {
+    coverage: Coverage,
+    /// Of each region, where there is some.
+    confidence: Vec<Option<Confidence>>,
+    sizes: &'a PixelSizes,
+    min_area_m2: f64,
+    tallies: Tallies,
+}
 
-impl Sink for All {
+impl Sink for All<'_> {
     type Error = Error;
 
     fn region(&mut self, region: &Region, outlines: &mut Outlines<'_>) -> Result<()> {
-        Ok(self.0.region(region, outlines)?)
+        if let Some(tally) = outlines.tally() {
+            self.confidence.push(confidence(tally));
+            let mut ring = Vec::new();
+            outlines.corners(0, &mut ring)?;
+            let area = self.sizes.area(f64::from(ring[0].col), f64::from(ring[0].row)) * region.pixels as f64;
+            if area >= self.min_area_m2 {
+                self.tallies.add(region.label, outlines.tally());
+            }
+        }
+        Ok(self.coverage.region(region, outlines)?)
     }
 
     fn arc(&mut self, arc: Arc) -> Result<()> {
-        Ok(self.0.arc(arc)?)
+        Ok(self.coverage.arc(arc)?)
     }
 
     fn wants_arcs(&self) -> bool {
@@ -238,23 +248,20 @@ impl Sink for All {
     }
 }
 
-/// Width and height of pixels on the ground.
-struct PixelSizes {
-    areas: Option<PixelAreas>,
-    /// Height of a pixel in metres; 1 without georeference.
-    height: f64,
+/// The confidence of all pixels of a class, for features that are all of its polygons.
+struct Tallies {
+    merge: bool,
+    classes: HashMap<u32, Tally>,
 }
 
-impl PixelSizes {
-    fn new(grid: &Grid) -> PixelSizes {
-        let areas = PixelAreas::new(grid);
-        let height = grid.gsd().filter(|_| areas.is_some()).map_or(1.0, |(_, height)| height);
-        PixelSizes { areas, height }
+impl Tallies {
+    fn add(&mut self, class: u32, tally: Option<&Tally>) {
+        if let Some(tally) = tally.filter(|_| self.merge) {
+            self.classes.entry(class).or_default().merge(tally);
+        }
     }
+}
 
-    /// In metres: the width follows from the area, which shrinks towards the poles on geographic grids.
-    fn at(&self, col: f64, row: f64) -> (f64, f64) {
-        let area = self.areas.as_ref().map_or(1.0, |areas| areas.at(col, row));
-        (area / self.height, self.height)
-    }
+fn confidence(tally: &Tally) -> Option<Confidence> {
+    Some(Confidence { mean: tally.mean()?, p10: tally.quantile(0.1)? })
 }

@@ -13,12 +13,14 @@ use crate::console::Console;
 /// Turn a map into polygons for a GIS
 ///
 /// Neighbouring pixels of one class become one polygon with its class, name, area and perimeter. The format follows the
-/// extension: .gpkg (opens coloured in QGIS), .fgb, .geojson (WGS84) or .shp.
+/// extension: .gpkg (opens coloured in QGIS), .fgb, .geojson (WGS84), .parquet (GeoParquet 1.1) or .shp. Areas and perimeters are those
+/// on the ellipsoid. Maps of swath predict also give their polygons source, model and date.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   swath vectorize map.tif -o map.gpkg
   swath vectorize map.tif -o map.geojson --min-area 500
-  swath vectorize map.tif -o map.gpkg --simplify 10 --smooth 2")]
+  swath vectorize map.tif -o map.gpkg --simplify 10 --smooth 2
+  swath vectorize map.tif -o water.parquet --classes lake,river --clip district.gpkg --confidence confidence.tif")]
 pub(crate) struct VectorizeArgs {
     /// The map: a raster of class ids
     #[arg(value_name = "MAP")]
@@ -26,6 +28,20 @@ pub(crate) struct VectorizeArgs {
     /// File to write
     #[arg(long, short, value_name = "OUT")]
     out: PathBuf,
+    /// Classes that become polygons, by name or value; all without it
+    #[arg(long, value_name = "CLASS,...", value_delimiter = ',')]
+    classes: Vec<String>,
+    /// Only what lies in the polygons of this file, in any CRS: pixels with their centre outside count as nodata, also for cleaning, so that areas and
+    /// other attributes are those of the pixels inside
+    #[arg(long, value_name = "FILE")]
+    clip: Option<PathBuf>,
+    /// Give polygons the mean and the 10th percentile of their pixels' confidence (conf_mean, conf_p10), from a raster on the map's grid as
+    /// swath predict --confidence writes it
+    #[arg(long, value_name = "FILE")]
+    confidence: Option<PathBuf>,
+    /// Make one feature of all polygons of a class, with the number of polygons; attributes are those of all together
+    #[arg(long)]
+    merge: bool,
     /// Give every pixel the class that most pixels have in the square of 2N+1 around it
     #[arg(long, value_name = "N", help_heading = CLEANING)]
     majority: Option<usize>,
@@ -97,9 +113,18 @@ pub(crate) fn run(args: &VectorizeArgs, console: &Console) -> Result<()> {
             .map(|text| class_and_number(&args.map, "--right-angles", text))
             .collect::<Result<_>>()?,
         classes: None,
+        only: (!args.classes.is_empty())
+            .then(|| {
+                args.classes.iter().map(|text| class_value(&args.map, &format!("--classes {text}"), text)).collect()
+            })
+            .transpose()?,
+        clip: args.clip.clone(),
+        confidence: args.confidence.clone(),
+        merge: args.merge,
     };
     let summary = vectorize(&args.map, &args.out, &options)?;
-    console.say(format_args!("{} polygons in {}", summary.polygons, args.out.display()));
+    let merged = if args.merge { format!(" of {} classes", summary.classes.len()) } else { String::new() };
+    console.say(format_args!("{} polygons{merged} in {}", summary.polygons, args.out.display()));
     Ok(())
 }
 
@@ -124,15 +149,19 @@ fn class_and_number<T: FromStr>(map: &Path, flag: &str, text: &str) -> Result<(u
     let usage = |problem: String| swath_geo::GeoError::Argument(format!("{flag} {text}: {problem}"));
     let parts = text.rsplit_once('=').and_then(|(class, number)| Some((class, number.parse().ok()?)));
     let (class, number) = parts.ok_or_else(|| usage("give a class and a number, as in building=2".into()))?;
+    Ok((class_value(map, &format!("{flag} {text}"), class)?, number))
+}
+
+/// `building` or `1`: a class by name or value, as `usage` asks for it.
+fn class_value(map: &Path, usage: &str, class: &str) -> Result<u32> {
     if let Ok(value) = class.parse() {
-        return Ok((value, number));
+        return Ok(value);
     }
     let classes = read_map_classes(map)?;
-    match classes.iter().find(|entry| entry.name == class) {
-        Some(entry) => Ok((entry.value, number)),
-        None => {
-            let names: Vec<&str> = classes.iter().take(20).map(|entry| entry.name.as_str()).collect();
-            Err(usage(format!("the map has no class {class:?}; it has {}", names.join(", "))).into())
-        }
+    if let Some(entry) = classes.iter().find(|entry| entry.name == class) {
+        return Ok(entry.value);
     }
+    let names: Vec<&str> = classes.iter().take(20).map(|entry| entry.name.as_str()).collect();
+    let problem = format!("{usage}: the map has no class {class:?}; it has {}", names.join(", "));
+    Err(swath_geo::GeoError::Argument(problem).into())
 }

@@ -78,7 +78,7 @@ pub fn run(
     let fit = fit_scene(scene, &model.bands, model.gsd)?;
     let (grid, plan) = (fit.scene.grid(), plan(&fit.scene, options)?);
     let sources = sources(&fit.scene, model, plan.options())?;
-    let files = outputs.files(&model.classes, &metadata(model, plan.options()))?;
+    let files = outputs.files(&model.classes, &metadata(model, scene, plan.options()))?;
     let contents: Vec<String> = files.iter().map(|file| format!("{:?}", file.content)).collect();
     let work = work(model, &fit.scene, options, &contents);
     let (mut sink, done) = FileSink::open(outputs, &files, grid, &work)?;
@@ -133,20 +133,23 @@ pub(super) fn sources(scene: &Scene, model: &Model, options: &Options) -> Result
     (0..options.readers).map(|_| source()).collect()
 }
 
-fn metadata(model: &Model, options: &Options) -> Vec<(String, String)> {
+fn metadata(model: &Model, scene: &Scene, options: &Options) -> Vec<(String, String)> {
     let Options { chip, overlap, blend, tta, patches, .. } = options;
     let tta = if *tta { "yes" } else { "no" };
     let how = match patches {
         Some(Patches { patch, cell }) => format!("patch={patch} cell={cell} tta={tta}"),
         None => format!("chip={chip} overlap={overlap} blend={blend} tta={tta}"),
     };
-    vec![
+    let date = scene.time().map(|time| ("SWATH_DATE".into(), time));
+    let items = [
+        ("SWATH_SCENE".into(), scene.name()),
         ("SWATH_BUNDLE".into(), model.name.clone()),
         ("SWATH_BUNDLE_DIGEST".into(), model.digest.clone()),
         ("SWATH_PREDICT".into(), how),
         ("SWATH_PRECISION".into(), model.precision.to_string()),
         ("SWATH_VERSION".into(), env!("CARGO_PKG_VERSION").into()),
-    ]
+    ];
+    items.into_iter().chain(date).collect()
 }
 
 /// Everything that the pixels of the outputs depend on.

@@ -212,7 +212,7 @@ fn refusals_leave_old_outputs_alone() {
     std::fs::write(&out, "old").unwrap();
     assert!(matches!(vectorize(&map, &out, &VectorizeOptions::default()), Err(Error::Geo(GeoError::Exists { .. }))));
     let text = vectorize(&map, &folder.path().join("a.kml"), &VectorizeOptions::default()).unwrap_err().to_string();
-    assert!(text.contains("use .gpkg, .fgb, .geojson, .shp"), "{text}");
+    assert!(text.contains("use .gpkg, .fgb, .geojson, .parquet, .shp"), "{text}");
 
     let scores = folder.path().join("scores.tif");
     let mut writer = CogWriter::create(&scores, &grid(2, 1), &CogOptions::new(DType::F32, 1)).unwrap();

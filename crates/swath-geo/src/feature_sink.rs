@@ -1,0 +1,125 @@
+//! Features with attributes, into a layer of GDAL's or a GeoParquet file by the same calls.
+
+use gdal::vector::{Feature, Layer, LayerAccess};
+use gdal_sys::{OGRErr, OGRFieldType, OGRwkbGeometryType};
+
+use crate::geoparquet::GeoParquet;
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A whole number of 32 bits.
+    Integer,
+    /// A whole number of 64 bits.
+    Long,
+    /// A number.
+    Real,
+    /// Yes or no; 1 or 0 where a format knows no better.
+    Flag,
+    /// A text.
+    Text,
+}
+
+/// A column of attributes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Column {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+}
+
+impl Column {
+    pub(crate) fn new(name: &str, kind: Kind) -> Column {
+        Column { name: name.to_owned(), kind }
+    }
+}
+
+/// The value of a column for one feature.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Cell<'a> {
+    /// For [`Kind::Integer`], [`Kind::Long`] and [`Kind::Flag`].
+    Whole(i64),
+    /// For [`Kind::Real`].
+    Real(f64),
+    /// For [`Kind::Text`].
+    Text(&'a str),
+    /// Nothing, for [`Kind::Real`] and [`Kind::Text`].
+    Missing,
+}
+
+/// Why a feature could not be stored.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Where features go.
+pub(crate) enum FeatureSink<'a> {
+    /// A layer of GDAL's, with the places of the columns among its fields.
+    Ogr { layer: Layer<'a>, fields: Vec<(usize, Kind)> },
+    /// A GeoParquet file.
+    Parquet(Box<GeoParquet>),
+}
+
+impl<'a> FeatureSink<'a> {
+    /// A layer of GDAL's, which gets the columns.
+    pub(crate) fn ogr(layer: Layer<'a>, columns: &[Column]) -> gdal::errors::Result<FeatureSink<'a>> {
+        let kind = |kind| match kind {
+            Kind::Integer | Kind::Flag => OGRFieldType::OFTInteger,
+            Kind::Long => OGRFieldType::OFTInteger64,
+            Kind::Real => OGRFieldType::OFTReal,
+            Kind::Text => OGRFieldType::OFTString,
+        };
+        let definitions: Vec<_> = columns.iter().map(|column| (column.name.as_str(), kind(column.kind))).collect();
+        layer.create_defn_fields(&definitions)?;
+        // Drivers may number fields differently from the order of their creation, so ask.
+        let field = |column: &Column| Ok((layer.defn().field_index(&column.name)?, column.kind));
+        let fields = columns.iter().map(field).collect::<gdal::errors::Result<_>>()?;
+        Ok(FeatureSink::Ogr { layer, fields })
+    }
+
+    /// Adds a feature: its cells in the order of the columns, its geometry as well-known binary, little endian.
+    pub(crate) fn add(&mut self, cells: &[Cell<'_>], wkb: &[u8]) -> Result<(), Failure> {
+        match self {
+            FeatureSink::Ogr { layer, fields } => Ok(add_to_layer(layer, fields, cells, wkb)?),
+            FeatureSink::Parquet(file) => Ok(file.add(cells, wkb)?),
+        }
+    }
+}
+
+fn add_to_layer(
+    layer: &Layer<'_>,
+    fields: &[(usize, Kind)],
+    cells: &[Cell<'_>],
+    wkb: &[u8],
+) -> gdal::errors::Result<()> {
+    let mut feature = Feature::new(layer.defn())?;
+    for (&(field, kind), cell) in fields.iter().zip(cells) {
+        match *cell {
+            Cell::Whole(value) if kind == Kind::Long => feature.set_field_integer64(field, value)?,
+            Cell::Whole(value) => feature.set_field_integer(field, value as i32)?,
+            Cell::Real(value) => feature.set_field_double(field, value)?,
+            Cell::Text(text) => feature.set_field_string(field, text)?,
+            Cell::Missing => feature.unset_field(field)?,
+        }
+    }
+    let length = i32::try_from(wkb.len()).map_err(|_| gdal::errors::GdalError::BadArgument(TOO_LARGE.into()))?;
+    let mut geometry = std::ptr::null_mut();
+    // SAFETY: the text of bytes is as long as said; the feature takes the geometry over, which nobody else holds.
+    let result = unsafe {
+        let made = gdal_sys::OGR_G_CreateFromWkb(wkb.as_ptr().cast(), std::ptr::null_mut(), &mut geometry, length);
+        if made == OGRErr::OGRERR_NONE {
+            gdal_sys::OGR_F_SetGeometryDirectly(feature.c_feature(), geometry)
+        } else {
+            made
+        }
+    };
+    if result != OGRErr::OGRERR_NONE {
+        return Err(gdal::errors::GdalError::OgrError { err: result, method_name: "OGR_F_SetGeometryDirectly" });
+    }
+    feature.create(layer)
+}
+
+const TOO_LARGE: &str = "a geometry of more than 2 GB fits into no feature";
+
+/// Begins well-known binary of one type, little endian.
+pub(crate) fn begin_wkb(geometry: OGRwkbGeometryType::Type, wkb: &mut Vec<u8>) {
+    wkb.push(1);
+    wkb.extend(geometry.to_le_bytes());
+}
