@@ -1,4 +1,4 @@
-//! GeoParquet 1.1: a Parquet file whose metadata item `geo` says what its geometries are (https://geoparquet.org/releases/v1.1.0).
+//! GeoParquet 1.1: a Parquet file whose metadata item `geo` says what its geometries are (<https://geoparquet.org/releases/v1.1.0>).
 //!
 //! Geometries are well-known binary, with a column `bbox` of their bounds, by which readers skip row groups. The CRS is written as
 //! PROJJSON; a file without one says so, since a missing entry would mean longitude and latitude. Pages are not compressed.

@@ -37,6 +37,7 @@ mod polygon_layer;
 mod polygons;
 mod raster;
 mod raster_io;
+mod raster_style;
 mod rasterize;
 mod raw_vrt;
 mod read;

@@ -69,7 +69,8 @@ pub struct CogOptions {
     /// Class names by pixel value. An empty name means that the value is no class.
     ///
     /// They are written into the TIFF itself (metadata item `SWATH_CLASSES`, JSON) and, because GDAL and QGIS look for
-    /// them there, as category names into the sidecar `NAME.tif.aux.xml`. Nothing in Swath depends on the sidecar.
+    /// them there, as category names into the sidecar `NAME.tif.aux.xml`; with the colours they are also map styles beside it, `NAME.qml` and
+    /// `NAME.sld`, unless there are some of others. Nothing in Swath depends on these.
     pub class_names: Option<Vec<String>>,
     /// Band descriptions, one per band.
     pub band_names: Option<Vec<String>>,

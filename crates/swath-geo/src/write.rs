@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::classes::{METADATA_ITEM, classes_to_json, sidecar_xml};
 use crate::cog::{CogLayout, copy_to_cog, remove_companions};
+use crate::raster_style;
 use crate::raw_vrt;
 use crate::scratch::{Scratch, folder_of, with_suffix};
 use crate::{CogOptions, Crs, DType, GeoError, Grid, Resampling, Result, Samples, Window};
@@ -163,6 +164,7 @@ impl CogWriter {
             let beside = self.scratch.file("finished.aux.xml");
             std::fs::write(&beside, sidecar_xml(&classes)).map_err(|error| GeoError::io(&beside, error))?;
             self.scratch.publish(&beside, &sidecar)?;
+            raster_style::write_beside(&self.scratch, &target, &classes)?;
         }
         self.scratch.keep(false);
         Ok(())

@@ -48,7 +48,7 @@ fn a_label_map_keeps_everything_it_was_given() {
     write_in_windows(&mut writer, &grid, 0..grid.height);
     writer.finish().unwrap();
 
-    assert_eq!(entries(folder.path()), ["map.tif", "map.tif.aux.xml"]);
+    assert_eq!(entries(folder.path()), ["map.qml", "map.sld", "map.tif", "map.tif.aux.xml"]);
     let dataset = Dataset::open(&path).unwrap();
     assert_eq!(dataset.metadata_item("LAYOUT", "IMAGE_STRUCTURE").as_deref(), Some("COG"));
     assert_eq!(dataset.metadata_item("COMPRESSION", "IMAGE_STRUCTURE").as_deref(), Some("DEFLATE"));

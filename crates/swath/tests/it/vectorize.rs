@@ -88,7 +88,7 @@ fn a_geopackage_has_classes_measures_and_styles() {
         text("styleQML").contains("label=\"Wälder &amp; &lt;Forst&gt;\"") && text("styleQML").contains("0,128,0,255")
     );
     assert!(text("styleSLD").contains("#0000ff"));
-    assert_eq!(entries(folder.path()), ["map.tif", "map.tif.aux.xml", "polygons.gpkg"]);
+    assert_eq!(entries(folder.path()), ["map.qml", "map.sld", "map.tif", "map.tif.aux.xml", "polygons.gpkg"]);
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn refusals_leave_old_outputs_alone() {
 
     vectorize(&map, &out, &overwrite).unwrap();
     assert_eq!(rows(&out).len(), 5);
-    assert_eq!(entries(folder.path()), ["map.tif", "map.tif.aux.xml", "old.gpkg", "scores.tif"]);
+    assert_eq!(entries(folder.path()), ["map.qml", "map.sld", "map.tif", "map.tif.aux.xml", "old.gpkg", "scores.tif"]);
 }
 
 #[test]
