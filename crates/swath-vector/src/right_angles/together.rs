@@ -355,12 +355,16 @@ fn circle(network: &Network) -> Option<Layout> {
     let small = 4.0 * network.tolerance * network.tolerance;
     let ring = |chains: &[(usize, bool)]| network.ring(chains, &|chain| &network.chains[chain].points);
     let [(true, outer), holes @ ..] = &member.rings[..] else { return None };
-    let &[(chain, false)] = &outer[..] else { return None };
+    let &[(chain, reversed)] = &outer[..] else { return None };
     if holes.iter().any(|(outer, chains)| *outer || area(&ring(chains)).abs() >= small) {
         return None;
     }
     let mut layout = Layout::unchanged(network);
-    layout.chains[chain] = Some(round::circle(&ring(outer), network.tolerance)?);
+    let mut circle = round::circle(&ring(outer), network.tolerance)?;
+    if reversed {
+        circle.reverse();
+    }
+    layout.chains[chain] = Some(circle);
     network.chains[chain].is_closed().then_some(layout)
 }
 

@@ -238,6 +238,30 @@ fn what_the_edge_of_the_raster_cuts_stays_on_it() {
 }
 
 #[test]
+fn round_regions_become_circles() {
+    // In a meadow that ends before the pond does, and in one that goes on.
+    for bottom in [48.0, 60.0] {
+        let coverage = drawn(60, 60, |point| match (point.0 - 30.0).hypot(point.1 - 30.0) < 14.0 {
+            true => 1,
+            false => {
+                if point.1 < bottom {
+                    0
+                } else {
+                    OUTSIDE
+                }
+            }
+        });
+        for method in [WALLS, MESH] {
+            let (rings, done) = squared(&coverage, &|label| (label == 1).then_some(1.0), method);
+            assert_eq!(done.values().collect::<Vec<_>>(), [&Regularity::Round]);
+            assert_tiles(&coverage, &rings);
+            let pond = coverage.regions().iter().position(|region| region.label == 1).unwrap();
+            assert!((area(&rings[pond][0].1) - 14.0 * 14.0 * std::f64::consts::PI).abs() < 20.0);
+        }
+    }
+}
+
+#[test]
 fn houses_that_touch_at_a_corner_stay_apart() {
     let coverage = drawn(60, 60, |point| {
         let first = (10.0..30.0).contains(&point.0) && (12.0..30.0).contains(&point.1);
