@@ -5,6 +5,7 @@
 //! an arc is done to both of its sides, so that they can neither part nor overlap.
 
 pub mod accuracy;
+mod centerline;
 mod clean;
 mod coverage;
 mod error;
@@ -16,6 +17,7 @@ mod simplify;
 mod smooth;
 mod spans;
 
+pub use centerline::{Centerline, CenterlineOptions, Centerliner};
 pub use clean::{Cleaner, Cleaning};
 pub use coverage::{ArcLine, Coverage, Ring, polygonize};
 pub use error::{Result, VectorError};

@@ -138,7 +138,7 @@ fn gap(a: Point, b: Point) -> f64 {
 }
 
 /// From a point to the straight line between two others, not beyond its ends.
-fn distance(point: Point, a: Point, b: Point) -> f64 {
+pub(crate) fn distance(point: Point, a: Point, b: Point) -> f64 {
     let ((x, y), (px, py)) = ((b.0 - a.0, b.1 - a.1), (point.0 - a.0, point.1 - a.1));
     let length = x * x + y * y;
     let along = if length > 0.0 { ((px * x + py * y) / length).clamp(0.0, 1.0) } else { 0.0 };

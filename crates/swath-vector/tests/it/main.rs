@@ -1,5 +1,6 @@
 //! Polygons of label maps against what can be said about them without any polygonizer.
 
+mod centerline;
 mod clean;
 mod maps;
 mod objects;

@@ -1,0 +1,233 @@
+//! Thinning, strip by strip, and the width at each pixel of the skeleton.
+//!
+//! Z. Guo, R. W. Hall, *Parallel thinning with two-subiteration algorithms*, Communications of the ACM 32 (1989), algorithm A1: pixels go
+//! whose neighbours stay connected without them, those at lower right and at upper left in turn. What differs: after the first round only
+//! pixels near those that have gone are looked at again, which changes nothing, since the others were refused as they are.
+
+use crate::{Result, VectorError};
+
+/// A pixel of the skeleton.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct SkeletonPixel {
+    pub(super) row: u32,
+    pub(super) col: u32,
+    /// The middle between both edges, in pixel coordinates.
+    pub(super) middle: (f64, f64),
+    /// Pixels from edge to edge.
+    pub(super) width: f64,
+}
+
+/// Gathers rows, and thins those that have enough others around.
+#[derive(Debug)]
+pub(super) struct Strips {
+    width: usize,
+    label: u32,
+    widest: usize,
+    /// Rows from `first` on, with one more column of nothing at either side; 1 where the class is.
+    mask: Vec<u8>,
+    first: usize,
+    /// Rows that came, and of those the ones that are done.
+    rows: usize,
+    done: usize,
+    skeleton: Vec<SkeletonPixel>,
+}
+
+/// Rows that are thinned together, at least.
+const STRIP: usize = 256;
+
+impl Strips {
+    pub(super) fn new(width: usize, label: u32, widest: usize) -> Strips {
+        Strips { width, label, widest, mask: Vec::new(), first: 0, rows: 0, done: 0, skeleton: Vec::new() }
+    }
+
+    pub(super) fn push(&mut self, labels: &[u32]) -> Result<()> {
+        if !labels.len().is_multiple_of(self.width) {
+            return Err(VectorError::Size(format!("{} labels are no whole rows of {}", labels.len(), self.width)));
+        }
+        for row in labels.chunks_exact(self.width) {
+            self.mask.push(0);
+            self.mask.extend(row.iter().map(|&label| u8::from(label == self.label)));
+            self.mask.push(0);
+            self.rows += 1;
+            if self.rows == self.done + self.strip() + self.margin() {
+                self.thin(self.done + self.strip());
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(mut self) -> Vec<SkeletonPixel> {
+        self.thin(self.rows);
+        self.skeleton
+    }
+
+    /// Rounds of thinning: one takes a pixel from either side.
+    fn rounds(&self) -> usize {
+        self.widest / 2 + 2
+    }
+
+    /// Rows around a strip: a pixel looks at its neighbours twice a round, and once more for its width.
+    fn margin(&self) -> usize {
+        3 * self.rounds() + self.widest
+    }
+
+    /// Wide margins ask for strips that are higher, or most of the work would be done twice.
+    fn strip(&self) -> usize {
+        STRIP.max(self.margin())
+    }
+
+    /// Thins the rows up to `end`.
+    fn thin(&mut self, end: usize) {
+        let across = self.width + 2;
+        let mut window = Window::new(&self.mask, across, self.rounds());
+        window.thin();
+        for row in self.done..end {
+            let line = &window.left[(row - self.first + 1) * across..][..across];
+            for col in (1..=self.width).filter(|&col| line[col] != 0) {
+                if let Some((middle, width)) = window.middle(row - self.first + 1, col, self.widest) {
+                    let middle = (middle.0 - 0.5, middle.1 + self.first as f64 - 0.5);
+                    self.skeleton.push(SkeletonPixel { row: row as u32, col: col as u32 - 1, middle, width });
+                }
+            }
+        }
+        self.done = end;
+        let first = end.saturating_sub(self.margin()).max(self.first);
+        self.mask.drain(..(first - self.first) * across);
+        self.first = first;
+    }
+}
+
+/// Rows of a mask with an empty one above and below.
+struct Window {
+    mask: Vec<u8>,
+    /// What thinning has left.
+    left: Vec<u8>,
+    across: usize,
+    rounds: usize,
+}
+
+impl Window {
+    fn new(rows: &[u8], across: usize, rounds: usize) -> Window {
+        let mut mask = vec![0; across];
+        mask.extend_from_slice(rows);
+        mask.resize(mask.len() + across, 0);
+        Window { left: mask.clone(), mask, across, rounds }
+    }
+
+    fn thin(&mut self) {
+        let border = |&at: &usize| self.left[at] != 0 && self.around(at).contains(&0);
+        let mut open: Vec<usize> = (self.across..self.left.len() - self.across).filter(border).collect();
+        for _ in 0..self.rounds {
+            let mut gone = Vec::new();
+            for upper in [false, true] {
+                let goes = |&at: &usize| self.left[at] != 0 && may_go(&self.around(at), upper);
+                let now: Vec<usize> = open.iter().copied().filter(goes).collect();
+                now.iter().for_each(|&at| self.left[at] = 0);
+                // Those beside the ones that have just gone may go in the second half.
+                if !upper {
+                    open.extend(now.iter().flat_map(|&at| self.places(at)).filter(|&at| self.left[at] != 0));
+                    open.sort_unstable();
+                    open.dedup();
+                }
+                gone.extend(now);
+            }
+            if gone.is_empty() {
+                break;
+            }
+            open = gone.iter().flat_map(|&at| self.places(at)).filter(|&at| self.left[at] != 0).collect();
+            open.sort_unstable();
+            open.dedup();
+        }
+    }
+
+    /// Places around a pixel, clockwise from above.
+    fn places(&self, at: usize) -> [usize; 8] {
+        let w = self.across;
+        [at - w, at - w + 1, at + 1, at + w + 1, at + w, at + w - 1, at - 1, at - w - 1]
+    }
+
+    fn around(&self, at: usize) -> [u8; 8] {
+        self.places(at).map(|at| self.left[at])
+    }
+
+    /// The middle between the edges at a pixel, as (column, row) of its window's pixels, and how far they are apart; `None` where
+    /// that is more than the widest.
+    fn middle(&self, row: usize, col: usize, widest: usize) -> Option<((f64, f64), f64)> {
+        let (dx, dy) = self.nearest_edge(row, col, widest)?;
+        let near = (dx as f64).hypot(dy as f64);
+        let (ux, uy) = (dx as f64 / near, dy as f64 / near);
+        // The other way, until the class ends.
+        let outside = |along: f64| {
+            let (x, y) = (col as f64 - ux * along, row as f64 - uy * along);
+            let (x, y) = (x.round(), y.round());
+            x < 0.0 || y < 0.0 || self.mask.get(y as usize * self.across + x as usize).is_none_or(|&pixel| pixel == 0)
+        };
+        let steps = (1..).map(|step| f64::from(step) * STEP);
+        // Centres of pixels are half a pixel from their edges along rows and columns, and more across.
+        let near_edge = near - 0.5 / ux.abs().max(uy.abs());
+        if 2.0 * near_edge > widest as f64 + 0.5 {
+            return None;
+        }
+        let centre = (col as f64, row as f64);
+        let limit = near_edge + UNEVEN;
+        let Some(mut far) = steps.take_while(|&along| along < limit + STEP).find(|&along| outside(along)) else {
+            // Where lines meet, the way across leads into another one.
+            return Some((centre, 2.0 * near_edge));
+        };
+        let mut inside = far - STEP;
+        while far - inside > FINE {
+            let between = (far + inside) / 2.0;
+            if outside(between) { far = between } else { inside = between }
+        }
+        let shift = (far - near_edge) / 2.0;
+        Some(((centre.0 - ux * shift, centre.1 - uy * shift), near_edge + far))
+    }
+
+    /// Columns and rows to the nearest pixel that is not of the class.
+    fn nearest_edge(&self, row: usize, col: usize, widest: usize) -> Option<(isize, isize)> {
+        let at = (row * self.across + col) as isize;
+        let free = |dx: isize, dy: isize| {
+            let place = at + dy * self.across as isize + dx;
+            let column = col as isize + dx;
+            let inside = (0..self.across as isize).contains(&column) && place >= 0;
+            !inside || self.mask.get(place as usize).is_none_or(|&pixel| pixel == 0)
+        };
+        let reach = (widest / 2 + 1) as isize;
+        let mut best: Option<(isize, (isize, isize))> = None;
+        // Squares around the pixel: those beyond the nearest so far cannot be nearer.
+        for ring in 1..=reach {
+            if best.is_some_and(|(squared, _)| squared <= ring * ring) {
+                break;
+            }
+            for side in -ring..=ring {
+                for (dx, dy) in [(side, -ring), (side, ring), (-ring, side), (ring, side)] {
+                    let squared = dx * dx + dy * dy;
+                    if best.is_none_or(|(least, _)| squared < least) && free(dx, dy) {
+                        best = Some((squared, (dx, dy)));
+                    }
+                }
+            }
+        }
+        best.map(|(_, offset)| offset)
+    }
+}
+
+/// Pixels of a step across a line.
+const STEP: f64 = 0.25;
+/// Pixels to which its end is found.
+const FINE: f64 = 1e-3;
+/// Pixels by which a skeleton may lie nearer to one edge than to the other.
+const UNEVEN: f64 = 1.5;
+
+/// Whether a pixel may go: it has one connected stretch of neighbours, is no end, and lies on the side whose turn it is.
+fn may_go(around: &[u8; 8], upper: bool) -> bool {
+    let [p2, p3, p4, p5, p6, p7, p8, p9] = around.map(|pixel| pixel != 0);
+    let stretches = [(p2, p3 || p4), (p4, p5 || p6), (p6, p7 || p8), (p8, p9 || p2)];
+    if stretches.iter().filter(|(here, next)| !here && *next).count() != 1 {
+        return false;
+    }
+    let pairs = |pairs: [(bool, bool); 4]| pairs.iter().filter(|(a, b)| *a || *b).count();
+    let least = pairs([(p9, p2), (p3, p4), (p5, p6), (p7, p8)]).min(pairs([(p2, p3), (p4, p5), (p6, p7), (p8, p9)]));
+    let side = if upper { (p6 || p7 || !p9) && p8 } else { (p2 || p3 || !p5) && p4 };
+    (2..=3).contains(&least) && !side
+}

@@ -1,0 +1,166 @@
+//! Centre lines of roads whose course and width are known.
+
+use proptest::prelude::*;
+use swath_vector::{Centerline, CenterlineOptions, Centerliner, Point};
+
+const ROAD: u32 = 7;
+
+fn options(widest: usize) -> CenterlineOptions {
+    CenterlineOptions { label: ROAD, widest, tolerance: 0.75 }
+}
+
+/// A map on which pixels are road whose centre is no farther than half the width from one of the lines.
+fn drawn(size: usize, roads: &[(&[Point], f64)]) -> Vec<u32> {
+    let road = |at: usize| {
+        let centre = ((at % size) as f64 + 0.5, (at / size) as f64 + 0.5);
+        roads.iter().any(|(line, width)| to_line(centre, line) <= width / 2.0)
+    };
+    (0..size * size).map(|at| if road(at) { ROAD } else { 0 }).collect()
+}
+
+fn to_line(point: Point, line: &[Point]) -> f64 {
+    let distance = |pair: &[Point]| {
+        let ((x, y), (px, py)) =
+            ((pair[1].0 - pair[0].0, pair[1].1 - pair[0].1), (point.0 - pair[0].0, point.1 - pair[0].1));
+        let along = ((px * x + py * y) / (x * x + y * y).max(1e-12)).clamp(0.0, 1.0);
+        (px - along * x).hypot(py - along * y)
+    };
+    line.windows(2).map(distance).fold(f64::INFINITY, f64::min)
+}
+
+fn length(line: &[Point]) -> f64 {
+    line.windows(2).map(|pair| (pair[1].0 - pair[0].0).hypot(pair[1].1 - pair[0].1)).sum()
+}
+
+fn found(labels: &[u32], width: usize, options: CenterlineOptions, rows: usize) -> Vec<Centerline> {
+    let mut lines = Centerliner::new(width, options).unwrap();
+    labels.chunks(rows * width).for_each(|rows| lines.push(rows).unwrap());
+    lines.finish()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn straight_roads_have_their_length_and_width(
+        angle in 0.0..std::f64::consts::TAU, width in 1.6f64..14.0, shift in (0.0..1.0f64, 0.0..1.0f64),
+    ) {
+        let (middle, reach) = ((80.0 + shift.0, 80.0 + shift.1), 60.0);
+        let end = |sign: f64| (middle.0 + sign * reach * angle.cos(), middle.1 + sign * reach * angle.sin());
+        let road = [end(-1.0), end(1.0)];
+        let lines = found(&drawn(160, &[(&road, width)]), 160, options(16), 160);
+        prop_assert_eq!(lines.len(), 1, "{:?}", lines);
+        let line = &lines[0];
+        prop_assert!((line.width - width).abs() < 1.0, "width {} of {}", line.width, width);
+        // Round ends reach half a width further.
+        let expected = 2.0 * reach + width;
+        prop_assert!((length(&line.points) - expected).abs() < 2.0 + 0.3 * width, "{} of {}", length(&line.points), expected);
+        for &point in &line.points[1..line.points.len() - 1] {
+            prop_assert!(to_line(point, &road) < 1.0, "{:?}", point);
+        }
+    }
+
+    #[test]
+    fn strips_leave_no_trace(roads in prop::collection::vec(
+        (prop::collection::vec((0.0..90.0f64, 0.0..900.0f64), 2..5), 1.5..9.0f64), 1..5), rows in 1usize..400,
+    ) {
+        let lines: Vec<(&[Point], f64)> = roads.iter().map(|(line, width)| (&line[..], *width)).collect();
+        let road = |at: usize| {
+            let centre = ((at % 90) as f64 + 0.5, (at / 90) as f64 + 0.5);
+            lines.iter().any(|(line, width)| to_line(centre, line) <= width / 2.0)
+        };
+        let labels: Vec<u32> = (0..90 * 900).map(|at| if road(at) { ROAD } else { 0 }).collect();
+        // All points of lines, so that rounding decides about none of them.
+        let options = CenterlineOptions { tolerance: 0.0, ..options(10) };
+        // Moved downwards by some rows the lines are the same, although the strips are others.
+        let whole = found(&labels, 90, options, rows);
+        for moved in [1, 100] {
+            let mut lower = vec![0; moved * 90];
+            lower.extend_from_slice(&labels);
+            let below = found(&lower, 90, options, 900);
+            prop_assert_eq!(whole.len(), below.len());
+            for (a, b) in whole.iter().zip(&below) {
+                prop_assert!((a.width - b.width).abs() < 1e-9);
+                prop_assert!((length(&a.points) - length(&b.points)).abs() < 1e-6);
+                let near = |&(x, y): &Point| to_line((x, y + moved as f64), &b.points) < 1e-6;
+                prop_assert!(a.points.iter().all(near), "{:?} {:?}", a, b);
+            }
+        }
+    }
+}
+
+#[test]
+fn crossings_are_one_point() {
+    let (east, south) = ([(10.0, 60.0), (110.0, 60.0)], [(60.0, 10.0), (60.0, 110.0)]);
+    let slanted = [(15.0, 20.0), (105.0, 100.0)];
+    for width in [1.9, 4.8, 8.6] {
+        for second in [&south[..], &slanted[..]] {
+            let lines = found(&drawn(120, &[(&east, width), (second, width)]), 120, options(12), 120);
+            assert_eq!(lines.len(), 4, "width {width}: {lines:?}");
+            let ends: Vec<Point> =
+                lines.iter().flat_map(|line| [line.points[0], *line.points.last().unwrap()]).collect();
+            let shared = ends.iter().filter(|&&end| ends.iter().filter(|&&other| other == end).count() == 4).count();
+            assert_eq!(shared, 4, "the four lines meet in one point: {lines:?}");
+            assert!(lines.iter().all(|line| (line.width - width).abs() < 1.0), "width {width}: {lines:?}");
+            let total: f64 = lines.iter().map(|line| length(&line.points)).sum();
+            let expected = length(&east) + length(second) + 2.0 * width;
+            assert!((total / expected - 1.0).abs() < 0.03, "{total} of {expected}");
+        }
+    }
+}
+
+#[test]
+fn rough_edges_make_no_branches() {
+    // Every seventh pixel beside a road of 8 by 200 pixels is road, too.
+    let mut labels = vec![0; 220 * 40];
+    for row in 16..24 {
+        labels[row * 220 + 10..row * 220 + 210].fill(ROAD);
+    }
+    for col in (12..208).step_by(7) {
+        labels[15 * 220 + col] = ROAD;
+        labels[24 * 220 + col + 3] = ROAD;
+    }
+    let lines = found(&labels, 220, options(12), 40);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!((length(&lines[0].points) - 200.0).abs() < 3.0 && (lines[0].width - 8.0).abs() < 0.6, "{lines:?}");
+}
+
+#[test]
+fn rings_are_closed_and_wide_parts_have_no_line() {
+    let ring = |at: usize| ((at % 100) as f64 - 49.5).hypot((at / 100) as f64 - 49.5);
+    let labels: Vec<u32> = (0..100 * 100).map(|at| if (ring(at) - 35.0).abs() < 2.5 { ROAD } else { 1 }).collect();
+    let lines = found(&labels, 100, options(8), 100);
+    let [line] = &lines[..] else { panic!("{lines:?}") };
+    assert_eq!(line.points.first(), line.points.last());
+    assert!((length(&line.points) / (35.0 * std::f64::consts::TAU) - 1.0).abs() < 0.02, "{}", length(&line.points));
+    assert!((line.width - 5.0).abs() < 0.6);
+
+    // A road of 4 pixels leads to a square of 60: no line goes through that.
+    let mut labels = vec![0; 160 * 80];
+    for row in 10..70 {
+        labels[row * 160 + 90..row * 160 + 150].fill(ROAD);
+    }
+    for row in 38..42 {
+        labels[row * 160 + 5..row * 160 + 90].fill(ROAD);
+    }
+    let lines = found(&labels, 160, options(8), 80);
+    let [line] = &lines[..] else { panic!("{lines:?}") };
+    assert!((line.width - 4.0).abs() < 0.6 && (80.0..95.0).contains(&length(&line.points)), "{line:?}");
+}
+
+#[test]
+fn small_things() {
+    let line = |labels: &[u32], width| found(labels, width, options(4), 1);
+    assert!(line(&[0, 1, 2, 3], 2).is_empty());
+    assert!(line(&[], 5).is_empty());
+    // A pixel is no line, and one of five pixels is one.
+    assert!(line(&[0, ROAD, 0], 3).is_empty());
+    let five = line(&[ROAD; 5], 5);
+    assert_eq!((five.len(), five[0].width), (1, 1.0));
+    assert!((length(&five[0].points) - 5.0).abs() < 1e-9, "{five:?}");
+    for (widest, tolerance) in [(0, 1.0), (513, 1.0), (5, -1.0), (5, f64::NAN)] {
+        assert!(Centerliner::new(5, CenterlineOptions { label: 1, widest, tolerance }).is_err());
+    }
+    assert!(Centerliner::new(0, options(5)).is_err());
+    assert!(Centerliner::new(3, options(5)).unwrap().push(&[1, 2]).is_err());
+}
