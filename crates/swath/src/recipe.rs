@@ -142,13 +142,13 @@ impl Recipe {
     pub fn patches(&self, predict: &Predict) -> Option<Patches> {
         let DecoderConfig::Classifier(classifier) = &self.model.decoder else { return None };
         let patch = self.train.chip;
-        Some(Patches { patch, cell: predict.cell.or(classifier.cell).unwrap_or(patch) })
+        Some(Patches { patch, cell: predict.cell.unwrap_or_else(|| classifier.cell_of(patch)) })
     }
 
     /// What the network learns from the labels of a chip.
     pub fn target(&self) -> Target {
         match &self.model.decoder {
-            DecoderConfig::Classifier(classifier) => Target::Cell(classifier.cell.unwrap_or(self.train.chip)),
+            DecoderConfig::Classifier(classifier) => Target::Cell(classifier.cell_of(self.train.chip)),
             _ => Target::Pixels,
         }
     }
@@ -159,7 +159,7 @@ impl Recipe {
         let advice = format!("a cell lies inside its patch, and train.chip is {patch}");
         match &self.model.decoder {
             DecoderConfig::Classifier(classifier) => {
-                let cell = classifier.cell.unwrap_or(patch);
+                let cell = classifier.cell_of(patch);
                 require(cell <= patch, "model.decoder.classifier.cell", cell, &advice)?;
                 let cell = self.predict.cell.unwrap_or(cell);
                 require((1..=patch).contains(&cell), "predict.cell", cell, &advice)

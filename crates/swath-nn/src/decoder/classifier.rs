@@ -50,6 +50,14 @@ impl Default for ClassifierConfig {
 }
 
 impl ClassifierConfig {
+    /// Side of the cell within a patch of that size.
+    // Inlined into a match over decoders, LLVM 22 reads the option's tag before it knows that the decoder is a classifier, and takes what
+    // another decoder has in its place for 0 or 1 when it computes an address.
+    #[inline(never)]
+    pub fn cell_of(&self, patch: usize) -> usize {
+        self.cell.unwrap_or(patch)
+    }
+
     /// See [`DecoderConfig::output_stride`](super::DecoderConfig::output_stride): any.
     pub fn output_stride(&self) -> Option<usize> {
         None

@@ -466,3 +466,25 @@ fn the_weights_of_an_encoder_are_seen_from_the_recipe_and_must_exist() {
     let wrong = fails(SMALL, &["model.encoder.resnet.other_bands=none"]);
     assert!(wrong.contains("other_bands cannot be `none`") && wrong.contains("mean, random"), "{wrong}");
 }
+
+/// Whatever lies in a decoder's options where a classifier has its cell.
+#[test]
+fn only_classifiers_have_cells() {
+    for (decoder, size) in [
+        ("fpn", "pyramid_channels"),
+        ("upernet", "channels"),
+        ("segformer", "channels"),
+        ("linknet", "channels"),
+        ("mlp", "hidden"),
+        ("pspnet", "channels"),
+        ("deeplab_v3_plus", "channels"),
+        ("deconvnet", "channels"),
+    ] {
+        for value in [1, 64, 256, 4096] {
+            let text = SMALL.replace("[model.decoder.unet]", &format!("[model.decoder.{decoder}]\n{size} = {value}"));
+            let recipe: Recipe = toml::from_str(&text).expect("a recipe");
+            assert!(matches!(recipe.target(), Target::Pixels), "{decoder}, {size} = {value}");
+            assert!(recipe.patches(&recipe.predict).is_none(), "{decoder}, {size} = {value}");
+        }
+    }
+}
