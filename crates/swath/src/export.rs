@@ -40,8 +40,8 @@ impl ExportOptions {
 
 /// The network of a bundle as an ONNX file.
 ///
-/// Height and width stay open unless `size` fixes them or the network cannot be expressed so; it is then for images of the recipe's
-/// chip size.
+/// Height and width stay open unless `size` fixes them, the network is a classifier, which is for patches as large as training chips, or it
+/// cannot be expressed so; it is then for images of the recipe's chip size.
 ///
 /// # Errors
 ///
@@ -62,7 +62,8 @@ pub fn to_onnx(bundle: &Bundle, options: &ExportOptions) -> Result<Model> {
             },
         )
     };
-    match write(options.size) {
+    let patch = header.recipe.patches(&header.recipe.predict).map(|patches| patches.patch);
+    match write(options.size.or(patch)) {
         Err(OnnxError::Sizes { .. }) if options.size.is_none() => Ok(write(Some(header.recipe.predict.chip))?),
         model => Ok(model?),
     }

@@ -83,12 +83,17 @@ pub fn stac_item(bundle: &Bundle, id: &str, href: &str, asset: Asset<'_>) -> Val
     })
 }
 
+/// Training scenes that a description names, at most.
+const SCENES: usize = 5;
+
 fn description(header: &Header) -> String {
     let names: Vec<&str> = header.classes.iter().map(|class| class.name.as_str()).collect();
-    let of = if header.provenance.scenes.is_empty() {
-        String::new()
-    } else {
-        format!(", trained on {}", header.provenance.scenes.join(", "))
+    let scenes = &header.provenance.scenes;
+    let some = scenes.iter().take(SCENES).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let of = match scenes.len() {
+        0 => String::new(),
+        count if count > SCENES => format!(", trained on {some} and {} more scenes", count - SCENES),
+        _ => format!(", trained on {some}"),
     };
     format!("Classes {} from bands {}{of}", names.join(", "), header.bands.join(", "))
 }

@@ -98,6 +98,31 @@ fn an_item_has_what_the_extension_requires() {
 }
 
 #[test]
+fn a_description_names_a_few_scenes() {
+    let text = |count: usize| {
+        let mut bundle = bundle();
+        bundle.header.provenance.scenes = (0..count).map(|number| format!("s{number}")).collect();
+        let item = stac_item(&bundle, "a", "a", Asset::Bundle);
+        item["properties"]["description"].as_str().unwrap().to_owned()
+    };
+    assert!(text(0).ends_with("red, nir"), "{}", text(0));
+    assert!(text(5).ends_with(", trained on s0, s1, s2, s3, s4"), "{}", text(5));
+    assert!(text(300).ends_with(", trained on s0, s1, s2, s3, s4 and 295 more scenes"), "{}", text(300));
+}
+
+#[test]
+fn a_classifier_is_for_patches_of_its_training() {
+    let recipe = RECIPE.replace("[model.decoder.unet]", "[model.decoder.classifier]\n[train]\nchip = 24");
+    let mut bundle = bundle();
+    bundle.header.recipe = Recipe::from_toml_str(&recipe).unwrap();
+    let network = bundle.header.recipe.model.segmenter(2, 2).init(&burn::tensor::Device::flex()).unwrap();
+    bundle.weights = weights::read(&network);
+    assert_eq!(to_onnx(&bundle, &ExportOptions::default()).unwrap().size, Some([24, 24]));
+    let larger = ExportOptions { size: Some(40), ..ExportOptions::default() };
+    assert_eq!(to_onnx(&bundle, &larger).unwrap().size, Some([40, 40]));
+}
+
+#[test]
 fn the_task_of_a_classifier_is_what_its_class_stands_for() {
     let task = |cell| {
         let mut bundle = bundle();
