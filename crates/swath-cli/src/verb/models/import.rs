@@ -35,7 +35,7 @@ pub(super) struct ImportArgs {
     #[arg(long, value_name = "NAME", conflicts_with = "preset")]
     encoder: Option<String>,
     /// Option of the encoder, as in a recipe (may be given several times)
-    #[arg(short = 's', value_name = "KEY=VALUE", requires = "encoder")]
+    #[arg(short = 's', value_name = "KEY=VALUE", requires = "encoder", conflicts_with = "preset")]
     options: Vec<String>,
     /// Accept that the file lacks some of the encoder's parameters
     #[arg(long)]
