@@ -1,25 +1,25 @@
 //! Maps into polygons: rows of classes from a file, through the polygonizer, into features of another.
 
+mod sizes;
 mod source;
-mod squarer;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use swath_geo::{
-    ClassEntry, ClassMap, Confidence, Outline, PolygonFeature, PolygonLayer, PolygonWriter, VectorizeSummary,
+    ClassEntry, ClassMap, Confidence, PolygonFeature, PolygonLayer, PolygonWriter, VectorizeSummary,
     check_vector_target, write_polygons,
 };
 use swath_vector::{
-    Arc, Cleaner, Connectivity, Corner, Coverage, Outlines, Point, PolygonizeOptions, Polygonizer, Region, Simplify,
-    Sink, Spill, Tally, VectorError, simplify, smooth,
+    Arc, Cleaner, Connectivity, Corner, Coverage, Groups, Lines, Outlines, Point, PolygonizeOptions, Polygonizer,
+    Region, RightAngles, Simplify, Sink, Spill, Tally, VectorError, simplify, smooth,
 };
 
 use crate::{Error, Result};
+use sizes::PixelSizes;
 use source::Source;
-use squarer::{PixelSizes, Squarer};
 
-pub use swath_vector::{Cleaning, SimplifyMethod};
+pub use swath_vector::{Cleaning, RightAngleMethod, SimplifyMethod};
 
 /// How a map becomes polygons.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -44,9 +44,11 @@ pub struct VectorizeOptions {
     pub simplify_method: SimplifyMethod,
     /// How often corners are cut to make outlines round.
     pub smooth: u32,
-    /// Classes whose polygons get right angles, and how far in metres (pixels without georeference) their walls may move; these polygons
-    /// no longer share their boundaries with others. Features have a `status` then.
+    /// Classes whose polygons get right angles, and how far in metres (pixels without georeference) their walls may move; those that touch
+    /// get them together, and the polygons around follow. Features have a `status` then.
     pub right_angles: Vec<(u32, f64)>,
+    /// How right angles are found.
+    pub right_angle_method: RightAngleMethod,
     /// A raster on the map's grid with the confidence of its pixels: features have the mean and the 10th percentile of theirs.
     pub confidence: Option<PathBuf>,
     /// Whether all polygons of a class become one feature.
@@ -60,8 +62,8 @@ pub struct VectorizeOptions {
 /// of which time it is, features have `source`, `model` and `date`.
 ///
 /// Neighbours have the same vertices along what they share. Memory is bounded by a few rows and by the polygons that cross
-/// one of them, whose outlines go to a temporary file beside the output when they are many. To simplify or smooth them all
-/// outlines have to be in memory.
+/// one of them, whose outlines go to a temporary file beside the output when they are many. To simplify or smooth them, or to give them
+/// right angles, all outlines have to be in memory.
 ///
 /// # Errors
 /// When options make no sense, when the output exists and `overwrite` is off or cannot be written, and when the map cannot be read or holds no classes, or more bands than one.
@@ -87,7 +89,7 @@ pub fn vectorize(map: &Path, out: &Path, options: &VectorizeOptions) -> Result<V
         overwrite: options.overwrite,
     };
     let connectivity = if options.eight_connected { Connectivity::Eight } else { Connectivity::Four };
-    let squarer = Squarer { sizes: PixelSizes::new(map.grid()), classes: &options.right_angles };
+    let sizes = PixelSizes::new(map.grid());
     let width = map.grid().width;
     let cleaner = Cleaner::new(width, &options.clean)?;
     write_polygons(out, layer, |writer| {
@@ -95,21 +97,16 @@ pub fn vectorize(map: &Path, out: &Path, options: &VectorizeOptions) -> Result<V
         let spill = Some(Spill { file, memory: ARCS_IN_MEMORY });
         let polygonizer = Polygonizer::new(width, PolygonizeOptions { connectivity, spill })?;
         let mut tallies = Tallies { merge: options.merge, classes: HashMap::new() };
-        if options.simplify_m == 0.0 && options.smooth == 0 {
+        if options.simplify_m == 0.0 && options.smooth == 0 && options.right_angles.is_empty() {
             let feature = PolygonFeature::default();
-            let mut features = Features { writer, feature, corners: Vec::new(), squarer, tallies };
+            let mut features = Features { writer, feature, corners: Vec::new(), tallies };
             source.trace(cleaner, polygonizer, &mut features)?;
             tallies = features.tallies;
         } else {
-            let mut all = All {
-                coverage: Coverage::default(),
-                confidence: Vec::new(),
-                sizes: &squarer.sizes,
-                min_area_m2,
-                tallies,
-            };
+            let mut all =
+                All { coverage: Coverage::default(), confidence: Vec::new(), sizes: &sizes, min_area_m2, tallies };
             source.trace(cleaner, polygonizer, &mut all)?;
-            write_simplified(all.coverage, &all.confidence, &squarer, options, writer)?;
+            write_changed(all.coverage, &all.confidence, &sizes, options, writer)?;
             tallies = all.tallies;
         }
         Ok(writer.add_merged(|class| tallies.classes.get(&class).and_then(confidence))?)
@@ -122,8 +119,7 @@ fn check(options: &VectorizeOptions) -> Result<()> {
     {
         format!("right angles within {tolerance} metres; give more than 0")
     } else if options.merge && !options.right_angles.is_empty() {
-        "polygons with right angles may overlap, and the parts of one feature must not; merge or square them, not both"
-            .into()
+        "polygons with right angles have a status each; merge them or give them right angles, not both".into()
     } else if options.min_area_m2.is_some_and(|area| area.is_nan() || area < 0.0) {
         format!("a smallest area of {} square metres; give 0 or more", options.min_area_m2.unwrap_or_default())
     } else {
@@ -132,46 +128,34 @@ fn check(options: &VectorizeOptions) -> Result<()> {
     Err(VectorError::Argument(problem).into())
 }
 
-fn write_simplified(
+/// Writes polygons whose outlines are not those of the pixels.
+fn write_changed(
     mut coverage: Coverage,
     confidence: &[Option<Confidence>],
-    squarer: &Squarer<'_>,
+    sizes: &PixelSizes,
     options: &VectorizeOptions,
     writer: &mut PolygonWriter<'_, '_>,
 ) -> Result<()> {
+    let pixel = |corner: Corner| sizes.at(f64::from(corner.col), f64::from(corner.row));
+    let tolerance = |class| options.right_angles.iter().find(|(value, _)| *value == class).map(|&(_, metres)| metres);
     // Right angles come from the exact outlines.
-    let mut squared: HashMap<u64, (Option<Outline>, &'static str)> = HashMap::new();
-    for (region, rings) in coverage.shapes() {
-        if squarer.tolerance(region.label).is_some() {
-            let mut outline = Outline::default();
-            rings.for_each(|ring| outline.push(ring.outer, points(&coverage.corners(ring))));
-            let status = squarer.square(region.label, &mut outline);
-            // What is kept is simplified like the others.
-            squared.insert(region.id, (Some(outline).filter(|_| !status.starts_with("kept")), status));
-        }
-    }
-    let pixel = |corner: Corner| squarer.sizes.at(f64::from(corner.col), f64::from(corner.row));
+    let method = options.right_angle_method;
+    let groups = (!options.right_angles.is_empty())
+        .then(|| Groups::new(&coverage, &RightAngles { method, tolerance: &tolerance, pixel: &pixel }));
     let (method, tolerance) = (options.simplify_method, options.simplify_m);
     simplify(&mut coverage, &Simplify { method, tolerance, pixel: &pixel })?;
     let smoothed = if options.smooth > 0 { Some(smooth(&coverage, options.smooth)?) } else { None };
+    let mut lines = Lines::new(&coverage, smoothed);
+    let mut squared = groups.map_or_else(Vec::new, |groups| groups.square(&mut lines)).into_iter().peekable();
     let mut feature = PolygonFeature::default();
-    for (region, rings) in coverage.shapes() {
+    for (place, (region, rings)) in coverage.shapes().enumerate() {
         feature.class = region.label;
         (feature.pixels, feature.touches_edge) = (region.pixels, region.touches_edge);
-        feature.confidence = confidence.get(region.id as usize).copied().flatten();
-        let (outline, status) = squared.remove(&region.id).unwrap_or_default();
-        feature.status = status;
-        if let Some(outline) = outline {
-            feature.outline = outline;
-        } else {
-            feature.outline.clear();
-            for ring in rings {
-                match &smoothed {
-                    Some(arcs) => feature.outline.push(ring.outer, ring.points(arcs)),
-                    None => feature.outline.push(ring.outer, points(&coverage.corners(ring))),
-                }
-            }
-        }
+        feature.confidence = confidence.get(place).copied().flatten();
+        feature.status =
+            squared.next_if(|&(region, _)| region == place).map_or("", |(_, regularity)| regularity.name());
+        feature.outline.clear();
+        rings.for_each(|ring| feature.outline.push(ring.outer, lines.ring(ring)));
         writer.add(&feature)?;
     }
     Ok(())
@@ -185,7 +169,6 @@ struct Features<'a, 'b, 'c> {
     writer: &'a mut PolygonWriter<'b, 'c>,
     feature: PolygonFeature,
     corners: Vec<Corner>,
-    squarer: Squarer<'a>,
     tallies: Tallies,
 }
 
@@ -193,7 +176,7 @@ impl Sink for Features<'_, '_, '_> {
     type Error = Error;
 
     fn region(&mut self, region: &Region, outlines: &mut Outlines<'_>) -> Result<()> {
-        let PolygonFeature { class, pixels, touches_edge, status, confidence: sure, outline } = &mut self.feature;
+        let PolygonFeature { class, pixels, touches_edge, confidence: sure, outline, .. } = &mut self.feature;
         (*class, *pixels, *touches_edge) = (region.label, region.pixels, region.touches_edge);
         *sure = outlines.tally().and_then(confidence);
         outline.clear();
@@ -201,7 +184,6 @@ impl Sink for Features<'_, '_, '_> {
             outlines.corners(ring, &mut self.corners)?;
             outline.push(outlines.is_outer(ring), points(&self.corners));
         }
-        *status = self.squarer.square(region.label, outline);
         if self.writer.add(&self.feature)? {
             self.tallies.add(region.label, outlines.tally());
         }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use swath::vectorize::{Cleaning, SimplifyMethod, VectorizeOptions, vectorize};
+use swath::vectorize::{Cleaning, RightAngleMethod, SimplifyMethod, VectorizeOptions, vectorize};
 use swath_geo::read_map_classes;
 
 use crate::console::Console;
@@ -69,10 +69,13 @@ pub(crate) struct VectorizeArgs {
     /// Make the outlines round by cutting corners this many times
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     smooth: u32,
-    /// Give polygons of a class right angles, by moving their walls up to about M metres: --right-angles building=1. They no longer share
-    /// boundaries with others then; `status` says what became of each
+    /// Give polygons of a class right angles, by moving their walls up to about M metres: --right-angles building=1. Those that touch get
+    /// them together, and neighbours stay neighbours; `status` says what became of each
     #[arg(long, value_name = "CLASS=M")]
     right_angles: Vec<String>,
+    /// How --right-angles finds them: by fitting walls, or by a triangle mesh (slower; walls where a group is larger than a million pixels)
+    #[arg(long, value_enum, value_name = "METHOD", default_value_t = AngleMethod::Walls)]
+    right_angles_method: AngleMethod,
     /// Pixels that touch at a corner only belong together
     #[arg(long)]
     eight_connected: bool,
@@ -98,6 +101,21 @@ impl From<Method> for SimplifyMethod {
     }
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum AngleMethod {
+    Walls,
+    Mesh,
+}
+
+impl From<AngleMethod> for RightAngleMethod {
+    fn from(method: AngleMethod) -> RightAngleMethod {
+        match method {
+            AngleMethod::Walls => RightAngleMethod::Walls,
+            AngleMethod::Mesh => RightAngleMethod::Mesh,
+        }
+    }
+}
+
 pub(crate) fn run(args: &VectorizeArgs, console: &Console) -> Result<()> {
     let options = VectorizeOptions {
         min_area_m2: args.min_area,
@@ -112,6 +130,7 @@ pub(crate) fn run(args: &VectorizeArgs, console: &Console) -> Result<()> {
             .iter()
             .map(|text| class_and_number(&args.map, "--right-angles", text))
             .collect::<Result<_>>()?,
+        right_angle_method: args.right_angles_method.into(),
         classes: None,
         only: (!args.classes.is_empty())
             .then(|| {

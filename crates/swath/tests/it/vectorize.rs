@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use gdal::vector::LayerAccess;
 use gdal::{Dataset, Metadata};
 use swath::Error;
-use swath::vectorize::{Cleaning, SimplifyMethod, VectorizeOptions, vectorize};
+use swath::vectorize::{Cleaning, RightAngleMethod, SimplifyMethod, VectorizeOptions, vectorize};
 use swath_geo::{
     Affine, ClassEntry, CogOptions, CogWriter, Crs, DType, GeoError, Grid, RasterizeSpec, Samples, Window, rasterize,
 };
@@ -396,10 +396,13 @@ fn buildings_get_right_angles_and_the_others_stay() {
     let class = |at| if house(at, 22.0, 20.0) || house(at, 60.0, 20.0) { 1 } else { u8::from(pond(at)) * 2 };
     let pixels: Vec<u8> = (0..90 * 70).map(class).collect();
     let map = map(folder.path(), &grid, &pixels);
-    for (simplify_m, smooth) in [(0.0, 0), (15.0, 1)] {
+    let (walls, mesh) = (RightAngleMethod::Walls, RightAngleMethod::Mesh);
+    for (simplify_m, smooth, right_angle_method) in [(0.0, 0, walls), (15.0, 1, walls), (0.0, 0, mesh)] {
         let out = folder.path().join("polygons.gpkg");
         let right_angles = vec![(1, 10.0), (2, 10.0)];
-        let options = VectorizeOptions { right_angles, simplify_m, smooth, overwrite: true, ..Default::default() };
+        let overwrite = true;
+        let options =
+            VectorizeOptions { right_angles, right_angle_method, simplify_m, smooth, overwrite, ..Default::default() };
         vectorize(&map, &out, &options).unwrap();
         let dataset = Dataset::open(&out).unwrap();
         let mut layer = dataset.layer(0).unwrap();

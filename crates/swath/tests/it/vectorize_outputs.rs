@@ -265,7 +265,7 @@ fn merged_polygons_are_one_feature_a_class() {
     }
     let both = VectorizeOptions { merge: true, right_angles: vec![(1, 5.0)], ..Default::default() };
     let error = vectorize(&map, &folder.path().join("both.gpkg"), &both).unwrap_err();
-    assert!(matches!(&error, Error::Vector(VectorError::Argument(text)) if text.contains("may overlap")), "{error}");
+    assert!(matches!(&error, Error::Vector(VectorError::Argument(text)) if text.contains("a status each")), "{error}");
 }
 
 #[test]
