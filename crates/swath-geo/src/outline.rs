@@ -80,7 +80,8 @@ impl Ruler {
         }
     }
 
-    fn pixel(&self, col: f64, row: f64) -> f64 {
+    /// Area of a pixel at a place, in square metres on the ellipsoid.
+    pub(crate) fn pixel(&self, col: f64, row: f64) -> f64 {
         self.areas.as_ref().map_or(1.0, |areas| areas.at(col, row))
     }
 

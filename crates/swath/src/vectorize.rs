@@ -1,5 +1,6 @@
 //! Maps into polygons: rows of classes from a file, through the polygonizer, into features of another.
 
+mod lines;
 mod sizes;
 mod source;
 
@@ -19,6 +20,7 @@ use crate::{Error, Result};
 use sizes::PixelSizes;
 use source::Source;
 
+pub use lines::{LineOptions, centerlines};
 pub use swath_vector::{Cleaning, RightAngleMethod, SimplifyMethod};
 
 /// How a map becomes polygons.
@@ -71,7 +73,7 @@ pub fn vectorize(map: &Path, out: &Path, options: &VectorizeOptions) -> Result<V
     check_vector_target(out, options.overwrite)?;
     check(options)?;
     let map = ClassMap::open(map)?;
-    let source = Source::open(&map, options)?;
+    let source = Source::new(&map, options.clip.as_deref(), options.only.as_deref(), options.confidence.as_deref())?;
     let classes = match &options.classes {
         Some(classes) => classes.clone().into(),
         None => map.known_classes()?,

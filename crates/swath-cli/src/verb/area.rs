@@ -110,6 +110,9 @@ pub(crate) fn run(args: &AreaArgs, console: &Console) -> Result<()> {
         dates: args.dates.clone(),
     })?;
     table.notes.iter().for_each(|note| console.warn(note));
+    if table.rows.is_empty() {
+        console.warn("no pixel has a class: the table is empty");
+    }
     if let Some(out) = &args.out {
         write_table(&table, out)?;
     }

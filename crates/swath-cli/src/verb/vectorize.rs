@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use swath::vectorize::{Cleaning, RightAngleMethod, SimplifyMethod, VectorizeOptions, vectorize};
+use swath::vectorize::{
+    Cleaning, LineOptions, RightAngleMethod, SimplifyMethod, VectorizeOptions, centerlines, vectorize,
+};
 use swath_geo::read_map_classes;
 
 use crate::console::Console;
@@ -20,6 +22,7 @@ use crate::console::Console;
   swath vectorize map.tif -o map.gpkg
   swath vectorize map.tif -o map.geojson --min-area 500
   swath vectorize map.tif -o map.gpkg --simplify 10 --smooth 2
+  swath vectorize map.tif -o roads.gpkg --centerlines road=30
   swath vectorize map.tif -o water.parquet --classes lake,river --clip district.gpkg --confidence confidence.tif")]
 pub(crate) struct VectorizeArgs {
     /// The map: a raster of class ids
@@ -39,6 +42,10 @@ pub(crate) struct VectorizeArgs {
     /// swath predict --confidence writes it
     #[arg(long, value_name = "FILE")]
     confidence: Option<PathBuf>,
+    /// Write the centre lines of a class, such as roads, instead of polygons, with length_m and width_m: of its parts that are up to M metres wide, 40 pixels
+    /// without M: --centerlines road=30. --simplify says how far lines may move
+    #[arg(long, value_name = "CLASS[=M]", conflicts_with_all = ["classes", "confidence", "merge", "min_area", "smooth", "right_angles", "eight_connected", "simplify_method"])]
+    centerlines: Vec<String>,
     /// Make one feature of all polygons of a class, with the number of polygons; attributes are those of all together
     #[arg(long)]
     merge: bool,
@@ -117,6 +124,9 @@ impl From<AngleMethod> for RightAngleMethod {
 }
 
 pub(crate) fn run(args: &VectorizeArgs, console: &Console) -> Result<()> {
+    if !args.centerlines.is_empty() {
+        return lines(args, console);
+    }
     let options = VectorizeOptions {
         min_area_m2: args.min_area,
         eight_connected: args.eight_connected,
@@ -144,6 +154,27 @@ pub(crate) fn run(args: &VectorizeArgs, console: &Console) -> Result<()> {
     let summary = vectorize(&args.map, &args.out, &options)?;
     let merged = if args.merge { format!(" of {} classes", summary.classes.len()) } else { String::new() };
     console.say(format_args!("{} polygons{merged} in {}", summary.polygons, args.out.display()));
+    Ok(())
+}
+
+/// Centre lines instead of polygons.
+fn lines(args: &VectorizeArgs, console: &Console) -> Result<()> {
+    let class = |text: &String| {
+        if text.contains('=') {
+            let (class, widest) = class_and_number(&args.map, "--centerlines", text)?;
+            return Ok((class, Some(widest)));
+        }
+        Ok((class_value(&args.map, &format!("--centerlines {text}"), text)?, None))
+    };
+    let options = LineOptions {
+        classes: args.centerlines.iter().map(class).collect::<Result<_>>()?,
+        simplify_m: args.simplify,
+        clip: args.clip.clone(),
+        clean: cleaning(args)?,
+        overwrite: args.overwrite,
+    };
+    let summary = centerlines(&args.map, &args.out, &options)?;
+    console.say(format_args!("{} lines in {}", summary.lines, args.out.display()));
     Ok(())
 }
 

@@ -54,6 +54,15 @@ fn zones_months_and_files() {
 }
 
 #[test]
+fn a_map_without_data_has_an_empty_table() {
+    let site = Site::new();
+    write_labels(&site.at("none.tif"), &grid(SIZE), |_, _| 255);
+    let finished = site.swath("area none.tif -o none.csv");
+    assert!(finished.code == Some(0) && finished.stderr.contains("no pixel has a class"), "{}", finished.stderr);
+    assert_eq!(fs::read_to_string(site.at("none.csv")).unwrap().lines().count(), 1);
+}
+
+#[test]
 fn what_cannot_be_measured_is_refused() {
     let site = Site::new();
     site.refuses("area scene.tif -o out.csv", 1, &["scene.tif", "2 bands"]);

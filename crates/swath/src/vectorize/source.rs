@@ -1,11 +1,11 @@
-//! What of a map goes to the polygonizer: rows of classes, clipped, cleaned and chosen, with their confidence.
+//! What of a map becomes polygons or lines: rows of classes, clipped, cleaned and chosen, with their confidence.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use swath_geo::{ClassMap, ConfidenceMap, NO_CLASS, Window, read_area};
 use swath_vector::{Cleaner, OUTSIDE, Polygonizer, Sink, Spans};
 
-use super::VectorizeOptions;
 use crate::{Error, Result};
 
 const _: () = assert!(NO_CLASS == OUTSIDE, "pixels without a class are outside");
@@ -18,36 +18,46 @@ pub(super) struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn open(map: &'a ClassMap, options: &VectorizeOptions) -> Result<Source<'a>> {
+    /// Prepares a map: polygons that it is clipped to, the classes that are wanted, and a raster of its confidence.
+    pub(super) fn new(
+        map: &'a ClassMap,
+        clip: Option<&Path>,
+        classes: Option<&[u32]>,
+        confidence: Option<&Path>,
+    ) -> Result<Source<'a>> {
         let grid = map.grid();
-        let clip = options.clip.as_deref().map(|path| read_area(path, None, grid)).transpose()?;
-        let confidence = options.confidence.as_deref().map(|path| ConfidenceMap::open(path, grid)).transpose()?;
+        let clip = clip.map(|path| read_area(path, None, grid)).transpose()?;
         Ok(Source {
             map,
             clip: clip.map(|polygons| Spans::new(&polygons, grid.width, grid.height)),
-            classes: options.only.as_ref().map(|classes| classes.iter().copied().collect()),
-            confidence,
+            classes: classes.map(|classes| classes.iter().copied().collect()),
+            confidence: confidence.map(|path| ConfidenceMap::open(path, grid)).transpose()?,
         })
     }
 
     /// Feeds the map to the polygonizer.
     pub(super) fn trace<S: Sink<Error = Error>>(
         &self,
-        mut cleaner: Cleaner,
-        polygonizer: Polygonizer,
+        cleaner: Cleaner,
+        mut polygonizer: Polygonizer,
         sink: &mut S,
     ) -> Result<()> {
+        self.rows(cleaner, &mut |labels, numbers| polygonizer.push_with(labels, numbers, sink))?;
+        polygonizer.finish(sink)
+    }
+
+    /// Hands over all rows from top to bottom, some at a time: classes, and their confidence where it is known.
+    pub(super) fn rows(&self, mut cleaner: Cleaner, take: &mut Take<'_>) -> Result<()> {
         let (mut rows, mut clean) = (Vec::new(), Vec::new());
-        let mut feed = Feed { source: self, polygonizer, row: 0, numbers: Vec::new() };
+        let mut feed = Feed { source: self, row: 0, numbers: Vec::new() };
         for strip in self.map.strips() {
             self.map.read(strip, &mut rows)?;
             self.cut(strip, &mut rows);
             cleaner.push(&rows, &mut clean)?;
-            feed.push(&mut clean, sink)?;
+            feed.push(&mut clean, take)?;
         }
         cleaner.finish(&mut clean);
-        feed.push(&mut clean, sink)?;
-        feed.polygonizer.finish(sink)
+        feed.push(&mut clean, take)
     }
 
     /// Pixels whose centre lies outside of the clip are as if without data.
@@ -64,29 +74,35 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Rows on their way to the polygonizer. Cleaning holds some back, so that they are counted here.
+/// Takes some rows: classes, and their confidence where it is known.
+pub(super) type Take<'a> = dyn FnMut(&[u32], Option<&[f32]>) -> Result<()> + 'a;
+
+/// Rows on their way out. Cleaning holds some back, so that they are counted here.
 struct Feed<'a> {
     source: &'a Source<'a>,
-    polygonizer: Polygonizer,
     row: usize,
     numbers: Vec<f32>,
 }
 
 impl Feed<'_> {
     /// Takes clean rows and leaves none.
-    fn push<S: Sink<Error = Error>>(&mut self, labels: &mut Vec<u32>, sink: &mut S) -> Result<()> {
+    fn push(&mut self, labels: &mut Vec<u32>, take: &mut Take<'_>) -> Result<()> {
         if let Some(classes) = &self.source.classes {
             labels.iter_mut().filter(|label| !classes.contains(label)).for_each(|label| *label = OUTSIDE);
         }
         let width = self.source.map.grid().width;
         let height = labels.len() / width;
-        match &self.source.confidence {
-            Some(confidence) if height > 0 => {
-                confidence.read(Window::new(0, self.row as isize, width, height), &mut self.numbers)?;
-                self.polygonizer.push_with(labels, Some(&self.numbers), sink)?;
-            }
-            _ => self.polygonizer.push(labels, sink)?,
+        if height == 0 {
+            return Ok(());
         }
+        let numbers = match &self.source.confidence {
+            Some(confidence) => {
+                confidence.read(Window::new(0, self.row as isize, width, height), &mut self.numbers)?;
+                Some(&self.numbers[..])
+            }
+            None => None,
+        };
+        take(labels, numbers)?;
         self.row += height;
         labels.clear();
         Ok(())

@@ -9,7 +9,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::RowAccessor;
 use serde_json::Value;
 use swath::Error;
-use swath::vectorize::{Cleaning, VectorizeOptions, vectorize};
+use swath::vectorize::{Cleaning, LineOptions, VectorizeOptions, centerlines, vectorize};
 use swath_geo::{Affine, ClassEntry, CogOptions, CogWriter, Crs, DType, GeoError, Grid, Samples};
 use swath_vector::VectorError;
 
@@ -318,4 +318,83 @@ fn clips_are_those_of_pixels_in_any_crs() {
     std::fs::write(&empty, r#"{"type":"FeatureCollection","features":[]}"#).unwrap();
     assert!(refusal(empty).to_string().contains("no features"));
     assert!(matches!(refusal(folder.path().join("missing.gpkg")), Error::Geo(GeoError::Open { .. })));
+}
+
+#[test]
+fn roads_become_lines_with_length_and_width() {
+    let folder = tempfile::tempdir().unwrap();
+    let grid = grid(120, 90);
+    // A road of 5 pixels from edge to edge, and one of 3 that leads to it from below; land around, and a lake as wide as long.
+    let class = |at: usize| match (at % 120, at / 120) {
+        (_, 30..35) => 2,
+        (60..63, 35..90) => 2,
+        (90..115, 50..75) => 2,
+        _ => 0,
+    };
+    let pixels: Vec<u8> = (0..120 * 90).map(class).collect();
+    let map = map(folder.path(), &grid, &pixels);
+    for (name, widest) in [("lines.gpkg", Some(100.0)), ("lines.parquet", None)] {
+        let out = folder.path().join(name);
+        let options = LineOptions { classes: vec![(2, widest)], ..Default::default() };
+        let summary = centerlines(&map, &out, &options).unwrap();
+        if widest.is_none() {
+            // The lake is less than 40 pixels wide, but no longer than wide.
+            assert_eq!(summary.lines, 3);
+            let reader = SerializedFileReader::new(std::fs::File::open(&out).unwrap()).unwrap();
+            assert_eq!(reader.metadata().file_metadata().num_rows(), 3);
+            continue;
+        }
+        let mut found: Vec<(f64, f64)> = fields(&out, &["length_m", "width_m"])
+            .iter()
+            .map(|row| (row[0].parse().unwrap(), row[1].parse().unwrap()))
+            .collect();
+        found.sort_by(|a, b| a.0.total_cmp(&b.0));
+        // From one edge to the middle of the crossing, from there to the other edge, and from below up to the wide road's middle.
+        for ((length, width), (long, wide)) in found.iter().zip([(575.0, 30.0), (585.0, 50.0), (615.0, 50.0)]) {
+            assert!((length - long).abs() < 15.0 && (width - wide).abs() < 3.0, "{found:?}");
+        }
+        assert_eq!((found.len() as u64, summary.lines), (3, 3));
+        assert!((summary.length_m - found.iter().map(|line| line.0).sum::<f64>()).abs() < 0.01);
+        let dataset = Dataset::open(&out).unwrap();
+        let style = dataset
+            .layer_by_name("layer_styles")
+            .unwrap()
+            .features()
+            .next()
+            .map(|style| style.field_as_string(style.field_index("styleQML").unwrap()).unwrap().unwrap());
+        assert!(style.unwrap().contains("SimpleLine"));
+    }
+    let refusal = |widest| {
+        let options = LineOptions { classes: vec![(2, Some(widest))], ..Default::default() };
+        centerlines(&map, &folder.path().join("none.gpkg"), &options).unwrap_err().to_string()
+    };
+    assert!(refusal(1.0).contains("give 1 to 512 pixels") && refusal(1e6).contains("give 1 to 512 pixels"));
+}
+
+#[test]
+fn geojson_is_cut_at_the_antimeridian() {
+    let folder = tempfile::tempdir().unwrap();
+    let places = [
+        ("EPSG:4326", [179.0, 0.1, 0.0, -16.0, 0.0, -0.1]),
+        ("EPSG:32601", [100_000.0, 20_000.0, 0.0, 8_000_000.0, 0.0, -20_000.0]),
+    ];
+    for (crs, transform) in places {
+        let crs = Some(Crs::from_user(crs).unwrap());
+        let grid = Grid { crs, transform: Affine(transform), width: 20, height: 10 };
+        let map = map(folder.path(), &grid, &[1; 200]);
+        let out = vectorized(&map, "polygons.geojson", VectorizeOptions::default());
+        std::fs::remove_file(&map).unwrap();
+        let json: Value = serde_json::from_str(&std::fs::read_to_string(out).unwrap()).unwrap();
+        let geometry = &json["features"][0]["geometry"];
+        assert_eq!(geometry["type"], "MultiPolygon");
+        for part in geometry["coordinates"].as_array().unwrap() {
+            let longitudes: Vec<f64> =
+                part[0].as_array().unwrap().iter().map(|point| point[0].as_f64().unwrap()).collect();
+            let side = longitudes[0].signum();
+            assert!(longitudes.iter().all(|x| (170.0..=180.0).contains(&(x * side))), "{longitudes:?}");
+        }
+        let area = json["features"][0]["properties"]["area_m2"].as_f64().unwrap();
+        // Pixels of 20 km are as large as at their centre, give or take a thousandth.
+        assert!((area / grid.area_m2(grid.window()).unwrap() - 1.0).abs() < 1e-3, "{area}");
+    }
 }
