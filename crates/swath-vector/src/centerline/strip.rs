@@ -217,7 +217,7 @@ const STEP: f64 = 0.25;
 /// Pixels to which its end is found.
 const FINE: f64 = 1e-3;
 /// Pixels by which a skeleton may lie nearer to one edge than to the other.
-const UNEVEN: f64 = 1.5;
+const UNEVEN: f64 = 2.5;
 
 /// Whether a pixel may go: it has one connected stretch of neighbours, is no end, and lies on the side whose turn it is.
 fn may_go(around: &[u8; 8], upper: bool) -> bool {
