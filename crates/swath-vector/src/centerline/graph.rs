@@ -66,7 +66,7 @@ impl Graph {
 
     pub(super) fn ring<'a>(&mut self, pixels: impl Iterator<Item = &'a SkeletonPixel>) {
         let (points, widths): (Vec<Point>, Vec<f64>) = pixels.map(|pixel| (pixel.middle, pixel.width)).unzip();
-        self.rings.push((points, median(widths)));
+        self.rings.push((points, typical(widths)));
     }
 
     /// Joins crossings, takes loops around gaps away, and branches that are no longer than the line is wide, and makes one edge of two where nothing else meets.
@@ -129,7 +129,7 @@ impl Graph {
         lines
     }
 
-    /// The median of the widths, but for those near crossings, where another line is counted in.
+    /// The typical one of the widths, but for those near crossings, where another line is counted in.
     fn width(&self, edge: &Edge) -> f64 {
         let near = |point: Point| {
             edge.ends.map(|end| &self.nodes[end as usize]).iter().any(|node| {
@@ -139,10 +139,10 @@ impl Graph {
         };
         let apart: Vec<f64> = edge.points.iter().filter(|(point, _)| !near(*point)).map(|&(_, width)| width).collect();
         if !apart.is_empty() {
-            return median(apart);
+            return typical(apart);
         }
         let ends = edge.ends.map(|end| self.nodes[end as usize].width);
-        median(edge.points.iter().map(|&(_, width)| width).chain(ends).collect())
+        typical(edge.points.iter().map(|&(_, width)| width).chain(ends).collect())
     }
 
     fn length(&self, edge: u32) -> f64 {
@@ -295,7 +295,10 @@ fn length(line: &[Point]) -> f64 {
     line.windows(2).map(|pair| (pair[1].0 - pair[0].0).hypot(pair[1].1 - pair[0].1)).sum()
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// The mean of the middle half: single widths are whole pixels along the way across, or as many diagonals.
+fn typical(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
+    let quarter = values.len() / 4;
+    let half = &values[quarter..values.len() - quarter];
+    half.iter().sum::<f64>() / (half.len() as f64).max(1.0)
 }

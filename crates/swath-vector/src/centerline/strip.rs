@@ -169,7 +169,7 @@ impl Window {
             return None;
         }
         let centre = (col as f64, row as f64);
-        let limit = near_edge + UNEVEN;
+        let limit = near_edge + (near_edge + 0.5).clamp(UNEVEN.0, UNEVEN.1);
         let Some(mut far) = steps.take_while(|&along| along < limit + STEP).find(|&along| outside(along)) else {
             // Where lines meet, the way across leads into another one.
             return Some((centre, 2.0 * near_edge));
@@ -216,8 +216,8 @@ impl Window {
 const STEP: f64 = 0.25;
 /// Pixels to which its end is found.
 const FINE: f64 = 1e-3;
-/// Pixels by which a skeleton may lie nearer to one edge than to the other.
-const UNEVEN: f64 = 2.5;
+/// Pixels by which a skeleton may lie nearer to one edge than to the other, for narrow lines and for wide ones.
+const UNEVEN: (f64, f64) = (1.5, 2.5);
 
 /// Whether a pixel may go: it has one connected stretch of neighbours, is no end, and lies on the side whose turn it is.
 fn may_go(around: &[u8; 8], upper: bool) -> bool {

@@ -51,7 +51,7 @@ proptest! {
         let lines = found(&drawn(160, &[(&road, width)]), 160, options(16), 160);
         prop_assert_eq!(lines.len(), 1, "{:?}", lines);
         let line = &lines[0];
-        prop_assert!((line.width - width).abs() < 1.5, "width {} of {}", line.width, width);
+        prop_assert!((line.width - width).abs() < 1.25, "width {} of {}", line.width, width);
         // Round ends reach half a width further, of which the line may lack more than a half.
         let expected = 2.0 * reach + width;
         prop_assert!((length(&line.points) - expected).abs() < 2.0 + 0.6 * width, "{} of {}", length(&line.points), expected);
