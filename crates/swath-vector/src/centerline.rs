@@ -2,14 +2,16 @@
 //!
 //! The pixels of a class are thinned to a skeleton one pixel wide (Guo and Hall 1989), the skeleton becomes a graph, and the graph loses
 //! the branches that only come from rough edges; the crossings of wide lines, which a skeleton splits, are joined again. Lines lie in the
-//! middle between both edges, to a part of a pixel, are smoothed and simplified (Douglas and Peucker 1973), and are drawn out by half their
-//! width where they meet nothing; round ends may reach a quarter of the width further.
+//! middle between both edges, to a part of a pixel, are smoothed and simplified (Douglas and Peucker 1973), and are drawn out to where the
+//! class ends where they meet nothing. Widths are measured across the lines, from boundary to boundary of the pixels.
 //!
 //! Thinning goes a fixed number of rounds, enough for the widest line that is asked for. What becomes of a pixel then depends on what is near
-//! it alone: the map is thinned in strips with as many rows around as that needs, and no seam can show. Memory is that of a strip and of the
-//! skeleton. Parts of the class that are wider have no line.
+//! it alone: the map is thinned in strips with as many rows around as that needs, and no seam can show. Memory is that of a strip, of the
+//! skeleton, and of the runs of pixels near it. Parts of the class that are wider have no line.
 
 mod graph;
+mod lines;
+mod mask;
 mod strip;
 mod trace;
 
@@ -94,11 +96,14 @@ impl Centerliner {
 
     /// Ends the map: its lines, by their first pixel from the top.
     pub fn finish(self) -> Vec<Centerline> {
-        let CenterlineOptions { label, tolerance, .. } = self.options;
-        let pixels = self.strips.finish();
+        let CenterlineOptions { label, widest, tolerance } = self.options;
+        let (pixels, mask) = self.strips.finish();
         let mut graph = trace::trace(&pixels);
         graph.clean();
-        graph.lines(tolerance).into_iter().map(|(points, width)| Centerline { label, points, width }).collect()
+        lines::lines(&graph, &mask, widest, tolerance)
+            .into_iter()
+            .map(|(points, width)| Centerline { label, points, width })
+            .collect()
     }
 }
 

@@ -1,14 +1,15 @@
-//! Nodes and edges of a skeleton: branches that come from rough edges go, crossings that fell apart are joined, and edges become lines.
+//! Nodes and edges of a skeleton: branches that come from rough edges go, and crossings that fell apart are joined.
 
+use super::lines::length;
 use super::strip::SkeletonPixel;
 use crate::Point;
 
 #[derive(Debug, Default)]
 pub(super) struct Graph {
-    nodes: Vec<Node>,
-    edges: Vec<Edge>,
-    /// Closed lines without a node, and their widths.
-    rings: Vec<(Vec<Point>, f64)>,
+    pub(super) nodes: Vec<Node>,
+    pub(super) edges: Vec<Edge>,
+    /// Closed lines without a node, with the width at each point.
+    pub(super) rings: Vec<Vec<(Point, f64)>>,
 }
 
 /// Where lines end or meet: pixels that are one.
@@ -16,17 +17,17 @@ pub(super) struct Graph {
 pub(super) struct Node {
     sum: Point,
     pixels: f64,
-    width: f64,
+    pub(super) width: f64,
     /// Edges that end here, once for each end.
-    edges: Vec<u32>,
+    pub(super) edges: Vec<u32>,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Edge {
-    ends: [u32; 2],
+    pub(super) ends: [u32; 2],
     /// Between the ends, with the width at each.
-    points: Vec<(Point, f64)>,
-    gone: bool,
+    pub(super) points: Vec<(Point, f64)>,
+    pub(super) gone: bool,
 }
 
 impl Node {
@@ -37,7 +38,7 @@ impl Node {
         self.width = self.width.max(width);
     }
 
-    fn place(&self) -> Point {
+    pub(super) fn place(&self) -> Point {
         (self.sum.0 / self.pixels, self.sum.1 / self.pixels)
     }
 }
@@ -65,8 +66,7 @@ impl Graph {
     }
 
     pub(super) fn ring<'a>(&mut self, pixels: impl Iterator<Item = &'a SkeletonPixel>) {
-        let (points, widths): (Vec<Point>, Vec<f64>) = pixels.map(|pixel| (pixel.middle, pixel.width)).unzip();
-        self.rings.push((points, typical(widths)));
+        self.rings.push(pixels.map(|pixel| (pixel.middle, pixel.width)).collect());
     }
 
     /// Joins crossings, takes loops around gaps away, and branches that are no longer than the line is wide, and makes one edge of two where nothing else meets.
@@ -95,62 +95,15 @@ impl Graph {
         }
     }
 
-    /// The lines with their widths. Ends that meet nothing are drawn out to where the class ends; what is shorter than it is wide is no line.
-    pub(super) fn lines(self, tolerance: f64) -> Vec<(Vec<Point>, f64)> {
-        let mut lines = Vec::new();
-        for edge in self.edges.iter().filter(|edge| !edge.gone) {
-            let nodes = edge.ends.map(|end| &self.nodes[end as usize]);
-            let mut line = vec![nodes[0].place()];
-            line.extend(edge.points.iter().map(|(point, _)| *point));
-            line.push(nodes[1].place());
-            let width = self.width(edge);
-            let closed = edge.ends[0] == edge.ends[1];
-            let mut line = simplified(&smoothed(&line, false), tolerance);
-            if !closed {
-                for (node, from_end) in [(nodes[0], false), (nodes[1], true)] {
-                    if node.edges.len() == 1 {
-                        draw_out(&mut line, from_end, width / 2.0);
-                    }
-                }
-            }
-            let free = nodes.iter().all(|node| node.edges.len() == 1);
-            if !free || length(&line) > width {
-                lines.push((line, width));
-            }
-        }
-        for (ring, width) in self.rings {
-            let mut line = smoothed(&ring, true);
-            line.push(line[0]);
-            lines.push((simplified(&line, tolerance), width));
-        }
-        lines.sort_by(|(a, _), (b, _)| {
-            (a[0].1, a[0].0).partial_cmp(&(b[0].1, b[0].0)).unwrap_or(std::cmp::Ordering::Equal)
-        });
-        lines
-    }
-
-    /// The typical one of the widths, but for those near crossings, where another line is counted in.
-    fn width(&self, edge: &Edge) -> f64 {
-        let near = |point: Point| {
-            edge.ends.map(|end| &self.nodes[end as usize]).iter().any(|node| {
-                let (x, y) = node.place();
-                node.edges.len() > 1 && (point.0 - x).hypot(point.1 - y) < node.width
-            })
-        };
-        let apart: Vec<f64> = edge.points.iter().filter(|(point, _)| !near(*point)).map(|&(_, width)| width).collect();
-        if !apart.is_empty() {
-            return typical(apart);
-        }
-        let ends = edge.ends.map(|end| self.nodes[end as usize].width);
-        typical(edge.points.iter().map(|&(_, width)| width).chain(ends).collect())
-    }
-
     fn length(&self, edge: u32) -> f64 {
-        let Edge { ends, points, .. } = &self.edges[edge as usize];
-        let mut line = vec![self.nodes[ends[0] as usize].place()];
-        line.extend(points.iter().map(|(point, _)| *point));
-        line.push(self.nodes[ends[1] as usize].place());
-        length(&line)
+        length(&self.line(&self.edges[edge as usize]))
+    }
+
+    /// The points of an edge, from node to node.
+    pub(super) fn line(&self, edge: &Edge) -> Vec<Point> {
+        let [from, to] = edge.ends.map(|end| self.nodes[end as usize].place());
+        let middle = edge.points.iter().map(|(point, _)| *point);
+        std::iter::once(from).chain(middle).chain([to]).collect()
     }
 
     /// Makes one node of an edge's two.
@@ -236,69 +189,3 @@ const SPLIT: f64 = 1.5;
 const LOOP: f64 = 4.0;
 /// A branch as long as this part of the line's width ends in a corner of the line's own outline.
 const REACH: f64 = 0.75;
-
-/// Three points at a time, some rounds; the ends of an open line stay.
-fn smoothed(line: &[Point], closed: bool) -> Vec<Point> {
-    let mut line = line.to_vec();
-    let count = line.len();
-    if count < 3 {
-        return line;
-    }
-    for _ in 0..ROUNDS {
-        let old = line.clone();
-        let open = usize::from(!closed);
-        for at in open..count - open {
-            let (before, after) = (old[(at + count - 1) % count], old[(at + 1) % count]);
-            let mean = |a: f64, b: f64, c: f64| 0.25 * a + 0.5 * b + 0.25 * c;
-            line[at] = (mean(before.0, old[at].0, after.0), mean(before.1, old[at].1, after.1));
-        }
-    }
-    line
-}
-
-/// Takes the steps of pixels out, and hardly more.
-const ROUNDS: usize = 4;
-
-/// Douglas and Peucker's choice of points.
-fn simplified(line: &[Point], tolerance: f64) -> Vec<Point> {
-    let last = line.len() - 1;
-    let mut kept = vec![0];
-    let mut open = vec![(0, last)];
-    while let Some((from, to)) = open.pop() {
-        let measure = |at: &usize| crate::right_angles::distance(line[*at], line[from], line[to]);
-        let farthest = (from + 1..to).max_by(|a, b| measure(a).total_cmp(&measure(b)));
-        match farthest.filter(|at| measure(at) > tolerance) {
-            Some(middle) => open.extend([(middle, to), (from, middle)]),
-            None => kept.push(to),
-        }
-    }
-    kept.into_iter().map(|at| line[at]).collect()
-}
-
-/// Makes a line longer at one end, in the direction it has there.
-fn draw_out(line: &mut [Point], from_end: bool, by: f64) {
-    if from_end {
-        line.reverse();
-    }
-    let (end, next) = (line[0], line[1]);
-    let step = (end.0 - next.0, end.1 - next.1);
-    let length = step.0.hypot(step.1);
-    if length > 0.0 {
-        line[0] = (end.0 + step.0 / length * by, end.1 + step.1 / length * by);
-    }
-    if from_end {
-        line.reverse();
-    }
-}
-
-fn length(line: &[Point]) -> f64 {
-    line.windows(2).map(|pair| (pair[1].0 - pair[0].0).hypot(pair[1].1 - pair[0].1)).sum()
-}
-
-/// The mean of the middle half: single widths are whole pixels along the way across, or as many diagonals.
-fn typical(mut values: Vec<f64>) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    let quarter = values.len() / 4;
-    let half = &values[quarter..values.len() - quarter];
-    half.iter().sum::<f64>() / (half.len() as f64).max(1.0)
-}

@@ -1,9 +1,10 @@
-//! Thinning, strip by strip, and the width at each pixel of the skeleton.
+//! Thinning, strip by strip, and the middle and a first width at each pixel of the skeleton.
 //!
 //! Z. Guo, R. W. Hall, *Parallel thinning with two-subiteration algorithms*, Communications of the ACM 32 (1989), algorithm A1: pixels go
 //! whose neighbours stay connected without them, those at lower right and at upper left in turn. What differs: after the first round only
 //! pixels near those that have gone are looked at again, which changes nothing, since the others were refused as they are.
 
+use super::mask::{Mask, reach};
 use crate::{Result, VectorError};
 
 /// A pixel of the skeleton.
@@ -13,7 +14,7 @@ pub(super) struct SkeletonPixel {
     pub(super) col: u32,
     /// The middle between both edges, in pixel coordinates.
     pub(super) middle: (f64, f64),
-    /// Pixels from edge to edge.
+    /// Pixels from edge to edge, on the way to the nearest pixel outside and back.
     pub(super) width: f64,
 }
 
@@ -30,6 +31,8 @@ pub(super) struct Strips {
     rows: usize,
     done: usize,
     skeleton: Vec<SkeletonPixel>,
+    /// What is near the skeleton.
+    near: Mask,
 }
 
 /// Rows that are thinned together, at least.
@@ -37,7 +40,17 @@ const STRIP: usize = 256;
 
 impl Strips {
     pub(super) fn new(width: usize, label: u32, widest: usize) -> Strips {
-        Strips { width, label, widest, mask: Vec::new(), first: 0, rows: 0, done: 0, skeleton: Vec::new() }
+        Strips {
+            width,
+            label,
+            widest,
+            mask: Vec::new(),
+            first: 0,
+            rows: 0,
+            done: 0,
+            skeleton: Vec::new(),
+            near: Mask::default(),
+        }
     }
 
     pub(super) fn push(&mut self, labels: &[u32]) -> Result<()> {
@@ -56,9 +69,10 @@ impl Strips {
         Ok(())
     }
 
-    pub(super) fn finish(mut self) -> Vec<SkeletonPixel> {
+    /// The skeleton, and what is near it.
+    pub(super) fn finish(mut self) -> (Vec<SkeletonPixel>, Mask) {
         self.thin(self.rows);
-        self.skeleton
+        (self.skeleton, self.near)
     }
 
     /// Rounds of thinning: one takes a pixel from either side.
@@ -66,9 +80,14 @@ impl Strips {
         self.widest / 2 + 2
     }
 
-    /// Rows around a strip: a pixel looks at its neighbours twice a round, and once more for its width.
+    /// Rows around a strip: a pixel looks at its neighbours twice a round, and once more for its width or for what is near the skeleton.
     fn margin(&self) -> usize {
-        3 * self.rounds() + self.widest
+        3 * self.rounds() + self.near()
+    }
+
+    /// Pixels from the skeleton as far as which widths and ends are looked for.
+    fn near(&self) -> usize {
+        self.widest + 4
     }
 
     /// Wide margins ask for strips that are higher, or most of the work would be done twice.
@@ -90,6 +109,8 @@ impl Strips {
                 }
             }
         }
+        let rows = self.done - self.first + 1..end - self.first + 1;
+        self.near.keep(&window.mask, &window.left, across, rows, self.near());
         self.done = end;
         let first = end.saturating_sub(self.margin()).max(self.first);
         self.mask.drain(..(first - self.first) * across);
@@ -156,13 +177,6 @@ impl Window {
         let (dx, dy) = self.nearest_edge(row, col, widest)?;
         let near = (dx as f64).hypot(dy as f64);
         let (ux, uy) = (dx as f64 / near, dy as f64 / near);
-        // The other way, until the class ends.
-        let outside = |along: f64| {
-            let (x, y) = (col as f64 - ux * along, row as f64 - uy * along);
-            let (x, y) = (x.round(), y.round());
-            x < 0.0 || y < 0.0 || self.mask.get(y as usize * self.across + x as usize).is_none_or(|&pixel| pixel == 0)
-        };
-        let steps = (1..).map(|step| f64::from(step) * STEP);
         // Centres of pixels are half a pixel from their edges along rows and columns, and more across.
         let near_edge = near - 0.5 / ux.abs().max(uy.abs());
         if 2.0 * near_edge > widest as f64 + 0.5 {
@@ -170,15 +184,15 @@ impl Window {
         }
         let centre = (col as f64, row as f64);
         let limit = near_edge + (near_edge + 0.5).clamp(UNEVEN.0, UNEVEN.1);
-        let Some(mut far) = steps.take_while(|&along| along < limit + STEP).find(|&along| outside(along)) else {
+        let has = |x: i64, y: i64| {
+            let at = y * self.across as i64 + x;
+            x >= 0 && at >= 0 && self.mask.get(at as usize).is_some_and(|&pixel| pixel != 0)
+        };
+        // The other way, until the class ends.
+        let Some(far) = reach((centre.0 + 0.5, centre.1 + 0.5), (-ux, -uy), limit, has) else {
             // Where lines meet, the way across leads into another one.
             return Some((centre, 2.0 * near_edge));
         };
-        let mut inside = far - STEP;
-        while far - inside > FINE {
-            let between = (far + inside) / 2.0;
-            if outside(between) { far = between } else { inside = between }
-        }
         let shift = (far - near_edge) / 2.0;
         Some(((centre.0 - ux * shift, centre.1 - uy * shift), near_edge + far))
     }
@@ -212,10 +226,6 @@ impl Window {
     }
 }
 
-/// Pixels of a step across a line.
-const STEP: f64 = 0.25;
-/// Pixels to which its end is found.
-const FINE: f64 = 1e-3;
 /// Pixels by which a skeleton may lie nearer to one edge than to the other, for narrow lines and for wide ones.
 const UNEVEN: (f64, f64) = (1.5, 2.5);
 

@@ -1,0 +1,197 @@
+//! From the edges of a graph to lines with widths.
+
+use super::graph::{Edge, Graph, Node};
+use super::mask::Mask;
+use crate::Point;
+
+/// The lines with their widths. Ends that meet nothing are drawn out to where the class ends; what is shorter than it is wide is no line.
+pub(super) fn lines(graph: &Graph, mask: &Mask, widest: usize, tolerance: f64) -> Vec<(Vec<Point>, f64)> {
+    let across = Across { mask, widest: widest as f64 };
+    let mut lines = Vec::new();
+    for edge in graph.edges.iter().filter(|edge| !edge.gone) {
+        let mut line = smoothed(&graph.line(edge), false);
+        let nodes = edge.ends.map(|end| &graph.nodes[end as usize]);
+        let width = edge_width(edge, nodes, &line, &across);
+        for node in nodes {
+            if node.edges.len() == 1 {
+                draw_out(&mut line, width, mask);
+            }
+            // The other end, and back.
+            line.reverse();
+        }
+        if nodes.iter().any(|node| node.edges.len() > 1) || length(&line) > width {
+            lines.push((simplified(&line, tolerance), width));
+        }
+    }
+    for ring in &graph.rings {
+        let (points, widths): (Vec<Point>, Vec<f64>) = ring.iter().copied().unzip();
+        let mut line = smoothed(&points, true);
+        line.push(line[0]);
+        let width = typical(across.widths(&line, |_| true)).or_else(|| typical(widths)).unwrap_or(1.0);
+        lines.push((simplified(&line, tolerance), width));
+    }
+    lines
+        .sort_by(|(a, _), (b, _)| (a[0].1, a[0].0).partial_cmp(&(b[0].1, b[0].0)).unwrap_or(std::cmp::Ordering::Equal));
+    lines
+}
+
+/// The typical one of the widths, but for those near crossings, where another line is counted in, and near ends, if there are others.
+fn edge_width(edge: &Edge, nodes: [&Node; 2], line: &[Point], across: &Across<'_>) -> f64 {
+    let apart = |point: Point, ends: f64| {
+        nodes.iter().all(|node| {
+            let (x, y) = node.place();
+            let near = if node.edges.len() > 1 { node.width } else { ends * node.width };
+            (point.0 - x).hypot(point.1 - y) >= near
+        })
+    };
+    let found = [TRIM, 0.0].into_iter().find_map(|ends| typical(across.widths(line, |point| apart(point, ends))));
+    let first = edge.points.iter().map(|&(_, width)| width).chain(nodes.map(|node| node.width));
+    found.or_else(|| typical(first.collect())).unwrap_or(1.0)
+}
+
+/// Measures widths.
+struct Across<'a> {
+    mask: &'a Mask,
+    widest: f64,
+}
+
+impl Across<'_> {
+    /// Widths along a line: ways across from boundary to boundary. On a slanted line they change from pixel to pixel, and only the mean of
+    /// some is the area of the class over the length of the line: these are means of [`TOGETHER`] each.
+    fn widths(&self, line: &[Point], counts: impl Fn(Point) -> bool) -> Vec<f64> {
+        let last = line.len() - 1;
+        let closed = line[0] == line[last];
+        let point = |at: isize| match at.rem_euclid(last.max(1) as isize) as usize {
+            at if closed => line[at],
+            _ => line[at.clamp(0, last as isize) as usize],
+        };
+        let mut widths = Vec::new();
+        for at in 0..last {
+            let (from, to) = (line[at], line[at + 1]);
+            let (before, after) = (point(at as isize - AROUND), point(at as isize + 1 + AROUND));
+            let Some((x, y)) = unit(before, after) else { continue };
+            for share in PLACES {
+                let place = (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1));
+                if counts(place) {
+                    widths.extend(self.width(place, (-y, x)));
+                }
+            }
+        }
+        let together = TOGETHER.min(widths.len()).max(1);
+        widths.windows(together).map(|widths| widths.iter().sum::<f64>() / together as f64).collect()
+    }
+
+    /// The width at a place; `None` where the class is too wide.
+    fn width(&self, place: Point, across: Point) -> Option<f64> {
+        let moved = |by: f64| (place.0 + by * across.0, place.1 + by * across.1);
+        // The middle of a narrow line may lie beside it.
+        let Some(inside) = BESIDE.into_iter().map(moved).find(|&place| self.mask.holds(place)) else {
+            return Some(0.0);
+        };
+        let reach = |sign: f64| self.mask.reach(inside, (sign * across.0, sign * across.1), self.widest + 1.0);
+        Some(reach(1.0)? + reach(-1.0)?).filter(|&width| width <= self.widest + 1.0)
+    }
+}
+
+/// Shares of the way between two points at which widths are measured.
+const PLACES: [f64; 4] = [0.125, 0.375, 0.625, 0.875];
+/// Widths of which the mean is taken.
+const TOGETHER: usize = 8 * PLACES.len();
+/// Points on either side that tell a line's direction.
+const AROUND: isize = 6;
+/// Pixels across a line at which it is looked for.
+const BESIDE: [f64; 5] = [0.0, 0.5, -0.5, 1.0, -1.0];
+
+/// Makes a line longer at its beginning, to where the class ends.
+///
+/// Thinning stops somewhere in the end, often in a corner: the line goes straight on from where it has not begun to turn there, or from its
+/// last point when that leaves the class before. Where the class does not end, the line leads to something wide, and ends there.
+fn draw_out(line: &mut Vec<Point>, width: f64, mask: &Mask) {
+    let mut gone = vec![0.0];
+    for pair in line.windows(2) {
+        gone.push(gone[gone.len() - 1] + gap(pair[0], pair[1]));
+    }
+    let total = gone[gone.len() - 1];
+    let beyond = |distance: f64| gone.iter().position(|&gone| gone >= distance).unwrap_or(gone.len() - 1);
+    let base = width.max(BASE);
+    let trim = if total >= TRIM * width + base { TRIM * width } else { 0.0 };
+    for from in [trim, 0.0] {
+        let (at, back) = (beyond(from), beyond(from + base));
+        let Some(along) = unit(line[back], line[at]) else { continue };
+        if let Some(reach) = mask.reach(line[at], along, gone[at] + width + 1.0).filter(|&reach| reach >= gone[at]) {
+            let end = grain((line[at].0 + reach * along.0, line[at].1 + reach * along.1));
+            line.splice(..=at, if at + 1 < line.len() && reach > 0.0 { vec![end, line[at]] } else { vec![end] });
+            return;
+        }
+    }
+}
+
+/// Widths of a line that its skeleton may need to turn into a corner of its end.
+const TRIM: f64 = 0.75;
+/// Pixels of a line that tell its direction, at least.
+const BASE: f64 = 8.0;
+
+/// Three points at a time, some rounds; the ends of an open line stay.
+///
+/// Points are multiples of [`GRAIN`], so that what is measured from them is the same to the last bit wherever the line lies on the map.
+fn smoothed(line: &[Point], closed: bool) -> Vec<Point> {
+    let mut line = line.to_vec();
+    let count = line.len();
+    for _ in 0..if count < 3 { 0 } else { ROUNDS } {
+        let old = line.clone();
+        let open = usize::from(!closed);
+        for at in open..count - open {
+            let (before, after) = (old[(at + count - 1) % count], old[(at + 1) % count]);
+            let mean = |a: f64, b: f64, c: f64| 0.25 * a + 0.5 * b + 0.25 * c;
+            line[at] = (mean(before.0, old[at].0, after.0), mean(before.1, old[at].1, after.1));
+        }
+    }
+    line.into_iter().map(grain).collect()
+}
+
+fn grain((x, y): Point) -> Point {
+    ((x / GRAIN).round() * GRAIN, (y / GRAIN).round() * GRAIN)
+}
+
+/// Takes the steps of pixels out, and hardly more.
+const ROUNDS: usize = 4;
+/// Pixels, a power of two.
+const GRAIN: f64 = 1.0 / (1 << 20) as f64;
+
+/// Douglas and Peucker's choice of points.
+fn simplified(line: &[Point], tolerance: f64) -> Vec<Point> {
+    let last = line.len() - 1;
+    let mut kept = vec![0];
+    let mut open = vec![(0, last)];
+    while let Some((from, to)) = open.pop() {
+        let measure = |at: &usize| crate::right_angles::distance(line[*at], line[from], line[to]);
+        let farthest = (from + 1..to).max_by(|a, b| measure(a).total_cmp(&measure(b)));
+        match farthest.filter(|at| measure(at) > tolerance) {
+            Some(middle) => open.extend([(middle, to), (from, middle)]),
+            None => kept.push(to),
+        }
+    }
+    kept.into_iter().map(|at| line[at]).collect()
+}
+
+pub(super) fn length(line: &[Point]) -> f64 {
+    line.windows(2).map(|pair| gap(pair[0], pair[1])).sum()
+}
+
+fn gap(a: Point, b: Point) -> f64 {
+    (b.0 - a.0).hypot(b.1 - a.1)
+}
+
+/// The direction from a point to another one.
+fn unit(from: Point, to: Point) -> Option<Point> {
+    let length = gap(from, to);
+    (length > 0.0).then(|| ((to.0 - from.0) / length, (to.1 - from.1) / length))
+}
+
+/// The mean of the middle half; `None` of nothing.
+fn typical(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_unstable_by(f64::total_cmp);
+    let quarter = values.len() / 4;
+    let half = &values[quarter..values.len() - quarter];
+    (!half.is_empty()).then(|| half.iter().sum::<f64>() / half.len() as f64)
+}
