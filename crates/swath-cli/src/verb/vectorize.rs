@@ -80,7 +80,7 @@ pub(crate) struct VectorizeArgs {
     /// them together, and neighbours stay neighbours; `status` says what became of each
     #[arg(long, value_name = "CLASS=M")]
     right_angles: Vec<String>,
-    /// How --right-angles finds them: by fitting walls, or by a triangle mesh (slower; walls where a group is larger than a million pixels)
+    /// How --right-angles finds them: by fitting walls, or by a triangle mesh (slower; walls where a group's box is larger than four million pixels)
     #[arg(long, value_enum, value_name = "METHOD", default_value_t = AngleMethod::Walls)]
     right_angles_method: AngleMethod,
     /// Pixels that touch at a corner only belong together

@@ -93,13 +93,6 @@ impl Window {
     pub(super) fn metres(&self, col: usize, row: usize) -> Point {
         ((self.col + col as i64) as f64 * self.pixel.0, (self.row + row as i64) as f64 * self.pixel.1)
     }
-
-    /// Whether a corner is one of the window's four.
-    pub(super) fn is_corner(&self, vertex: u32) -> bool {
-        let across = self.width + 1;
-        let (col, row) = (vertex as usize % across, vertex as usize / across);
-        (col == 0 || col == self.width) && (row == 0 || row == self.height)
-    }
 }
 
 impl Chain {

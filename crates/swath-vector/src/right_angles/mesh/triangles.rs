@@ -1,7 +1,9 @@
 //! Triangles with labels that tile a window, and the changes that neither turn one over nor open a gap.
 
+use spade::{DelaunayTriangulation, Point2, Triangulation};
+
+use super::super::cross;
 use super::super::network::Window;
-use super::super::{cross, gap};
 use crate::Point;
 
 /// Vertices and triangles. Triangles know their vertices, and vertices their triangles.
@@ -22,29 +24,30 @@ struct Fan {
 }
 
 impl Triangles {
-    /// Two triangles for each pixel.
-    pub(super) fn lattice(window: &Window, labels: &[u32]) -> Triangles {
+    /// The Delaunay triangulation of some corners of pixels, by their numbers in the window, and of the window's own.
+    ///
+    /// The side of a pixel is in every Delaunay triangulation of corners of pixels, as no other one lies within the circle around it. So a
+    /// triangle is within one label when all corners on the boundaries are there.
+    pub(super) fn delaunay(window: &Window, labels: &[u32], vertices: &[u32]) -> Triangles {
         let across = window.width + 1;
-        let places: Vec<Point> =
-            (0..across * (window.height + 1)).map(|at| window.metres(at % across, at / across)).collect();
+        let inner = vertices.iter().map(|&vertex| (vertex as usize % across, vertex as usize / across));
+        let outer = [(0, 0), (window.width, 0), (0, window.height), (window.width, window.height)];
+        let corners: Vec<(usize, usize)> = inner.chain(outer).collect();
+        let places: Vec<Point> = corners.iter().map(|&(col, row)| window.metres(col, row)).collect();
         let around = vec![Vec::new(); places.len()];
         let mut mesh = Triangles { places, corners: Vec::new(), labels: Vec::new(), around, free: Vec::new() };
-        for (pixel, &label) in labels.iter().enumerate() {
-            let at = (pixel / window.width * across + pixel % window.width) as u32;
-            let below = at + across as u32;
-            mesh.add([at, at + 1, below + 1], label);
-            mesh.add([at, below + 1, below], label);
+        let points = corners.iter().map(|&(col, row)| Point2::new(col as f64, row as f64)).collect();
+        // Only coordinates that are no numbers or too large are refused.
+        let Ok(delaunay) = DelaunayTriangulation::<Point2<f64>>::bulk_load_stable(points) else { return mesh };
+        for face in delaunay.inner_faces() {
+            let [a, b, c] = face.vertices().map(|vertex| vertex.fix().index());
+            let middle = |at: fn(&(usize, usize)) -> usize| {
+                [a, b, c].iter().map(|&corner| at(&corners[corner])).sum::<usize>() / 3
+            };
+            let pixel = middle(|corner| corner.1) * window.width + middle(|corner| corner.0);
+            mesh.add([a, b, c].map(|corner| corner as u32), labels[pixel]);
         }
         mesh
-    }
-
-    /// Takes out all vertices that are within a label, but for the corners of the window.
-    pub(super) fn drop_inner(&mut self, window: &Window, on_boundary: impl Fn(u32) -> bool) {
-        for vertex in 0..self.places.len() as u32 {
-            if !on_boundary(vertex) && !window.is_corner(vertex) {
-                self.remove(vertex);
-            }
-        }
     }
 
     /// Takes a vertex out, if the boundary through it, if any, may go straight on between the neighbours. Changes nothing otherwise.
@@ -200,8 +203,9 @@ impl Triangles {
     /// Height over the longest side; negative when it is turned over.
     fn quality(&self, corners: [u32; 3]) -> f64 {
         let [a, b, c] = corners.map(|corner| self.places[corner as usize]);
-        let longest = gap(a, b).max(gap(b, c)).max(gap(c, a));
-        if longest > 0.0 { cross(a, b, c) / (longest * longest) } else { 0.0 }
+        let squared = |a: Point, b: Point| (a.0 - b.0) * (a.0 - b.0) + (a.1 - b.1) * (a.1 - b.1);
+        let longest = squared(a, b).max(squared(b, c)).max(squared(c, a));
+        if longest > 0.0 { cross(a, b, c) / longest } else { 0.0 }
     }
 
     fn holds(&self, [a, b, c]: [u32; 3], other: u32) -> bool {
