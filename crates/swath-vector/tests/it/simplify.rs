@@ -26,6 +26,37 @@ fn patches() -> impl Strategy<Value = Map> {
     })
 }
 
+/// Regions within regions, near each other and nearer to the frame: each rectangle or disc covers what was there.
+fn nested() -> impl Strategy<Value = Map> {
+    let shape = (any::<bool>(), 0.0f64..1.0, 0.0f64..1.0, 1usize..4);
+    proptest::collection::vec(shape, 1..7).prop_map(|shapes| {
+        let size = 34;
+        let mut labels = vec![0; size * size];
+        let (mut low, mut high) = ((1, 1), (size - 1, size - 1));
+        for (number, (round, right, down, margin)) in shapes.into_iter().enumerate() {
+            let centre = ((low.0 + high.0) as f64 / 2.0, (low.1 + high.1) as f64 / 2.0);
+            let radius = (high.0 - low.0).min(high.1 - low.1) as f64 / 2.0;
+            for (row, col) in (low.1..high.1).flat_map(|row| (low.0..high.0).map(move |col| (row, col))) {
+                let away = (col as f64 + 0.5 - centre.0).hypot(row as f64 + 0.5 - centre.1);
+                if !round || away <= radius {
+                    labels[row * size + col] = if number % 3 == 1 { OUTSIDE } else { number as u32 + 1 };
+                }
+            }
+            // The next one is some pixels within this one, and as near to one of its sides as it happens.
+            let inset = margin + if round { (0.3 * radius) as usize } else { 0 };
+            let room = |low: usize, high: usize| (high - low).saturating_sub(2 * inset);
+            let (across, along) = (room(low.0, high.0), room(low.1, high.1));
+            if across.min(along) < 2 {
+                break;
+            }
+            let cut = |room: usize, share: f64| (share * (room / 3) as f64) as usize;
+            low = (low.0 + inset + cut(across, right), low.1 + inset + cut(along, down));
+            high = (high.0 - inset - cut(across, 1.0 - right), high.1 - inset - cut(along, 1.0 - down));
+        }
+        Map { width: size, labels }
+    })
+}
+
 /// In units that make all smoothed points whole numbers: exact in 128 bits.
 fn whole(point: Point) -> (i128, i128) {
     let scaled = (point.0 * 1024.0, point.1 * 1024.0);
@@ -56,7 +87,7 @@ fn inside(ring: &[(i128, i128)], point: (i128, i128)) -> bool {
 
 /// Edges meet at their ends only, rings keep their sense, holes stay in their polygons, and all regions together still fill what
 /// they filled.
-fn assert_tiles(coverage: &Coverage, arcs: &[Vec<Point>]) {
+pub(crate) fn assert_tiles(coverage: &Coverage, arcs: &[Vec<Point>]) {
     let mut edges = Vec::new();
     for arc in arcs {
         edges.extend(arc.windows(2).map(|pair| (whole(pair[0]), whole(pair[1]))));
@@ -111,7 +142,7 @@ fn assert_tiles(coverage: &Coverage, arcs: &[Vec<Point>]) {
     assert_eq!(area, border);
 }
 
-fn points(coverage: &Coverage) -> Vec<Vec<Point>> {
+pub(crate) fn points(coverage: &Coverage) -> Vec<Vec<Point>> {
     smooth(coverage, 0).unwrap()
 }
 
@@ -130,7 +161,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(384))]
 
     #[test]
-    fn simplified_coverages_tile(map in prop_oneof![maps(), patches()], method in methods(), tolerance in 0.1f64..20.0) {
+    fn simplified_coverages_tile(map in prop_oneof![maps(), patches(), nested()], method in methods(), tolerance in 0.1f64..20.0) {
         let (exact, simple) = simplified(&map, method, tolerance);
         assert_tiles(&simple, &points(&simple));
         // The frame of the raster stands.
@@ -148,7 +179,7 @@ proptest! {
     }
 
     #[test]
-    fn smoothed_coverages_tile(map in prop_oneof![maps(), patches()], tolerance in 0.0f64..3.0, rounds in 1u32..4) {
+    fn smoothed_coverages_tile(map in prop_oneof![maps(), patches(), nested()], tolerance in 0.0f64..3.0, rounds in 1u32..4) {
         let (_, simple) = simplified(&map, SimplifyMethod::Visvalingam, tolerance);
         let arcs = smooth(&simple, rounds).unwrap();
         assert_tiles(&simple, &arcs);
