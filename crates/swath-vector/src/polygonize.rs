@@ -2,8 +2,9 @@
 //!
 //! The boundaries between pixels of different labels are cut into *arcs* at *nodes*: corners where three or four
 //! boundaries meet, which includes label changes along the raster's edge, and the raster's four corners. Rows come one after the other; what is kept is
-//! the last row, the boundaries that are still open there, and the regions that reach it with their closed arcs, which may be
-//! spilled to a file. A region is handed over as soon as no later row can touch it. As every row is a seam, the size of the blocks
+//! the last row, the boundaries that are still open there, and the regions that reach it with their closed arcs, whose shapes may be
+//! spilled to a file: some 40 bytes of each arc stay, 1.2 GB when the 32 million arcs of a checkerboard of 4000 by 4000 pixels are
+//! two 8-connected regions. A region is handed over as soon as no later row can touch it. As every row is a seam, the size of the blocks
 //! in which rows arrive cannot show in the result.
 //!
 //! Sources: the sweep is that of the two-arm chains (Teng, Wang and Liu 2008, as in GDAL's polygonizer), from which
@@ -60,7 +61,7 @@ pub enum Connectivity {
 pub struct Spill {
     /// Open for reading and writing, and empty.
     pub file: File,
-    /// Bytes of closed arcs that stay in memory.
+    /// Bytes of closed arcs that stay in memory, besides some 40 for each arc of unfinished regions.
     pub memory: usize,
 }
 

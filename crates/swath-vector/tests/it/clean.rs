@@ -148,6 +148,38 @@ fn holes_go_to_who_encloses_them() {
 }
 
 #[test]
+fn holes_of_several_regions_are_sieved_one_after_the_other() {
+    // In the 1 lies a hole of a 2 of four pixels, a 3 of two, a 4 of one, and one pixel outside; beside the last 1 a hole of two 5 and three 6.
+    #[rustfmt::skip]
+    let map = Map { width: 8, labels: vec![
+        1, 1, 1, 1, 1, 1, 1, 1,
+        1, 2, 2, 3, 1, 5, 6, 1,
+        1, 2, 2, 3, 1, 5, 6, 1,
+        1, 4, OUTSIDE, 1, 1, 1, 6, 1,
+        1, 1, 1, 1, 1, 1, 1, 1,
+    ] };
+    // The 3 has three sides with the 1 and two with the 2, the 4 two and one; then the 2 has five with the 1 and one with what is outside.
+    #[rustfmt::skip]
+    let sieved = |large: u32, others: [u32; 2]| {
+        let [five, six] = others;
+        vec![
+            1, 1, 1, 1, 1, 1, 1, 1,
+            1, large, large, 1, 1, five, six, 1,
+            1, large, large, 1, 1, five, six, 1,
+            1, 1, OUTSIDE, 1, 1, 1, six, 1,
+            1, 1, 1, 1, 1, 1, 1, 1,
+        ]
+    };
+    for (pixels, large, others) in [(3, 2, [1, 6]), (4, 2, [1, 1]), (5, 1, [1, 1]), (100, 1, [1, 1])] {
+        for rows in [1, 2, 5] {
+            assert_eq!(cleaned(&map, &[Cleaning::Sieve { pixels }], rows).labels, sieved(large, others), "{pixels}");
+        }
+    }
+    // Filling takes only what one region encloses: none of these is, as each has two neighbours, or the outside beside it.
+    assert_eq!(cleaned(&map, &[Cleaning::FillHoles { pixels: 100 }], 1).labels, map.labels);
+}
+
+#[test]
 fn small_regions_wait_for_no_more_rows_than_they_have_pixels() {
     // A column of one pixel is small until its hundredth row.
     let mut cleaner = Cleaner::new(5, &[Cleaning::Sieve { pixels: 100 }]).unwrap();

@@ -5,6 +5,7 @@ mod clean;
 mod golden;
 mod maps;
 mod objects;
+mod outlines;
 mod polygonize;
 mod right_angles;
 mod simplify;

@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 use swath_vector::{Point, Regularity, polygonize, square};
 
+use crate::outlines::angles;
+
 /// Whether a point lies in a ring.
 fn inside(ring: &[Point], point: Point) -> bool {
     let crossings = ring.windows(2).filter(|pair| {
@@ -28,18 +30,6 @@ fn drawn(size: usize, holds: impl Fn(Point) -> bool) -> Vec<Vec<Point>> {
 fn placed(point: Point, centre: Point, angle: f64) -> Point {
     let (x, y) = (point.0 - centre.0, point.1 - centre.1);
     (x * angle.cos() + y * angle.sin(), y * angle.cos() - x * angle.sin())
-}
-
-/// Degrees between each pair of neighbouring edges, from 0 to 90.
-fn angles(ring: &[Point]) -> Vec<f64> {
-    let count = ring.len() - 1;
-    let step = |at: usize| (ring[at % count + 1].0 - ring[at % count].0, ring[at % count + 1].1 - ring[at % count].1);
-    let angle = |at| {
-        let (a, b) = (step(at), step(at + 1));
-        let cosine = (a.0 * b.0 + a.1 * b.1) / (a.0.hypot(a.1) * b.0.hypot(b.1));
-        cosine.abs().min(1.0).acos().to_degrees()
-    };
-    (0..count).map(angle).collect()
 }
 
 /// Share of pixels in the one or the other that are in both.

@@ -8,6 +8,8 @@ use swath_vector::{
     SimplifyMethod, polygonize, simplify, smooth,
 };
 
+use crate::outlines::angles;
+
 /// A map whose pixels have the label of their centres.
 fn drawn(width: usize, height: usize, label: impl Fn(Point) -> u32) -> Coverage {
     let centre = |at: usize| ((at % width) as f64 + 0.5, (at / width) as f64 + 0.5);
@@ -88,18 +90,6 @@ fn assert_fills(coverage: &Coverage, rings: &[Vec<(bool, Vec<Point>)>]) {
     let pixels: u64 = coverage.regions().iter().map(|region| region.pixels).sum();
     let total: f64 = rings.iter().flatten().map(|(_, ring)| area(ring)).sum();
     assert!((total - pixels as f64).abs() < 1e-6 * pixels as f64, "{total} {pixels}");
-}
-
-/// Degrees between each pair of neighbouring edges, from 0 to 90.
-fn angles(ring: &[Point]) -> Vec<f64> {
-    let count = ring.len() - 1;
-    let step = |at: usize| (ring[at % count + 1].0 - ring[at % count].0, ring[at % count + 1].1 - ring[at % count].1);
-    let angle = |at| {
-        let (a, b) = (step(at), step(at + 1));
-        let cosine = (a.0 * b.0 + a.1 * b.1) / (a.0.hypot(a.1) * b.0.hypot(b.1));
-        cosine.abs().min(1.0).acos().to_degrees()
-    };
-    (0..count).map(angle).collect()
 }
 
 /// A row of houses: along the street from 0, each as wide and as deep as told; `None` beside them.
