@@ -32,7 +32,7 @@ pub(super) fn fit_mesh(network: &Network, shares: &[f64]) -> Option<Layout> {
     }
     let labels = network.labels(&window);
     let (mut boundary, vertices) = Boundary::new(network, shares, &window);
-    let mut mesh = Triangles::delaunay(&window, &labels, &vertices);
+    let mut mesh = Triangles::delaunay(&window, &labels, &vertices)?;
     let unit = network.tolerance * network.tolerance;
     let mut energy = Energy::new(&window, &labels, VERTEX * unit);
     boundary.decimate(&mut mesh, &energy);

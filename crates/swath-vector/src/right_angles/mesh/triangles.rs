@@ -28,7 +28,7 @@ impl Triangles {
     ///
     /// The side of a pixel is in every Delaunay triangulation of corners of pixels, as no other one lies within the circle around it. So a
     /// triangle is within one label when all corners on the boundaries are there.
-    pub(super) fn delaunay(window: &Window, labels: &[u32], vertices: &[u32]) -> Triangles {
+    pub(super) fn delaunay(window: &Window, labels: &[u32], vertices: &[u32]) -> Option<Triangles> {
         let across = window.width + 1;
         let inner = vertices.iter().map(|&vertex| (vertex as usize % across, vertex as usize / across));
         let outer = [(0, 0), (window.width, 0), (0, window.height), (window.width, window.height)];
@@ -37,8 +37,8 @@ impl Triangles {
         let around = vec![Vec::new(); places.len()];
         let mut mesh = Triangles { places, corners: Vec::new(), labels: Vec::new(), around, free: Vec::new() };
         let points = corners.iter().map(|&(col, row)| Point2::new(col as f64, row as f64)).collect();
-        // Only coordinates that are no numbers or too large are refused.
-        let Ok(delaunay) = DelaunayTriangulation::<Point2<f64>>::bulk_load_stable(points) else { return mesh };
+        // Coordinates that are no numbers or too large would be refused.
+        let delaunay = DelaunayTriangulation::<Point2<f64>>::bulk_load_stable(points).ok()?;
         for face in delaunay.inner_faces() {
             let [a, b, c] = face.vertices().map(|vertex| vertex.fix().index());
             let middle = |at: fn(&(usize, usize)) -> usize| {
@@ -47,7 +47,7 @@ impl Triangles {
             let pixel = middle(|corner| corner.1) * window.width + middle(|corner| corner.0);
             mesh.add([a, b, c].map(|corner| corner as u32), labels[pixel]);
         }
-        mesh
+        Some(mesh)
     }
 
     /// Takes a vertex out, if the boundary through it, if any, may go straight on between the neighbours. Changes nothing otherwise.
