@@ -48,6 +48,16 @@ impl PixelAreas {
         }
     }
 
+    /// The mean from one column to another, by Simpson's rule.
+    pub(crate) fn mean(&self, from: f64, to: f64, row: f64) -> f64 {
+        match &self.0 {
+            Kind::Rows { .. } => self.at(from, row),
+            Kind::Lattice(_) => {
+                (self.at(from, row) + 4.0 * self.at(f64::midpoint(from, to), row) + self.at(to, row)) / 6.0
+            }
+        }
+    }
+
     /// The areas of one row, prepared for sums over parts of it.
     pub fn row(&self, row: usize) -> RowAreas {
         let centre = row as f64 + 0.5;

@@ -60,8 +60,8 @@ impl Ruler {
     /// Area in square metres on the ellipsoid.
     ///
     /// The area `a(col, row)` of a pixel is integrated over the polygon by Green's theorem, `A = sum over edges of the
-    /// integral of col a(c, row) d row`, with `c` the column of the polygon's centroid: exact where `a` is linear along a row,
-    /// which it is to a millionth over any scene, and equal to the sum of the pixels for outlines of pixels.
+    /// integral of m(col, row) (col - c) d row`, with `m` the mean of `a` from the column `c` of the polygon's centroid to the edge: equal to
+    /// the sum of the pixels for outlines of pixels.
     pub(crate) fn area(&self, outline: &Outline) -> f64 {
         let column = centroid_column(outline);
         outline.edges().map(|(from, to)| self.integral(from, to, column)).sum::<f64>().abs()
@@ -97,7 +97,9 @@ impl Ruler {
         while top < high {
             let bottom = (top.floor() + 1.0).min(high);
             let middle = (top + bottom) / 2.0;
-            total += (c0 + slope * (middle - r0) - column) * self.pixel(column, middle) * (bottom - top);
+            let edge = c0 + slope * (middle - r0);
+            let mean = self.areas.as_ref().map_or(1.0, |areas| areas.mean(column, edge, middle));
+            total += (edge - column) * mean * (bottom - top);
             top = bottom;
         }
         if r1 > r0 { total } else { -total }
@@ -153,6 +155,19 @@ mod tests {
                 - grid.area_m2(Window::new(400, 300, 7, 11)).unwrap();
             let area = ruler.area(&outline(&rings));
             assert!((area / expected - 1.0).abs() < 1e-6, "{area} {expected}");
+        }
+    }
+
+    #[test]
+    fn wide_outlines_have_the_area_of_their_pixels() {
+        // 400 km of a zone of UTM, where the scale grows with the square of the distance from its middle.
+        let wide = grid("EPSG:32601", [100_000.0, 20_000.0, 0.0, 8_000_000.0, 0.0, -20_000.0]);
+        let fine = grid("EPSG:32633", [166_000.0, 500.0, 0.0, 6_000_000.0, 0.0, -500.0]);
+        for (grid, width, height) in [(wide, 20, 10), (fine, 1300, 700)] {
+            let grid = Grid { width, height, ..grid };
+            let area = Ruler::new(&grid).area(&outline(&[rectangle(0.0, 0.0, width as f64, height as f64)]));
+            let expected = grid.area_m2(Window::new(0, 0, width, height)).unwrap();
+            assert!((area / expected - 1.0).abs() < 2e-6, "{area} {expected}");
         }
     }
 
