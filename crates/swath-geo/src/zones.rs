@@ -44,6 +44,10 @@ pub fn read_zones(
 ) -> Result<Vec<Zone>> {
     let dataset = open_vector(path)?;
     let mut layer = find_layer(&dataset, path, layer)?;
+    // Before its fields: an empty layer often has none.
+    if layer.feature_count() == 0 {
+        return Err(GeoError::input(path, format!("layer {:?} has no features; there are no zones", layer.name())));
+    }
     let index = find_field(&layer, path, field)?;
     set_filter(&mut layer, path, filter)?;
     let placement = Placement::new(path, layer_crs(&layer).as_ref(), grid)?;
@@ -65,7 +69,9 @@ pub fn read_zones(
         return Err(GeoError::input(path, complaint));
     }
     if zones.is_empty() {
-        return Err(GeoError::input(path, format!("layer {:?} has no features; there are no zones", layer.name())));
+        let problem =
+            format!("no feature of layer {:?} passes the filter {:?}", layer.name(), filter.unwrap_or_default());
+        return Err(GeoError::input(path, problem));
     }
     Ok(zones)
 }
@@ -335,6 +341,8 @@ mod tests {
         assert_eq!((found[2].1, found[2].2), (0, true));
         let message = |text: &str| read(text, &utm()).unwrap_err().to_string();
         assert!(message(&collection(&[feature("\"a\"", "Point", "[12, 52]")])).contains("POINT"));
+        let empty = message(&collection(&[]));
+        assert!(empty.contains("has no features; there are no zones") && !empty.contains("field"), "{empty}");
     }
 
     #[test]

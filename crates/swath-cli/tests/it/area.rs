@@ -54,6 +54,80 @@ fn zones_months_and_files() {
 }
 
 #[test]
+fn zones_that_touch_or_cross_themselves_and_each_other_are_counted_once() {
+    let site = Site::new();
+    let world = |points: &[(f64, f64)]| -> String {
+        let corner = |&(col, row): &(f64, f64)| {
+            let (x, y) = grid(SIZE).pixel_to_world(col, row);
+            format!("[{x}, {y}]")
+        };
+        points.iter().map(corner).collect::<Vec<_>>().join(", ")
+    };
+    let feature = |kind: &str, rings: &[&[(f64, f64)]]| {
+        let rings: Vec<String> = rings.iter().map(|ring| format!("[{}]", world(ring))).collect();
+        let rings = rings.join(", ");
+        format!(
+            r#"{{ "type": "Feature", "properties": {{ "kind": "{kind}" }}, "geometry": {{ "type": "Polygon", "coordinates": [{rings}] }} }}"#
+        )
+    };
+    let hole = [(30.0, 10.0), (20.0, 10.0), (20.0, 20.0), (30.0, 20.0), (30.0, 10.0)];
+    let features = [
+        // Two squares of a single ring, which touches itself at the corner where they meet.
+        feature(
+            "pair",
+            &[&[
+                (0.0, 0.0),
+                (10.0, 0.0),
+                (10.0, 20.0),
+                (20.0, 20.0),
+                (20.0, 10.0),
+                (10.0, 10.0),
+                (0.0, 10.0),
+                (0.0, 0.0),
+            ]],
+        ),
+        // A hole that touches the outer ring along one of its sides.
+        feature("gap", &[&[(20.0, 0.0), (40.0, 0.0), (40.0, 30.0), (20.0, 30.0), (20.0, 0.0)], &hole]),
+        // A bow tie: its halves run in opposite senses, and both are in it.
+        feature("bow", &[&[(60.0, 0.0), (90.0, 30.0), (90.0, 0.0), (60.0, 30.0), (60.0, 0.0)]]),
+        // The same square twice over, and a part of the others.
+        feature("twice", &[&[(0.0, 40.0), (20.0, 40.0), (20.0, 60.0), (0.0, 60.0), (0.0, 40.0)]]),
+        feature("twice", &[&[(10.0, 40.0), (30.0, 40.0), (30.0, 60.0), (10.0, 60.0), (10.0, 40.0)]]),
+        feature("over", &[&[(0.0, 0.0), (96.0, 0.0), (96.0, 5.0), (0.0, 5.0), (0.0, 0.0)]]),
+    ];
+    let text = format!(
+        r#"{{ "type": "FeatureCollection", "crs": {{ "type": "name", "properties": {{ "name": "urn:ogc:def:crs:EPSG::32633" }} }}, "features": [{}] }}"#,
+        features.join(", ")
+    );
+    fs::write(site.at("zones.geojson"), text).unwrap();
+    let json = site.swath("area labels.tif --zones zones.geojson --zone-field kind --json").done();
+    let found: Value = serde_json::from_str(&json).unwrap();
+    let pixels = |zone: &str| -> u64 {
+        let rows = found["rows"].as_array().unwrap();
+        rows.iter().filter(|row| row["zone"] == zone).map(|row| row["pixels"].as_u64().unwrap()).sum()
+    };
+    let square = |col: usize, row: usize, left: usize, top: usize, right: usize, bottom: usize| {
+        (left..right).contains(&col) && (top..bottom).contains(&row)
+    };
+    type Inside = fn(usize, usize, &dyn Fn(usize, usize, usize, usize, usize, usize) -> bool) -> bool;
+    let zones: [(&str, Inside); 5] = [
+        ("pair", |col, row, square| square(col, row, 0, 0, 10, 10) || square(col, row, 10, 10, 20, 20)),
+        ("gap", |col, row, square| square(col, row, 20, 0, 40, 30) && !square(col, row, 20, 10, 30, 20)),
+        // Centres on its sides belong to one half or to none: the tie is taken without them.
+        ("bow", |col, row, square| square(col, row, 60, 0, 90, 30) && (col - 60 > row) == (col - 60 + row > 29)),
+        ("twice", |col, row, square| square(col, row, 0, 40, 30, 60)),
+        ("over", |col, row, square| square(col, row, 0, 0, 96, 5)),
+    ];
+    let count =
+        |inside: &dyn Fn(usize, usize) -> bool| (0..96 * 64usize).filter(|at| inside(at % 96, at / 96)).count() as u64;
+    for (zone, inside) in zones {
+        let expected = count(&|col, row| inside(col, row, &square));
+        let slack = if zone == "bow" { 60 } else { 0 };
+        assert!(pixels(zone).abs_diff(expected) <= slack, "{zone}: {} of {expected}", pixels(zone));
+    }
+}
+
+#[test]
 fn a_map_without_data_has_an_empty_table() {
     let site = Site::new();
     write_labels(&site.at("none.tif"), &grid(SIZE), |_, _| 255);

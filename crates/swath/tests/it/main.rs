@@ -1,4 +1,5 @@
 //! Integration tests of swath: files in, files out.
 
+mod maps;
 mod vectorize;
 mod vectorize_outputs;

@@ -6,36 +6,16 @@ use gdal::vector::LayerAccess;
 use gdal::{Dataset, Metadata};
 use swath::Error;
 use swath::vectorize::{Cleaning, RightAngleMethod, SimplifyMethod, VectorizeOptions, vectorize};
-use swath_geo::{
-    Affine, ClassEntry, CogOptions, CogWriter, Crs, DType, GeoError, Grid, RasterizeSpec, Samples, Window, rasterize,
-};
+use swath_geo::{Affine, CogOptions, CogWriter, Crs, DType, GeoError, Grid, RasterizeSpec, Samples, Window, rasterize};
 
-fn grid(width: usize, height: usize) -> Grid {
-    let crs = Crs::from_user("EPSG:32633").unwrap();
-    Grid { crs: Some(crs), transform: Affine([330_000.0, 10.0, 0.0, 5_822_040.0, 0.0, -10.0]), width, height }
-}
+use crate::maps::{SMALL, classes, grid, written};
 
-fn classes() -> Vec<ClassEntry> {
-    let entry = |value, name: &str, color| ClassEntry { value, name: name.to_owned(), color };
-    vec![entry(0, "land", [10, 20, 30]), entry(1, "Wälder & <Forst>", [0, 128, 0]), entry(2, "water", [0, 0, 255])]
-}
+const FOREST: &str = "Wälder & <Forst>";
 
 /// A map with the given rows; 9 is nodata.
 fn map(folder: &Path, grid: &Grid, rows: &[u8]) -> PathBuf {
-    let path = folder.join("map.tif");
-    let mut writer = CogWriter::create(&path, grid, &CogOptions::labels(&classes(), Some(9))).unwrap();
-    writer.write(grid.window(), 0, Samples::U8(rows)).unwrap();
-    writer.finish().unwrap();
-    path
+    written(folder, grid, &CogOptions::labels(&classes(FOREST), Some(9)), rows)
 }
-
-#[rustfmt::skip]
-const SMALL: [u8; 24] = [
-    0, 0, 0, 0, 9, 1,
-    0, 1, 1, 0, 9, 1,
-    0, 1, 2, 0, 9, 9,
-    0, 0, 0, 2, 2, 2,
-];
 
 type Row = (i32, String, f64, f64, String);
 
@@ -245,7 +225,7 @@ fn polygons_burned_again_give_the_same_map() {
         ignore: 9,
         ..RasterizeSpec::new(polygons)
     };
-    rasterize(&spec, &grid, &again, &classes(), false).unwrap();
+    rasterize(&spec, &grid, &again, &classes(FOREST), false).unwrap();
     let dataset = Dataset::open(&again).unwrap();
     assert_eq!(dataset.rasterband(1).unwrap().read_band_as::<u8>().unwrap().data(), pixels);
     assert_eq!(dataset.metadata_item("LAYOUT", "IMAGE_STRUCTURE").as_deref(), Some("COG"));

@@ -10,35 +10,18 @@ use parquet::record::RowAccessor;
 use serde_json::Value;
 use swath::Error;
 use swath::vectorize::{Cleaning, LineOptions, VectorizeOptions, centerlines, vectorize};
-use swath_geo::{Affine, ClassEntry, CogOptions, CogWriter, Crs, DType, GeoError, Grid, Samples};
+use swath_geo::{Affine, CogOptions, CogWriter, Crs, DType, GeoError, Grid, Samples};
 use swath_vector::VectorError;
 
-fn grid(width: usize, height: usize) -> Grid {
-    let crs = Crs::from_user("EPSG:32633").unwrap();
-    Grid { crs: Some(crs), transform: Affine([330_000.0, 10.0, 0.0, 5_822_040.0, 0.0, -10.0]), width, height }
-}
+use crate::maps::{SMALL, classes, grid, written};
 
 /// A map of land, forest and water with the given rows; 9 is nodata.
 fn map(folder: &Path, grid: &Grid, rows: &[u8]) -> PathBuf {
-    let path = folder.join("map.tif");
-    let entry = |value, name: &str, color| ClassEntry { value, name: name.to_owned(), color };
-    let classes = [entry(0, "land", [10, 20, 30]), entry(1, "forest", [0, 128, 0]), entry(2, "water", [0, 0, 255])];
-    let mut options = CogOptions::labels(&classes, Some(9));
+    let mut options = CogOptions::labels(&classes("forest"), Some(9));
     options.metadata =
         [("SWATH_SCENE", "T33UUU"), ("SWATH_BUNDLE", "winter")].map(|(k, v)| (k.into(), v.into())).into();
-    let mut writer = CogWriter::create(&path, grid, &options).unwrap();
-    writer.write(grid.window(), 0, Samples::U8(rows)).unwrap();
-    writer.finish().unwrap();
-    path
+    written(folder, grid, &options, rows)
 }
-
-#[rustfmt::skip]
-const SMALL: [u8; 24] = [
-    0, 0, 0, 0, 9, 1,
-    0, 1, 1, 0, 9, 1,
-    0, 1, 2, 0, 9, 9,
-    0, 0, 0, 2, 2, 2,
-];
 
 /// Confidence of a tenth in the first column, two tenths in the second and so on; the last row has none.
 fn confidence(folder: &Path, grid: &Grid, bytes: bool) -> PathBuf {
@@ -308,6 +291,15 @@ fn clips_are_those_of_pixels_in_any_crs() {
         found.sort();
         assert_eq!(found, [["forest", "3"], ["land", "2"], ["water", "1"]]);
     }
+    // Two squares of one ring, which touches itself where they meet by a corner.
+    let pair = [(0.0, 0.0), (2.0, 0.0), (2.0, 4.0), (4.0, 4.0), (4.0, 2.0), (2.0, 2.0), (0.0, 2.0), (0.0, 0.0)];
+    let pair = pair.map(|(col, row)| grid.pixel_to_world(col, row));
+    let clip = Some(write("pair.geojson", "urn:ogc:def:crs:EPSG::32633", &pair));
+    let mut found =
+        fields(&vectorized(&map, "pair.gpkg", VectorizeOptions { clip, ..Default::default() }), &["class", "n_pixels"]);
+    found.sort();
+    let expected = [["forest", "1"], ["land", "1"], ["land", "1"], ["land", "3"], ["water", "1"], ["water", "1"]];
+    assert_eq!(found, expected);
     let refusal = |path: PathBuf| {
         let options = VectorizeOptions { clip: Some(path), ..Default::default() };
         vectorize(&map, &folder.path().join("none.gpkg"), &options).unwrap_err()
