@@ -20,6 +20,13 @@ const PAIRS_FROM: usize = 64;
 /// Rows and columns of a map from which F6 may be faster than F4.
 const SIXES_FROM: usize = 18;
 
+/// Tiles from which F6 may be faster than F4 when its filters do not stay in a processor's cache: their lines are used once for each tile, and
+/// with fewer, at two multiplications a cycle, two cores ask memory for more than some 14 GB/s.
+const TILES_FROM: usize = 64;
+
+/// Bytes of F6's filters that a cache holds beside the tiles.
+const CACHED: usize = 16 << 20;
+
 /// Windows of 2x2.
 const HALVING: Pooling =
     Pooling { kernel: [2, 2], stride: [2, 2], padding: [[0, 0], [0, 0]], dilation: [1, 1], ceil: false };
@@ -497,21 +504,23 @@ impl Method {
     /// maps are not so small that most of a tile lies beyond the edge; with a dilation, the phases of maps.
     ///
     /// Against pairs in F2, floats in F4 multiply a little more, but transform fewer and larger tiles; the more channels share a
-    /// transform, the less that counts. F6 pays where few of its larger tiles' pixels lie beyond the edge, and where there are so many
-    /// tiles that its larger filters are read as seldom.
+    /// transform, the less that counts. F6 pays where few of its larger tiles' pixels lie beyond the edge, and where its larger filters
+    /// stay in a cache, or are read for many tiles at once.
     pub(super) fn choose(convolution: &Convolution, [height, width]: [usize; 2], precision: Precision) -> Method {
         let channels = convolution.inputs.min(convolution.outputs);
         let pairs = precision == Precision::Bf16 && channels >= PAIRS_FROM;
         let least = (height / convolution.dilation[0]).min(width / convolution.dilation[1]);
-        let products = |side: usize| {
-            let tiles = |size: usize, dilation: usize| dilation * size.div_ceil(dilation).div_ceil(side);
-            tiles(height, convolution.dilation[0]) * tiles(width, convolution.dilation[1]) * (side + 2).pow(2)
+        let tiles = |side: usize| {
+            let along = |size: usize, dilation: usize| dilation * size.div_ceil(dilation).div_ceil(side);
+            along(height, convolution.dilation[0]) * along(width, convolution.dilation[1])
         };
+        let products = |side: usize| tiles(side) * (side + 2).pow(2);
+        let fed = tiles(6) >= TILES_FROM || 64 * size_of::<f32>() * convolution.inputs * convolution.outputs <= CACHED;
         if Method::Depthwise.allows(convolution) {
             Method::Depthwise
         } else if !Method::Winograd4.allows(convolution) || channels < 16 || least < 3 {
             Method::Direct
-        } else if least >= SIXES_FROM && products(6) * 10 <= products(4) * 9 {
+        } else if least >= SIXES_FROM && fed && products(6) * 10 <= products(4) * 9 {
             Method::Winograd6
         } else if least < 6 || pairs {
             Method::Winograd2

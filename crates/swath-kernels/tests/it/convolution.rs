@@ -237,6 +237,9 @@ fn methods_are_chosen_by_shape() {
     assert_eq!(method(same(32, 1), 24), Method::Winograd6);
     // Too much of its tiles would lie beyond the edge.
     assert_eq!(method(same(32, 1), 20), Method::Winograd4);
+    // Filters of 64 MB are read for 30 tiles, or for 110.
+    assert_eq!(method(same(512, 1), 30), Method::Winograd4);
+    assert_eq!(method(same(512, 1), 60), Method::Winograd6);
     assert_eq!(method(same(32, 1), 5), Method::Winograd2);
     assert_eq!(method(same(32, 1), 2), Method::Direct);
     assert_eq!(method(same(15, 1), 32), Method::Direct);
