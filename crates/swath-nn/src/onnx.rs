@@ -160,7 +160,11 @@ pub fn export(network: &Segmenter, options: &Options) -> Result<Model, OnnxError
     let end =
         |name, channels| proto::end(name, &[batch.clone(), Dimension::Known(channels), height.clone(), width.clone()]);
     let ends = [end(INPUT, options.bands), end(options.output.name(), classes)];
-    let bytes = proto::model(graph.into_body(), ends, &options.metadata)?;
+    let mut metadata = options.metadata.clone();
+    if options.size.is_none() {
+        metadata.push(("size_least".to_owned(), least.to_string()));
+    }
+    let bytes = proto::model(graph.into_body(), ends, &metadata)?;
     Ok(Model { bytes, any_batch, size: options.size, least })
 }
 

@@ -252,7 +252,9 @@ fn check_finite(path: &Path, weights: &[NamedTensor]) -> Result<()> {
 }
 
 fn unreadable(error: &SafeTensorError) -> String {
-    format!("it is not a whole safetensors file ({error}): it may be cut off; copy it again")
+    format!(
+        "it is not a whole safetensors file ({error}): give a bundle of `swath train`; if this is one, it was cut off: copy it again"
+    )
 }
 
 fn wrong(path: &Path, problem: String) -> Error {

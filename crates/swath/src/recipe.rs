@@ -50,6 +50,7 @@ use crate::{Error, Result};
 pub use area::Area;
 pub use augment::{Augment, Span};
 pub use data::{BandRef, Data, Item, Order};
+pub use diagnose::nearest;
 pub use model::Model;
 pub use optimizer::{AdamConfig, AdamWConfig, OptimizerConfig, SgdConfig};
 pub use phases::Phase;
@@ -58,6 +59,9 @@ pub use predict::Predict;
 pub use schedule::{ConstantConfig, CosineConfig, OneCycleConfig, PolynomialConfig, ScheduleConfig, TriangularConfig};
 pub use start::Start;
 pub use train::{Length, SamplerKind, Train};
+
+/// The file of a recipe that came from none, or whose file is not known here.
+pub(crate) const UNPLACED: &str = "recipe";
 
 /// Everything about a run: data, network, loss, optimizer, schedule, training and prediction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -119,13 +123,25 @@ impl Recipe {
         Ok(recipe)
     }
 
+    /// What went wrong in a run by the recipe that [`Recipe::load`] read from `path` with `overrides`: an error that only the run could
+    /// find, such as a name that no parameter has, gets the file's name, and the line or the override that it is about.
+    pub fn placed(error: Error, path: &Path, overrides: &[String]) -> Error {
+        match error {
+            Error::Recipe { file, line: None, problem } if file == Path::new(UNPLACED) => {
+                let text = std::fs::read_to_string(path).unwrap_or_default();
+                diagnose::refuse(&text, path, overrides, problem)
+            }
+            other => other,
+        }
+    }
+
     /// Understands a recipe without looking at any file: paths and globs stay as written.
     ///
     /// # Errors
     ///
     /// [`Error::Recipe`].
     pub fn from_toml_str(text: &str) -> Result<Recipe> {
-        parse(text, Path::new("recipe"), &[])
+        parse(text, Path::new(UNPLACED), &[])
     }
 
     /// The recipe as TOML with every default written out; [`Recipe::from_toml_str`] reads it back to
@@ -135,7 +151,7 @@ impl Recipe {
     ///
     /// [`Error::Recipe`] when a value has no TOML form (a path that is not Unicode).
     pub fn to_toml(&self) -> Result<String> {
-        toml::to_string(self).map_err(|e| wrong(Path::new("recipe"), format!("cannot be written as TOML: {e}")))
+        toml::to_string(self).map_err(|e| wrong(Path::new(UNPLACED), format!("cannot be written as TOML: {e}")))
     }
 
     /// How the network slides over scenes, where its decoder is a classifier: patches are as large as training chips.

@@ -13,6 +13,8 @@ use crate::error::{Error, Result};
 /// [`Error::Io`].
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Before the temporary file, whose name means nothing to anybody.
+    std::fs::metadata(folder).map_err(Error::io("write", path))?;
     let mut builder = tempfile::Builder::new();
     // Temporary files are private by default; outputs follow the user's umask.
     #[cfg(unix)]
@@ -42,5 +44,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = write_whole(&folder.path().join("missing/a.txt"), b"x").unwrap_err().to_string();
         assert!(error.contains("missing/a.txt"), "{error}");
+        assert!(!error.contains(".tmp"), "{error}");
     }
 }

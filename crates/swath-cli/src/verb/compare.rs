@@ -136,7 +136,9 @@ fn networks(args: &CompareArgs, recipe: &Recipe) -> Result<BTreeMap<String, Mode
     let mut networks = BTreeMap::new();
     for name in &args.presets {
         let SegmenterConfig { encoder, decoder, head, .. } = (models::find(name)?.config)(1, classes);
-        networks.insert(name.clone(), Model { encoder, start: Start::default(), decoder, head });
+        if networks.insert(name.clone(), Model { encoder, start: Start::default(), decoder, head }).is_some() {
+            bail!(Usage(format!("--presets names {name} twice; a network is compared with others")));
+        }
     }
     if let Some(path) = &args.models {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;

@@ -114,12 +114,25 @@ fn item(
         (Some(onnx), Some(model)) => (onnx, Asset::Onnx(model, options)),
         _ => (&args.bundle, Asset::Bundle),
     };
-    let href = match file.parent() == stac.parent() {
-        true => file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned(),
-        false => std::path::absolute(file).unwrap_or_else(|_| file.clone()).to_string_lossy().into_owned(),
-    };
+    let href = relative(&real(file), &real(stac));
     let id = stac.file_stem().unwrap_or(stac.as_os_str()).to_string_lossy();
     Ok(serde_json::to_string_pretty(&stac_item(bundle, &id, &href, asset))? + "\n")
+}
+
+/// A path from the root, without links and `..` in its folders; as it stands where these are not there.
+fn real(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
+    folder.zip(path.file_name()).map(|(folder, name)| folder.join(name)).unwrap_or(path)
+}
+
+/// How `file` is called from beside `beside`, so that both can move together: with slashes, as addresses have them.
+fn relative(file: &Path, beside: &Path) -> String {
+    let parts = |path: &Path| path.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
+    let (file, folder): (Vec<_>, Vec<_>) = (parts(file), parts(beside.parent().unwrap_or(beside)));
+    let shared = file.iter().zip(&folder).take_while(|(a, b)| a == b).count();
+    let up = folder[shared..].iter().map(|_| "..");
+    up.chain(file[shared..].iter().map(String::as_str)).collect::<Vec<_>>().join("/")
 }
 
 fn described(
@@ -150,4 +163,17 @@ fn described(
         "onnx": onnx.transpose()?,
         "stac": args.stac,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_named_from_where_the_item_stands() {
+        let named = |file: &str, item: &str| relative(Path::new(file), Path::new(item));
+        assert_eq!(named("/a/b/model.onnx", "/a/b/item.json"), "model.onnx");
+        assert_eq!(named("/a/b/model.onnx", "/a/item.json"), "b/model.onnx");
+        assert_eq!(named("/a/b/model.onnx", "/a/items/new/item.json"), "../../b/model.onnx");
+    }
 }

@@ -5,7 +5,7 @@ mod import;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use swath::recipe::{Model, Start};
+use swath::recipe::{Model, Start, nearest};
 use swath_nn::decoder::DecoderConfig;
 use swath_nn::encoder::EncoderConfig;
 use swath_nn::preset::{PRESETS, Preset};
@@ -66,7 +66,8 @@ pub(super) fn find(name: &str) -> Result<&'static Preset> {
     let found = PRESETS.iter().find(|preset| preset.name == name);
     let Some(preset) = found else {
         let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
-        bail!(Usage(format!("no network is named '{name}'; there are {}", names.join(", "))));
+        let hint = nearest(name, &names).map(|near| format!("did you mean '{near}'? ")).unwrap_or_default();
+        bail!(Usage(format!("no network is named '{name}'; {hint}`swath models` lists the {} there are", names.len())));
     };
     Ok(preset)
 }

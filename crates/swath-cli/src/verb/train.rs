@@ -50,7 +50,10 @@ pub(crate) fn run(args: &TrainArgs, console: &Console) -> Result<()> {
         (_, true) => Existing::Replace,
         _ => Existing::Refuse,
     };
-    let summary = train(&recipe, &run, device, existing, console)?;
+    let summary = train(&recipe, &run, device, existing, console).map_err(|error| match error.downcast() {
+        Ok(error) => Recipe::placed(error, &args.recipe, &args.set).into(),
+        Err(other) => other,
+    })?;
     let best = match &summary.best {
         Some(best) => format!(", best IoU {:.1} % at step {}", best.iou * 100.0, best.step),
         None => String::new(),

@@ -29,6 +29,9 @@ fn mistakes_are_named_with_line_and_nearest_key() {
     refuses("train.stps=1", &["-s train.stps=1", "train.stps", "steps"]);
     refuses("trian.steps=1", &["trian", "train"]);
     refuses("model.encoder.resnte.depth=18", &["resnte", "resnet"]);
+    refuses("model.encoder.plain.output_stride=16", &["did you mean `model.decoder.deeplab_v3.output_stride`"]);
+    // Which names there are only the network knows, which the run builds.
+    refuses("train.phases=[{rates={encodr=0}}]", &["recipe.toml: -s train.phases", "`encodr`", "`encoder`"]);
     refuses("train.steps", &["key=value"]);
     refuses("data.train=[]", &["data.train is empty"]);
     refuses("train.early_stopping=3 -s data.val=[]", &["-s train.early_stopping=3", "data.val"]);

@@ -60,5 +60,10 @@ fn networks_that_cannot_be_are_refused_before_any_is_trained() {
     refuses("[a.encoder.resnet]\n[a.decoder.segnet]\n", &["a: ", "segnet", "nearest valid choice"]);
     refuses("['../a'.encoder.plain]\n['../a'.decoder.unet]\n", &["'../a' cannot be the name of a folder"]);
     refuses("", &["no network to train"]);
-    site.refuses("compare recipe.toml --presets unet,u-net --run all", 2, &["u-net", "unet-half"]);
+    site.refuses(
+        "compare recipe.toml --presets unet,u-net --run all",
+        2,
+        &["u-net", "did you mean 'unet'", "swath models"],
+    );
+    site.refuses("compare recipe.toml --presets unet,segnet,unet --run all", 2, &["unet twice"]);
 }

@@ -30,7 +30,8 @@ use crate::ops;
 pub struct FcnConfig {
     /// Stride at which fusing ends: 8 is the paper's FCN-8s, 16 its FCN-16s, 32 its FCN-32s.
     pub stride: usize,
-    /// How scores are upsampled before those of a finer stride are added.
+    /// How scores are upsampled before those of a finer stride are added. Without effect where nothing is added, as in FCN-32s: the last step
+    /// up to the input is bilinear for every network.
     pub upsampling: Upsampling,
 }
 

@@ -120,12 +120,13 @@ impl EncoderWeights {
         if let Some(&(slot, misfit)) = found.misfits.iter().min() {
             return Err(wrong(format!(
                 "`{}` has shape {:?} and encoder {} needs {:?} (and {} more are like that): give the encoder the options \
-                 (depth, variant, width) that the file was trained with",
+                 that the file was trained with{}",
                 sources[misfit].name.escape_debug(),
                 sources[misfit].shape,
                 encoder.name(),
                 slots[slot].shape,
-                found.misfits.len() - 1
+                found.misfits.len() - 1,
+                options_in_words(encoder)
             )));
         }
         if let (Some(&first), false) = (found.missing.first(), partial || from.is_some()) {
@@ -221,6 +222,14 @@ pub fn encoder_config(name: &str, options: &[String]) -> Result<EncoderConfig> {
     })?;
     encoder.levels(None).map_err(|error| wrong(error.to_string()))?;
     Ok(encoder)
+}
+
+/// ` (here: depth = 16, ...)`; nothing for an encoder without options.
+fn options_in_words(encoder: &EncoderConfig) -> String {
+    let table = toml::Table::try_from(encoder).unwrap_or_default();
+    let options = table.values().filter_map(toml::Value::as_table).flatten();
+    let words: Vec<String> = options.map(|(key, value)| format!("{key} = {value}")).collect();
+    if words.is_empty() { String::new() } else { format!(" (here: {})", words.join(", ")) }
 }
 
 /// The header of an encoder file; none where the file is something else.

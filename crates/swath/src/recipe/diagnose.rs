@@ -5,6 +5,7 @@
 use std::ops::Range;
 use std::path::Path;
 
+use swath_nn::decoder::DecoderConfig;
 use toml::de::{DeTable, DeValue};
 
 use super::{Recipe, overrides, start};
@@ -97,13 +98,8 @@ fn explain(message: &str, key: &str) -> String {
 
 /// `; did you mean ...? (valid here: ...)`
 fn advice(wrong: &str, valid: &[&str]) -> String {
-    let near = valid
-        .iter()
-        .map(|key| (strsim::jaro_winkler(wrong, key), key))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, key)| format!("; did you mean `{key}`?"));
-    let hint = near.or_else(|| elsewhere(wrong).map(|key| format!("; did you mean `{key}`?"))).unwrap_or_default();
+    let near = nearest(wrong, valid).map(str::to_owned).or_else(|| elsewhere(wrong));
+    let hint = near.map(|key| format!("; did you mean `{key}`?")).unwrap_or_default();
     match valid {
         [] => format!("{hint} (no key is valid here)"),
         _ => format!("{hint}{} (valid here: {})", if hint.is_empty() { ";" } else { "" }, valid.join(", ")),
@@ -111,12 +107,24 @@ fn advice(wrong: &str, valid: &[&str]) -> String {
     .replace("; (", " (")
 }
 
-/// The dotted key of a section's key of this name.
+/// The name among valid ones that a wrong one was probably meant to be.
+///
+/// ```
+/// assert_eq!(swath::recipe::nearest("unet-resnet3", &["unet-valid", "unet-resnet34"]), Some("unet-resnet34"));
+/// assert_eq!(swath::recipe::nearest("pancake", &["unet-valid", "unet-resnet34"]), None);
+/// ```
+pub fn nearest<'a>(wrong: &str, valid: &[&'a str]) -> Option<&'a str> {
+    let alike = valid.iter().map(|name| (strsim::jaro_winkler(wrong, name), *name));
+    alike.filter(|(likeness, _)| *likeness > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
+}
+
+/// The dotted key of a section's key of this name, or of a decoder's.
 fn elsewhere(name: &str) -> Option<String> {
-    let sections = valid_keys("");
-    sections.iter().find_map(|section| {
-        let found = valid_keys(&format!("[{section}]\n")).iter().any(|key| key == name);
-        found.then(|| format!("{section}.{name}"))
+    let sections = valid_keys("").into_iter();
+    let decoders = DecoderConfig::MEMBERS.iter().map(|member| format!("model.decoder.{}", member.name));
+    sections.chain(decoders).find_map(|table| {
+        let found = valid_keys(&format!("[{table}]\n")).iter().any(|key| key == name);
+        found.then(|| format!("{table}.{name}"))
     })
 }
 

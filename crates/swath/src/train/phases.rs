@@ -45,6 +45,13 @@ impl Phases {
         Ok(Phases { phases: phases.to_vec(), names, present: None, slow: Vec::new() })
     }
 
+    /// What to say of the first phase that a run of so many steps does not reach.
+    pub(super) fn unreached(&self, steps: usize) -> Option<String> {
+        let begins = self.phases.windows(2).map(|pair| pair[0].until.unwrap_or(usize::MAX));
+        let (phase, begins) = (1..).zip(begins).find(|(_, begins)| *begins >= steps)?;
+        Some(format!("train.phases[{phase}] begins at step {begins}, and the run ends at step {steps} before it"))
+    }
+
     /// Makes the network ready for a step, counted from 0. Also says what changed, if a phase begins.
     pub(super) fn enter(&mut self, step: usize, network: Segmenter) -> (Segmenter, Option<String>) {
         let phase = phase_at(&self.phases, step);

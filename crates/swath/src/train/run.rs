@@ -29,7 +29,7 @@ use crate::dataset::{Batch, ChipOptions, Dataset, Loader, LoaderOptions};
 use crate::error::{Error, Result};
 use crate::predict::{Options, SegmenterNetwork};
 use crate::pretrained::EncoderWeights;
-use crate::recipe::{Length, Recipe};
+use crate::recipe::{Length, Recipe, UNPLACED};
 
 /// How a run is made, beside its recipe.
 #[derive(Debug)]
@@ -142,7 +142,7 @@ impl<'a> Run<'a> {
         let mut model = weights::initialize(network.init(&device)?, recipe.train.seed);
         let mut optimizer = optimizer::init(&recipe.optimizer, &model);
         let phases = Phases::new(&recipe.train.phases, &model).map_err(|problem| Error::Recipe {
-            file: folder.recipe(),
+            file: UNPLACED.into(),
             line: None,
             problem,
         })?;
@@ -224,6 +224,9 @@ impl<'a> Run<'a> {
             ),
         ];
         lines.iter().try_for_each(|line| self.say(line))?;
+        if let Some(unreached) = self.phases.unreached(self.steps) {
+            self.say(&unreached)?;
+        }
         if let (Some(origin), 0) = (self.bundle.header.provenance.encoder.clone(), self.state.step) {
             self.say(&format!("the encoder starts from {} (sha256 {})", origin.file, origin.sha256))?;
         }
@@ -242,9 +245,9 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Number of parameters of the network.
+    /// Number of parameters that the network learns, running statistics not counted.
     pub(super) fn parameters(&self) -> usize {
-        self.model.num_params()
+        weights::parameters(&self.model)
     }
 
     fn loader_options(&self) -> LoaderOptions {

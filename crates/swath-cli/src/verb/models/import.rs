@@ -87,7 +87,10 @@ fn key_report(report: &Report) -> String {
         report.matched,
         report.matched + report.missing.len(),
         thousands(report.values),
-        list(&report.missing),
+        match report.missing[..] {
+            [] => "none".to_string(),
+            _ => format!("{}\n           Training draws these.", list(&report.missing)),
+        },
         list(&report.left_over),
     )
 }
