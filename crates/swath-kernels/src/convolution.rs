@@ -23,10 +23,14 @@ use crate::error::PlanError;
 use crate::gather::{Geometry, Groups, Pattern};
 use crate::image::Layout;
 
+mod method;
 mod plan;
+mod run;
 mod weight_gradient;
 
-pub use plan::{Filter, Head, Method, Plan};
+pub use method::Method;
+pub use plan::{Filter, Plan};
+pub use run::Head;
 pub use weight_gradient::{WeightGradient, bias_gradient};
 
 /// A convolution, or a transposed one, in the terms of PyTorch's `conv2d` and `conv_transpose2d`.
