@@ -81,17 +81,23 @@ impl Executor {
             }
             // What planning needed will not be needed again.
             swath_kernels::release_memory();
-            if self.arena.len() < program.arena() {
-                // The old one first, whose memory the new one may take.
-                self.arena = Buffer::new(0);
-                self.arena = Buffer::new(program.arena());
-            }
             self.programs.insert(shape, program);
         }
         let program = &self.programs[&shape];
+        if self.arena.len() < program.arena() {
+            // The old one first, whose memory the new one may take.
+            self.arena = Buffer::new(0);
+            self.arena = Buffer::new(program.arena());
+        }
         fits("the logits", logits.len(), program.outputs())?;
         program.run(chip, &mut self.arena, logits);
         Ok(())
+    }
+
+    /// Gives up the memory of a chip's intermediate results until the next one comes. Programs and filters stay.
+    pub fn rest(&mut self) {
+        self.arena = Buffer::new(0);
+        swath_kernels::release_memory();
     }
 
     /// The operations of the chips so far that have no form here and run on Burn's own backend, which is slower.

@@ -142,6 +142,8 @@ fn threads_do_not_change_the_bits() {
             let shape = [BANDS, 64, 72];
             let run = || run(&mut executor.lock().unwrap(), &chip(shape), shape, CLASSES);
             let many = run();
+            // Nor does a rest, after which the next chip makes the memory again.
+            executor.lock().unwrap().rest();
             let one = Mutex::new(Vec::new());
             // Within a job everything runs on one thread.
             parallel(2, |item| {

@@ -74,6 +74,8 @@ pub fn predict_units(
         let (sender, receiver) = bounded(0);
         let blending = scope.spawn(move || blend_all(plan, classes, jobs, &receiver, sink));
         let computed = compute_all(plan, jobs, &queues, network, &sender, progress, cancel);
+        // What is left to do, such as overviews, wants memory of its own.
+        network.rest();
         drop((queues, sender));
         for reader in reading {
             reader.join().unwrap_or_else(|panic| resume_unwind(panic));

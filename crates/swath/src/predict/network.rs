@@ -38,6 +38,9 @@ pub trait Network {
     /// The logits of a batch, `[chip, class, row, column]`. Those of one chip must not depend, to the bit, on the other
     /// chips of the batch, on the number of threads or on earlier calls.
     fn logits(&mut self, batch: &ChipBatch) -> Result<Vec<f32>>;
+
+    /// No chip will come for a while: memory that is soon made again may go to others.
+    fn rest(&mut self) {}
 }
 
 /// The pixels of one chip.

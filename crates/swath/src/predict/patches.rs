@@ -54,6 +54,10 @@ impl Network for Sliding<'_> {
         self.classifier.classes()
     }
 
+    fn rest(&mut self) {
+        self.classifier.rest();
+    }
+
     /// Logits of the cells in each chip's middle; zeros around them.
     fn logits(&mut self, batch: &ChipBatch) -> Result<Vec<f32>> {
         let Patches { patch, cell } = self.patches;

@@ -89,6 +89,13 @@ impl Network for SegmenterNetwork {
         self.classes
     }
 
+    fn rest(&mut self) {
+        #[cfg(feature = "cpu")]
+        if let Means::Kernels(executor) = &mut self.means {
+            executor.rest();
+        }
+    }
+
     fn logits(&mut self, batch: &ChipBatch) -> Result<Vec<f32>> {
         let chip = self.classes * batch.height * batch.width;
         match &mut self.means {

@@ -73,11 +73,13 @@ pub(super) struct BoxNetwork {
     classes: usize,
     radius: usize,
     pub(super) calls: usize,
+    /// Calls before each rest.
+    rests: Vec<usize>,
 }
 
 impl BoxNetwork {
     pub(super) fn new(bands: usize, classes: usize, radius: usize) -> BoxNetwork {
-        BoxNetwork { bands, classes, radius, calls: 0 }
+        BoxNetwork { bands, classes, radius, calls: 0, rests: Vec::new() }
     }
 
     fn filter(&self, plane: &[f32], height: usize, width: usize) -> Vec<f32> {
@@ -98,6 +100,10 @@ impl Network for BoxNetwork {
 
     fn classes(&self) -> usize {
         self.classes
+    }
+
+    fn rest(&mut self) {
+        self.rests.push(self.calls);
     }
 
     fn logits(&mut self, batch: &ChipBatch) -> Result<Vec<f32>> {
@@ -499,6 +505,7 @@ fn progress_reaches_the_end_and_counts_what_was_done_before() {
     let mut network = BoxNetwork::new(1, 2, 1);
     let mut note = |progress: Progress| seen.push(progress.done);
     predict_units(&plan, &units, readers, &mut network, &mut kept, &mut note, &AtomicBool::new(false)).unwrap();
+    assert_eq!(network.rests, [network.calls], "after the last chip");
     assert_eq!(seen[0], (plan.owned_rows(&(0..1)).len() * 40) as u64);
     assert!(seen.is_sorted());
     assert_eq!(seen.last(), Some(&1600));
