@@ -10,6 +10,7 @@ Takes the flags of `src/settings.rs` and prints one line of JSON: the `Answer` o
 | scene.py | a whole scene in overlapping chips, whatever computes them |
 | reference.py | float64 logits and gradients, and the network as ONNX |
 | memory.py | peak memory |
+| vectors.py | a map into polygons with GDAL's own program |
 | engines.py | one network in ONNX Runtime, OpenVINO or PyTorch, timed on demand |
 """
 
@@ -23,7 +24,7 @@ from memory import peak_mb
 # Where each command stands. Imported late: a pipeline without PyTorch must not pay for it in memory.
 COMMANDS = {
     "loader": "pytorch", "train": "pytorch", "predict": "scene", "logits": "reference", "gradients": "reference",
-    "forward": "engines", "step": "engines",
+    "forward": "engines", "step": "engines", "vectorize": "vectors",
 }
 NUMBERS = {
     "bands": 10, "classes": 10, "width": 16, "depth": 5, "chip": 256, "overlap": 64, "batch": 4, "count": 8, "threads": 2,
@@ -40,6 +41,7 @@ def main():
     parser.add_argument("--golden")
     parser.add_argument("--engine", default="torch")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--simplify", type=float, default=0)
     for name, value in NUMBERS.items():
         parser.add_argument(f"--{name}", type=int, default=value)
     args = parser.parse_args()
@@ -47,7 +49,7 @@ def main():
         os.environ["GDAL_CACHEMAX"] = str(args.cache_mb // args.threads)  # each worker has its own
     answer = getattr(importlib.import_module(COMMANDS[args.command]), args.command)(args)
     if answer is not None:
-        print(json.dumps({**answer, "peak_mb": peak_mb()}))
+        print(json.dumps({"peak_mb": peak_mb(), **answer}))
 
 
 if __name__ == "__main__":

@@ -38,11 +38,30 @@ pub(crate) fn write_scene(path: &Path, width: usize, height: usize, bands: usize
 
 /// Writes the classes of [`write_scene`].
 pub(crate) fn write_labels(path: &Path, width: usize, height: usize, count: usize) -> Result<()> {
+    write_classes(path, width, height, count, &|row, col| class(row, col, count))
+}
+
+/// Writes a map of the same classes as a network leaves it: one pixel in fifty has another class.
+pub(crate) fn write_noisy_labels(path: &Path, width: usize, height: usize, count: usize) -> Result<()> {
+    write_classes(path, width, height, count, &|row, col| {
+        let drawn = hash(row, col);
+        let other = drawn.is_multiple_of(50).then(|| drawn as usize / 50);
+        other.unwrap_or_else(|| class(row, col, count)) % count
+    })
+}
+
+fn write_classes(
+    path: &Path,
+    width: usize,
+    height: usize,
+    count: usize,
+    class: &dyn Fn(usize, usize) -> usize,
+) -> Result<()> {
     let options = CogOptions::labels(&classes(count), Some(u32::from(UNLABELLED)));
     let mut writer = CogWriter::create(path, &grid(width, height)?, &options)?;
     for window in strips(width, height) {
         let rows = window.row as usize..window.row as usize + window.height;
-        let labels: Vec<u8> = rows.flat_map(|row| (0..width).map(move |col| class(row, col, count) as u8)).collect();
+        let labels: Vec<u8> = rows.flat_map(|row| (0..width).map(move |col| class(row, col) as u8)).collect();
         writer.write(window, 0, Samples::U8(&labels))?;
     }
     Ok(writer.finish()?)
@@ -67,9 +86,13 @@ fn class(row: usize, col: usize, classes: usize) -> usize {
 fn sample(row: usize, col: usize, band: usize, classes: usize) -> u16 {
     let level = 600 + 90 * ((class(row, col, classes) + band * 5) % classes);
     let furrow = (row + 2 * col) % 16 * 4;
-    let noise = (row as u32).wrapping_mul(0x9E37_79B1) ^ (col as u32 + 977 * band as u32).wrapping_mul(0x85EB_CA77);
-    let noise = (noise ^ (noise >> 15)).wrapping_mul(0x2C1B_3C6D) >> 27;
-    (level + furrow) as u16 + noise as u16
+    (level + furrow) as u16 + (hash(row, col + 977 * band) >> 27) as u16
+}
+
+/// As good as random, and the same each time.
+fn hash(row: usize, col: usize) -> u32 {
+    let mixed = (row as u32).wrapping_mul(0x9E37_79B1) ^ (col as u32).wrapping_mul(0x85EB_CA77);
+    (mixed ^ (mixed >> 15)).wrapping_mul(0x2C1B_3C6D)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Swath beside PyTorch and rasterio: the same work on the same data, in turn, in one run.
 //!
 //! ```text
-//! PYTHON=.venv/bin/python cargo run -p swath-bench -- [loader|train|predict|memory|network|family|patches|all] [--quick]
+//! PYTHON=.venv/bin/python cargo run -p swath-bench -- [loader|train|predict|memory|network|family|patches|vectorize|all] [--quick]
 //! ```
 //!
 //! Every measurement is a process of its own, so that its peak memory is its own: this program starts itself for
@@ -52,7 +52,7 @@ struct Args {
     /// Small sizes and one round: shows that everything runs, and no more
     #[arg(long, global = true)]
     quick: bool,
-    /// Measure memory on a whole Sentinel-2 tile, too: 10980x10980 pixels (minutes, and 5 GB of disk)
+    /// Measure memory and polygons on a whole Sentinel-2 tile, too: 10980x10980 pixels (a quarter of an hour, and 5 GB of disk)
     #[arg(long, global = true)]
     full: bool,
 }
@@ -73,6 +73,8 @@ enum What {
     Family,
     /// Maps by patch classification beside networks that label each pixel
     Patches,
+    /// A map into polygons
+    Vectorize,
     /// All of these
     All,
     /// One measurement of Swath, as JSON
@@ -118,6 +120,9 @@ fn main() -> Result<()> {
     }
     if wants(|what| matches!(what, What::Patches)) {
         println!("{}", suite::patches(&bench)?);
+    }
+    if wants(|what| matches!(what, What::Vectorize)) {
+        println!("{}", suite::vectorize(&bench, args.full)?);
     }
     if let Peer::Absent(why) = bench.peer() {
         println!("Only Swath was measured: {why}");

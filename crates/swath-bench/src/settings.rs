@@ -117,6 +117,9 @@ pub(crate) struct Settings {
     /// Threads of the network, or workers of the loader.
     #[arg(long, default_value_t = 2)]
     pub(crate) threads: usize,
+    /// Metres that outlines of polygons may move to have fewer vertices.
+    #[arg(long, default_value_t = 0.0)]
+    pub(crate) simplify: f64,
     /// Megabytes that a side may keep of the files it loads from, for all workers together; 0 leaves it as it comes.
     #[arg(long, default_value_t = 0)]
     pub(crate) cache_mb: usize,
@@ -141,6 +144,7 @@ impl Default for Settings {
             batch: 4,
             count: 8,
             threads: 2,
+            simplify: 0.0,
             cache_mb: 0,
         }
     }
@@ -167,7 +171,9 @@ impl Settings {
             ("threads", self.threads),
             ("cache-mb", self.cache_mb),
         ];
-        paths.chain(choices).chain(golden).chain(numbers.map(|(name, value)| format!("--{name}={value}"))).collect()
+        let numbers = numbers.map(|(name, value)| format!("--{name}={value}"));
+        let simplify = [format!("--simplify={}", self.simplify)];
+        paths.chain(choices).chain(golden).chain(numbers).chain(simplify).collect()
     }
 
     /// In words: the network.
@@ -236,6 +242,7 @@ mod tests {
             golden: Some("unet#plain unet, of 64".into()),
             width: 3,
             count: 9,
+            simplify: 12.5,
             cache_mb: 7,
             ..Settings::default()
         };

@@ -4,6 +4,7 @@ mod forward;
 mod loader;
 mod predict;
 mod train;
+mod vectorize;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
@@ -30,6 +31,8 @@ pub(crate) enum Case {
     Train,
     /// Megapixels per second.
     Predict,
+    /// Megapixels per second.
+    Vectorize,
     /// Logits of one batch, timed on demand.
     Forward,
     /// One training step, timed on demand.
@@ -50,6 +53,9 @@ pub(crate) struct Answer {
     /// What the prediction engine says it needs, in megabytes.
     #[serde(default)]
     pub(crate) engine_mb: Option<f64>,
+    /// Polygons in the layer.
+    #[serde(default)]
+    pub(crate) polygons: Option<u64>,
     /// Versions of the peer's packages.
     #[serde(default)]
     pub(crate) versions: Option<String>,
@@ -69,6 +75,7 @@ impl Case {
             Case::Loader => loader::run(settings),
             Case::Train => train::run(settings),
             Case::Predict => predict::run(settings),
+            Case::Vectorize => vectorize::run(settings),
             Case::Forward => return forward::run(settings).map(|()| None),
             Case::Step => return train::step(settings).map(|()| None),
         }?;

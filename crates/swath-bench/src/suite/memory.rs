@@ -9,7 +9,7 @@ use crate::side::Bench;
 use crate::table::{markdown, three_digits};
 
 /// Width and height of a Sentinel-2 tile at 10 m.
-const TILE: usize = 10_980;
+pub(super) const TILE: usize = 10_980;
 
 /// A scene, and the network's width and levels.
 struct Row {

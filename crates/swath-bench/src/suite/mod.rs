@@ -8,6 +8,7 @@ mod patches;
 mod pipeline;
 mod predict;
 mod train;
+mod vectorize;
 
 pub(crate) use family::family;
 pub(crate) use loader::loader;
@@ -16,3 +17,4 @@ pub(crate) use network::network;
 pub(crate) use patches::patches;
 pub(crate) use predict::predict;
 pub(crate) use train::train;
+pub(crate) use vectorize::vectorize;
