@@ -43,7 +43,7 @@ pub struct Options {
     pub normalization: Option<[Vec<f32>; 2]>,
     /// What the file puts out.
     pub output: Output,
-    /// Keys and values that readers of the file see.
+    /// Keys and values that readers of the file see, and after them `size_least` where sizes are open: see [`Model::least`].
     pub metadata: Vec<(String, String)>,
 }
 

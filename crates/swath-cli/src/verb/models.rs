@@ -65,9 +65,17 @@ pub(crate) fn run(args: &ModelsArgs, console: &Console) -> Result<()> {
 pub(super) fn find(name: &str) -> Result<&'static Preset> {
     let found = PRESETS.iter().find(|preset| preset.name == name);
     let Some(preset) = found else {
-        let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
-        let hint = nearest(name, &names).map(|near| format!("did you mean '{near}'? ")).unwrap_or_default();
-        bail!(Usage(format!("no network is named '{name}'; {hint}`swath models` lists the {} there are", names.len())));
+        let mut names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
+        let mut near = Vec::new();
+        while let (Some(found), 0..3) = (nearest(name, &names), near.len()) {
+            near.push(found);
+            names.retain(|name| *name != found);
+        }
+        let hint = if near.is_empty() { String::new() } else { format!("did you mean {}? ", near.join(" or ")) };
+        bail!(Usage(format!(
+            "no network is named '{name}'; {hint}`swath models` lists the {} there are",
+            PRESETS.len()
+        )));
     };
     Ok(preset)
 }

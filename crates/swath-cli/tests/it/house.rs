@@ -18,7 +18,9 @@ fn models_are_listed_and_shown() {
     }
     let shown = run(&["models", "show", "unet-resnet34"]).done();
     assert!(shown.contains("[model.encoder.resnet]") && shown.contains("depth = 34"), "{shown}");
-    run(&["models", "show", "unet-34"]).fails(2, &["unet-34", "unet-resnet34"]);
+    run(&["models", "show", "unet-resnt34"])
+        .fails(2, &["unet-resnt34", "did you mean unet-resnet34 or ", "swath models"]);
+    run(&["models", "show", "pancake"]).fails(2, &["'pancake'; `swath models`"]);
     let shown = run(&["models", "show", "unet-resnet34", "--json"]).done();
     // The Unet of segmentation_models.pytorch with two classes, by its own count.
     assert!(shown.contains("\"parameters\": 24436514") && shown.contains("\"receptive_field\""), "{shown}");
