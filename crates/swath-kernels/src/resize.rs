@@ -3,6 +3,7 @@
 //! Rows and columns are interpolated apart: each output row is a weighted sum of a few input rows, and columns alike. The
 //! gradient is the transposed of that.
 
+use crate::elementwise::same_size;
 use crate::image::Layout;
 use crate::pixels::{PixelKernel, Place, Source, Target, each_pixel};
 use crate::simd::Simd;
@@ -39,11 +40,40 @@ pub fn resize(
     out_layout: &Layout,
     y: &mut [f32],
 ) {
+    run(interpolation, alignment, (layout, x), None, out_layout, y);
+}
+
+/// Resizes images as [`resize`] does, and adds others of the output's size.
+///
+/// # Panics
+/// As [`resize`], and when the addend has another size than the output.
+pub fn resize_and_add(
+    interpolation: Interpolation,
+    alignment: Alignment,
+    (layout, x): (&Layout, &[f32]),
+    (addend_layout, addend): (&Layout, &[f32]),
+    out_layout: &Layout,
+    y: &mut [f32],
+) {
+    same_size(addend_layout, out_layout);
+    let addend = Source::new("the addend", addend_layout, addend);
+    run(interpolation, alignment, (layout, x), Some(addend), out_layout, y);
+}
+
+fn run(
+    interpolation: Interpolation,
+    alignment: Alignment,
+    (layout, x): (&Layout, &[f32]),
+    addend: Option<Source>,
+    out_layout: &Layout,
+    y: &mut [f32],
+) {
     check(layout, out_layout);
     let axis = |size, new| weights(interpolation, alignment, size, new);
     let kernel = WeightedSums {
         from: Source::new("the image", layout, x),
         from_layout: *layout,
+        addend,
         to: Target::new("the output", out_layout, y),
         rows: axis(layout.height, out_layout.height),
         cols: axis(layout.width, out_layout.width),
@@ -68,6 +98,7 @@ pub fn resize_gradient(
     let kernel = WeightedSums {
         from: Source::new("the gradient", out_layout, dy),
         from_layout: *out_layout,
+        addend: None,
         to: Target::new("the result", layout, dx),
         rows: axis(layout.height, out_layout.height),
         cols: axis(layout.width, out_layout.width),
@@ -148,6 +179,8 @@ fn transposed(axis: &Axis, size: usize) -> Axis {
 struct WeightedSums {
     from: Source,
     from_layout: Layout,
+    /// Of the target's size.
+    addend: Option<Source>,
     to: Target,
     rows: Axis,
     cols: Axis,
@@ -166,6 +199,9 @@ impl PixelKernel for WeightedSums {
                     line = S::mul_add(self.from.load::<S>(first + col, channel), S::splat(weight), line);
                 }
                 sum = S::mul_add(line, S::splat(row_weight), sum);
+            }
+            if let Some(addend) = &self.addend {
+                sum = S::add(sum, addend.load::<S>(place.pixel, channel));
             }
             self.to.store::<S>(place.pixel, channel, sum);
         }

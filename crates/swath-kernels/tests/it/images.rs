@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use swath_kernels::{
     Activation, Alignment, BatchNorm, Divisor, GroupNorm, Interpolation, Layout, Pooling, adaptive_average_pool,
     adaptive_average_pool_gradient, add, average_pool, average_pool_gradient, copy, max_pool, max_pool_gradient, pack,
-    relu_gradient, resize, resize_gradient, unpack,
+    relu_gradient, resize, resize_and_add, resize_gradient, unpack,
 };
 
 use crate::support::{Random, error, planes};
@@ -270,6 +270,12 @@ proptest! {
                 resize(interpolation, alignment, &layout, &x, &out, &mut y);
                 resize_gradient(interpolation, alignment, (&out, &dy), &layout, &mut dx);
                 same_products((&out, &y), &dy, (&layout, &x), &dx);
+                let (wide, mut sum) = (out.within(out.pixel + 16), zeros(&out));
+                let addend = random.image(&wide);
+                resize_and_add(interpolation, alignment, (&layout, &x), (&wide, &addend), &out, &mut sum);
+                for ((sum, y), addend) in planes(&out, &sum).iter().zip(planes(&out, &y)).zip(planes(&wide, &addend)) {
+                    prop_assert!((sum - (y + addend)).abs() <= 1e-6);
+                }
                 resize(interpolation, alignment, &layout, &vec![2.0; layout.len()], &out, &mut y);
                 prop_assert!(planes(&out, &y).into_iter().all(|value| (value - 2.0).abs() < 1e-5));
             }

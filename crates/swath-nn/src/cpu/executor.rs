@@ -9,8 +9,8 @@ use super::ExecutorError;
 use super::capture::{Captured, capture};
 use super::convolve::Filters;
 use super::fold::fold_scales;
-use super::fuse::{fuse_activations, fuse_functions, fuse_heads, fuse_pools, fuse_sums};
-use super::graph::Size;
+use super::fuse::{fuse_activations, fuse_functions, fuse_heads, fuse_pools, fuse_sums, fuse_sums_of_sizes};
+use super::graph::{Graph, Size};
 use super::program::Program;
 use super::recognize::recognize;
 use super::reorder::reorder;
@@ -127,13 +127,19 @@ pub(super) fn compile(
     filters: &mut Filters,
 ) -> Result<Program, ExecutorError> {
     let mut graph = translate(captured, input)?;
-    recognize(&mut graph);
-    fold_scales(&mut graph);
-    reorder(&mut graph);
-    fuse_sums(&mut graph);
-    fuse_activations(&mut graph);
-    fuse_functions(&mut graph);
-    fuse_pools(&mut graph);
-    fuse_heads(&mut graph, precision);
+    optimize(&mut graph, precision);
     Ok(Program::new(graph, precision, filters)?)
+}
+
+/// Everything that makes a graph cheaper.
+pub(super) fn optimize(graph: &mut Graph, precision: Precision) {
+    recognize(graph);
+    fold_scales(graph);
+    reorder(graph);
+    fuse_sums(graph);
+    fuse_activations(graph);
+    fuse_sums_of_sizes(graph);
+    fuse_functions(graph);
+    fuse_pools(graph);
+    fuse_heads(graph, precision);
 }

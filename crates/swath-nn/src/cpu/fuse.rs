@@ -30,6 +30,35 @@ pub(super) fn fuse_sums(graph: &mut Graph) {
     }
 }
 
+/// Makes sums part of the interpolation that computes one of the addends; it then runs where the sum did.
+pub(super) fn fuse_sums_of_sizes(graph: &mut Graph) {
+    let mut position = 0;
+    while position < graph.nodes.len() {
+        if let Op::Add(Activation::Identity) = graph.nodes[position].op
+            && let Some((resize, addend)) = enlarged(graph, position)
+        {
+            let mut node = graph.nodes.remove(resize);
+            let sum = &mut graph.nodes[position - 1];
+            node.inputs.push(sum.inputs[addend]);
+            node.outputs = std::mem::take(&mut sum.outputs);
+            *sum = node;
+        } else {
+            position += 1;
+        }
+    }
+}
+
+/// The interpolation that can take over a sum, the later one of two, and which of the two inputs remains its addend.
+fn enlarged(graph: &Graph, sum: usize) -> Option<(usize, usize)> {
+    let inputs = &graph.nodes[sum].inputs;
+    let open = |index: usize| {
+        let resize = graph.producer(inputs[index]).filter(|_| graph.uses(inputs[index]) == 1)?;
+        let node = &graph.nodes[resize];
+        (matches!(node.op, Op::Resize(..)) && node.inputs.len() == 1).then_some((resize, 1 - index))
+    };
+    open(0).max(open(1))
+}
+
 /// The convolution that can take over a sum, and which of the two inputs remains its addend. Of two the later one is taken,
 /// which moves least.
 fn addend(graph: &Graph, sum: usize) -> Option<(usize, usize)> {

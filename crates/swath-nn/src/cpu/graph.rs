@@ -69,7 +69,7 @@ pub(super) enum Op {
     AveragePool(Pooling, Divisor),
     /// Means over windows that divide the image into the output's rows and columns.
     AdaptiveAveragePool,
-    /// The image in another size.
+    /// The image in another size, and added to it the second input, where there is one.
     Resize(Interpolation, Alignment),
     /// The channels of all inputs, one after the other.
     Concatenate,

@@ -7,7 +7,7 @@ use burn::tensor::TensorData;
 use swath_kernels::{
     Activation, Alignment, Divisor, Function, GroupNorm, Head, Interpolation, LayerNorm, Layout, PlanError, Pooling,
     activate, adaptive_average_pool, add, attention, average_pool, bits, bits_mut, copy, map, max_pool,
-    max_pool_with_indices, multiply, pack, parallel_chunks, resize, unpack, unpool,
+    max_pool_with_indices, multiply, pack, parallel_chunks, resize, resize_and_add, unpack, unpool,
 };
 
 use super::arena::{Tenant, arrange, split};
@@ -189,7 +189,10 @@ impl ImageOp {
             ImageOp::Unpool => unpool((from, a), bits(b), to, out),
             ImageOp::AveragePool(pooling, divisor) => average_pool(pooling, *divisor, from, a, to, out),
             ImageOp::AdaptiveAveragePool => adaptive_average_pool(from, a, to, out),
-            ImageOp::Resize(interpolation, alignment) => resize(*interpolation, *alignment, from, a, to, out),
+            &ImageOp::Resize(interpolation, alignment) => match inputs {
+                [_] => resize(interpolation, alignment, from, a, to, out),
+                _ => resize_and_add(interpolation, alignment, (from, a), (&second.layout, b), to, out),
+            },
             ImageOp::Take { rows, cols, first } => take(rows, cols, *first, (from, a), to, out),
             ImageOp::Copy => copy(from, a, to, out),
         }
