@@ -17,6 +17,7 @@ pub mod hypercolumn;
 pub mod linknet;
 mod mirror;
 pub mod mlp;
+pub mod polycnn;
 pub mod pspnet;
 pub mod segformer;
 pub mod segnet;
@@ -151,7 +152,7 @@ family! {
         /// # Shapes
         /// - `features`: those of the levels given to `init`
         /// - output: `[batch, channels, (H - 2 margin) / stride, (W - 2 margin) / stride]` with the level of
-        ///   [`DecoderConfig::out`]; the channels of all maps where these are several; one pixel from a classifier
+        ///   [`DecoderConfig::out`]; the channels of all maps where these are several; one pixel from networks for whole patches
         fn forward(features: Features) -> Tensor<4>;
     }
 
@@ -188,6 +189,8 @@ family! {
         "linknet" => Linknet(linknet::LinknetConfig, linknet::Linknet),
         /// One class for the whole patch: classifies scenes, and makes maps by sliding (CNN-PC, CNN-SPL)
         "classifier" => Classifier(classifier::ClassifierConfig, classifier::Classifier),
+        /// The four corners of the one object in the middle of a patch, for `swath outline` (2018)
+        "polycnn" => Polycnn(polycnn::PolycnnConfig, polycnn::Polycnn),
         /// UNet++: U-Net with nested dense connections, and deep supervision on demand (2020)
         "unet_plus_plus" => UnetPlusPlus(unet_plus_plus::UnetPlusPlusConfig, unet_plus_plus::UnetPlusPlus),
     }

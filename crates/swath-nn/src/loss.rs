@@ -1,10 +1,11 @@
 //! Losses: what training minimizes, as a weighted sum of terms.
 //!
 //! Adding a term is a file beside this one with a function of `Batch`, a variant of [`Term`] and
-//! one line in [`Loss::forward`].
+//! one line in [`Loss::forward`]. Networks that draw outlines have a loss of their own, [`corner_distance`].
 
 mod batch;
 mod config;
+mod corners;
 mod cross_entropy;
 mod soft_iou;
 
@@ -12,6 +13,7 @@ use burn::tensor::{Int, Tensor};
 
 use batch::Batch;
 pub use config::{CrossEntropyConfig, LossConfig, LossError, SoftIouConfig, Term};
+pub use corners::corner_distance;
 
 /// A loss, ready to be computed.
 #[derive(Debug, Clone)]

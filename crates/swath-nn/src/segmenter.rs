@@ -187,6 +187,21 @@ impl Segmenter {
         if self.outputs > 1 { logits.chunk(self.outputs, 1) } else { vec![logits] }
     }
 
+    /// What a network for whole patches says of each, such as a classifier's scores or the corners of `polycnn`, before any activation.
+    ///
+    /// # Shapes
+    /// - `images`: `[batch, band, H, W]`, any H and W from 1
+    /// - output: `[batch, class]`
+    ///
+    /// # Panics
+    /// When the network gives more than one pixel.
+    pub fn of_patches(&self, images: Tensor<4>) -> Tensor<2> {
+        let numbers = ops::planes(self.outputs(images));
+        let [batch, classes, height, width] = numbers.dims();
+        assert_eq!([height, width], [1, 1], "this network has an answer for each pixel");
+        numbers.reshape([batch, classes])
+    }
+
     /// The coarsest stride. Images whose sides are multiples of it need no padding.
     pub fn stride(&self) -> usize {
         self.stride

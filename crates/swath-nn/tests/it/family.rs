@@ -19,6 +19,7 @@ use swath_nn::decoder::fpn::FpnConfig;
 use swath_nn::decoder::hypercolumn::HypercolumnConfig;
 use swath_nn::decoder::linknet::LinknetConfig;
 use swath_nn::decoder::mlp::MlpConfig;
+use swath_nn::decoder::polycnn::PolycnnConfig;
 use swath_nn::decoder::pspnet::PspnetConfig;
 use swath_nn::decoder::segformer::SegformerConfig;
 use swath_nn::decoder::segnet::SegnetConfig;
@@ -124,6 +125,8 @@ pub(crate) fn small_decoders() -> Vec<DecoderConfig> {
         DeconvnetConfig { channels: 8, kernel: 7, upsampling: Upsampling::Transposed, depths: None }.into(),
         ClassifierConfig::default().into(),
         ClassifierConfig { cell: Some(3), grid: 2, hidden: vec![12, 6] }.into(),
+        PolycnnConfig { stride: None, channels: vec![], grid: 2, code: 12, hidden: 6 }.into(),
+        PolycnnConfig { stride: None, channels: vec![8, 6], grid: 3, code: 12, hidden: 16 }.into(),
         LinknetConfig { channels: 4, ..LinknetConfig::default() }.into(),
         LinknetConfig { channels: 4, upsampling: Upsampling::MaxUnpooling }.into(),
         LinknetConfig { channels: 4, upsampling: Upsampling::PixelShuffle }.into(),
@@ -252,11 +255,39 @@ fn every_pair_keeps_odd_sizes_and_learns() {
         let pair = format!("{:?} with {:?}", config.encoder, config.decoder);
         let (images, labels) = batch([2, BANDS, 33, 47], &device);
         let labels = match &config.decoder {
-            DecoderConfig::Classifier(_) => classes_of_images([2, 1, 33, 47], &device),
+            DecoderConfig::Classifier(_) | DecoderConfig::Polycnn(_) => classes_of_images([2, 1, 33, 47], &device),
             _ => labels,
         };
         learn(config.init(&device).unwrap(), images, labels, &pair);
     }
+}
+
+/// What it says of a patch is what it says of each pixel; it reads the level that it is told to.
+#[test]
+fn polycnn_speaks_of_patches() {
+    let device = Device::flex();
+    let decoder = |stride| PolycnnConfig { stride, channels: vec![8], grid: 2, code: 12, hidden: 6 };
+    let encoder = PlainConfig { width: 4, depth: 4, ..PlainConfig::default() };
+    let config = |stride| SegmenterConfig::new(encoder.clone(), decoder(stride), BANDS, 8);
+    let network = config(Some(4)).init(&device).unwrap();
+    let (images, _) = batch([2, BANDS, 32, 32], &device);
+    let patches = network.of_patches(images.clone());
+    assert_eq!(patches.dims(), [2, 8]);
+    let pixels = network.forward(images.clone()).narrow(2, 17, 1).narrow(3, 5, 1).reshape([2, 8]);
+    patches.clone().into_data().assert_approx_eq::<f32>(&pixels.into_data(), Default::default());
+    // Level 2 has the channels of stride 4.
+    let squeeze = |stride| {
+        let network = config(stride).init(&device).unwrap();
+        let of = |name: &str| weights::read(&network).into_iter().find(|tensor| tensor.name == name).unwrap().shape;
+        (of("decoder.encode.squeeze.0.conv.weight"), of("decoder.decode.corners.conv.weight"))
+    };
+    assert_eq!(squeeze(Some(4)), (vec![8, 16, 1, 1], vec![8, 6, 1, 1]));
+    assert_eq!(squeeze(None).0, [8, 32, 1, 1]);
+    let refusal = config(Some(16)).validate().unwrap_err().to_string();
+    assert!(refusal.contains("stride 16") && refusal.contains("1, 2, 4 and 8"), "{refusal}");
+    let none = PolycnnConfig { code: 0, ..decoder(None) };
+    let refusal = SegmenterConfig::new(encoder.clone(), none, BANDS, 8).validate().unwrap_err().to_string();
+    assert!(refusal.contains("code = 1"), "{refusal}");
 }
 
 /// The first image shows class 0, the second class 1.

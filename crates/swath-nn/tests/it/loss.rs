@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use proptest::prelude::*;
 use serde::Deserialize;
-use swath_nn::loss::{CrossEntropyConfig, LossConfig, SoftIouConfig, Term};
+use swath_nn::loss::{CrossEntropyConfig, LossConfig, SoftIouConfig, Term, corner_distance};
 
 #[derive(Deserialize)]
 struct Goldens {
@@ -151,4 +151,77 @@ fn several_outputs_are_trained_by_their_mean_loss() {
     assert_eq!(of(std::slice::from_ref(&a)), single(&a));
     assert!((single(&a) - single(&b)).abs() > 1e-2, "the outputs have different losses");
     assert!((of(&[a.clone(), b.clone()]) - (single(&a) + single(&b)) / 2.0).abs() < 1e-6);
+}
+
+/// Loss and gradient of outlines of `corners` corners.
+fn outline_loss(outlines: &[f32], truth: &[f32], corners: usize) -> (f32, Vec<f32>) {
+    let device = Device::flex().autodiff();
+    let shape = [outlines.len() / (2 * corners), 2 * corners];
+    let tensor = |values: &[f32]| Tensor::<2>::from_data(TensorData::new(values.to_vec(), shape), &device);
+    let outlines = tensor(outlines).require_grad();
+    let loss = corner_distance(outlines.clone(), tensor(truth));
+    let gradients = loss.backward();
+    let gradient = outlines.grad(&gradients).unwrap();
+    (loss.into_scalar(), gradient.into_data().try_to_vec().unwrap())
+}
+
+/// The same in 64 bits, every shift tried.
+fn least_distance(outlines: &[f64], truth: &[f32], corners: usize) -> f64 {
+    let batch = outlines.len() / (2 * corners);
+    let of_one = |one: usize| {
+        let at = |corner: usize| 2 * (one * corners + corner % corners);
+        let found = |number: usize| 1.0 / (1.0 + (-outlines[number]).exp());
+        let shifted = |by: usize| {
+            let apart = |corner: usize| {
+                let (p, t) = (at(corner), at(corner + by));
+                (found(p) - f64::from(truth[t])).hypot(found(p + 1) - f64::from(truth[t + 1]))
+            };
+            (0..corners).map(apart).sum::<f64>() / corners as f64
+        };
+        (0..corners).map(shifted).fold(f64::INFINITY, f64::min)
+    };
+    (0..batch).map(of_one).sum::<f64>() / batch as f64
+}
+
+#[test]
+fn the_first_corner_does_not_matter_and_a_perfect_outline_has_a_slope() {
+    let truth = [0.2, 0.3, 0.8, 0.25, 0.75, 0.7, 0.3, 0.6f32];
+    let logit = |value: &f32| (value / (1.0 - value)).ln();
+    for first in 0..4 {
+        let turned: Vec<f32> = truth.iter().cycle().skip(2 * first).take(8).map(logit).collect();
+        let (value, gradient) = outline_loss(&turned, &truth, 4);
+        assert!(value < 2e-6, "from corner {first}: {value}");
+        assert!(gradient.iter().all(|slope| slope.is_finite()), "{gradient:?}");
+    }
+    // The other way round is another outline.
+    let reversed: Vec<f32> = (0..4).rev().flat_map(|corner| [truth[2 * corner], truth[2 * corner + 1]]).collect();
+    assert!(outline_loss(&reversed.iter().map(logit).collect::<Vec<_>>(), &truth, 4).0 > 0.1);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn outlines_have_the_least_distance_of_all_shifts(
+        corners in 3..6usize,
+        outlines in prop::collection::vec(-3.0..3.0f32, 30),
+        truth in prop::collection::vec(0.0..1.0f32, 30),
+        at in 0..18usize,
+    ) {
+        // Three outlines.
+        let numbers = 6 * corners;
+        let (outlines, truth) = (&outlines[..numbers], &truth[..numbers]);
+        let wide: Vec<f64> = outlines.iter().map(|value| f64::from(*value)).collect();
+        let (value, gradient) = outline_loss(outlines, truth, corners);
+        let expected = least_distance(&wide, truth, corners);
+        prop_assert!((f64::from(value) - expected).abs() < 1e-6, "{value} instead of {expected}");
+        let moved = |by: f64| {
+            let mut moved = wide.clone();
+            moved[at] += by;
+            least_distance(&moved, truth, corners)
+        };
+        let (before, after) = ((expected - moved(-1e-6)) / 1e-6, (moved(1e-6) - expected) / 1e-6);
+        // Where one shift gives way to another the loss has a corner, and no slope to compare with.
+        prop_assume!((before - after).abs() < 1e-4);
+        prop_assert!((f64::from(gradient[at]) - after).abs() < 2e-4, "{} instead of {after}", gradient[at]);
+    }
 }
