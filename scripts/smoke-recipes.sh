@@ -21,6 +21,10 @@ for recipe in "$work"/*.toml; do
     if grep -q '^\[model.encoder.plain\]' "$recipe"; then
         small=(-s model.encoder.plain.width=4)
     fi
+    if grep -q '^\[model.decoder.polycnn\]' "$recipe"; then
+        # The buildings are larger than the small chips of the others, and a decoder for them is trained first.
+        small=(-s train.chip=96 -s train.generated_steps=2)
+    fi
     "$swath" train "$recipe" --run "$work/runs/$name" --quiet \
         -s train.steps=2 -s train.batch=2 -s train.chip=64 "${small[@]}" -s predict.overlap=32 -s predict.chip=256
     test -s "$work/runs/$name/bundle.safetensors"

@@ -113,12 +113,27 @@ impl Bundle {
         Ok(weights::write(segmenter, &self.weights)?.valid())
     }
 
+    /// Refuses networks that draw outlines, where a map is wanted.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::PredictOptions`] with what to use instead.
+    pub fn check_makes_maps(&self) -> Result<()> {
+        match self.header.recipe.outlines() {
+            None => Ok(()),
+            Some(_) => Err(Error::PredictOptions {
+                problem: "this network draws outlines of objects and makes no maps: use swath outline".into(),
+            }),
+        }
+    }
+
     /// The network on a device, as the prediction engine takes it.
     ///
     /// # Errors
     ///
-    /// As [`Bundle::segmenter`].
+    /// As [`Bundle::segmenter`] and [`Bundle::check_makes_maps`].
     pub fn network(&self, device: &Device) -> Result<SegmenterNetwork> {
+        self.check_makes_maps()?;
         Ok(SegmenterNetwork::new(self.segmenter(device)?, self.header.bands.len(), self.header.classes.len(), device))
     }
 

@@ -35,6 +35,13 @@ impl Dihedral {
         }
     }
 
+    /// Where a place (x, y) of a square of `side` comes to lie; whole numbers are corners of pixels.
+    pub(crate) fn place(self, side: f64, (x, y): (f64, f64)) -> (f64, f64) {
+        let along = |flip: bool, at: f64| if flip { side - at } else { at };
+        let (x, y) = (along(self.flip_cols, x), along(self.flip_rows, y));
+        if self.transpose { (y, x) } else { (x, y) }
+    }
+
     /// Lays square planes of `side` x `side` values, one after another in `from`, into `to`.
     ///
     /// # Panics
@@ -90,6 +97,18 @@ mod tests {
         let mut out = [0.0; 9];
         by.apply(3, square, &mut out);
         out
+    }
+
+    #[test]
+    fn places_go_where_their_pixels_go() {
+        for by in Dihedral::ALL {
+            let out = laid(by, &SQUARE);
+            for (at, value) in SQUARE.iter().enumerate() {
+                let (x, y) = by.place(3.0, ((at % 3) as f64 + 0.5, (at / 3) as f64 + 0.5));
+                assert_eq!(out[y as usize * 3 + x as usize], *value, "{by:?}");
+                assert_eq!((x.fract(), y.fract()), (0.5, 0.5));
+            }
+        }
     }
 
     #[test]

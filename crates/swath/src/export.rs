@@ -45,8 +45,9 @@ impl ExportOptions {
 ///
 /// # Errors
 ///
-/// When the weights do not fit the network, or the network cannot be expressed in ONNX.
+/// When the weights do not fit the network, or the network cannot be expressed in ONNX or makes no maps.
 pub fn to_onnx(bundle: &Bundle, options: &ExportOptions) -> Result<Model> {
+    bundle.check_makes_maps()?;
     let network = bundle.segmenter(&burn::tensor::Device::flex())?;
     let header = &bundle.header;
     let write = |size: Option<usize>| {

@@ -12,6 +12,7 @@ pub mod evaluate;
 #[cfg(feature = "cpu")]
 pub mod export;
 pub mod metrics;
+pub mod outline;
 pub mod predict;
 pub mod pretrained;
 pub mod recipe;

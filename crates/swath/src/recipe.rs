@@ -41,9 +41,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use swath_nn::decoder::DecoderConfig;
+use swath_nn::decoder::polycnn::PolycnnConfig;
 use swath_nn::loss::LossConfig;
 
-use crate::dataset::Target;
+use crate::dataset::{Target, is_vector};
 use crate::predict::Patches;
 use crate::{Error, Result};
 
@@ -161,6 +162,14 @@ impl Recipe {
         Some(Patches { patch, cell: predict.cell.unwrap_or_else(|| classifier.cell_of(patch)) })
     }
 
+    /// The decoder, where the network draws outlines of objects and makes no maps.
+    pub fn outlines(&self) -> Option<&PolycnnConfig> {
+        match &self.model.decoder {
+            DecoderConfig::Polycnn(polycnn) => Some(polycnn),
+            _ => None,
+        }
+    }
+
     /// What the network learns from the labels of a chip.
     pub fn target(&self) -> Target {
         match &self.model.decoder {
@@ -190,6 +199,51 @@ impl Recipe {
         }
     }
 
+    /// Whether a network that draws outlines has objects to draw, and no keys of those that make maps.
+    fn check_outlines(&self) -> std::result::Result<(), String> {
+        let train = &self.train;
+        if self.outlines().is_none() {
+            return match train.generated_steps {
+                Some(steps) => Err(format!(
+                    "train.generated_steps is {steps}: it is for decoder polycnn, and this one is {}; leave it out",
+                    self.model.decoder.name()
+                )),
+                None => Ok(()),
+            };
+        }
+        let classes = self.data.classes.len();
+        let advice =
+            "decoder polycnn outlines objects of one class: list a class for all else, then that of the objects";
+        require(classes == 2, "the number of data.classes", classes, advice)?;
+        let object = &self.data.classes[1].name;
+        for (split, items) in self.data.splits() {
+            for (at, item) in items.iter().enumerate() {
+                let key = format!("data.{split}[{at}]");
+                let Some(labels) = &item.labels else {
+                    return Err(format!(
+                        "{key} lacks the key `labels`: decoder polycnn learns from objects in a label file"
+                    ));
+                };
+                if is_vector(labels) && item.class.as_ref() != Some(object) {
+                    return Err(format!(
+                        "{key} lacks class = \"{object}\": decoder polycnn takes every polygon of a label file for an object; \
+                         `filter` may choose some"
+                    ));
+                }
+            }
+        }
+        if self.loss != LossConfig::default() {
+            return Err("loss is for networks that make maps; decoder polycnn has its own, the distance of corners: leave it out".into());
+        }
+        let sampler = train.sampler == SamplerKind::Uniform;
+        require(
+            sampler,
+            "train.sampler",
+            "not uniform",
+            "decoder polycnn sees each object as often as any other; leave it out",
+        )
+    }
+
     /// Refuses values that no run can use; says which key and why.
     fn check(&self) -> std::result::Result<(), String> {
         self.data.check()?;
@@ -200,7 +254,8 @@ impl Recipe {
         self.train.check()?;
         self.augment.check()?;
         self.predict.check()?;
-        self.check_cells()
+        self.check_cells()?;
+        self.check_outlines()
     }
 }
 

@@ -6,6 +6,7 @@
 //! | `data` | scenes and labels, and what the bundle says about them |
 //! | `optimizer`, `schedule` | how weights follow gradients |
 //! | `phases` | parts of the network that are held or learn slowly |
+//! | `outlines`, `pretrain` | networks that outline objects: patches, and the part that learns from generated polygons |
 //! | `validate` | whole scenes through the real predictor |
 //! | `checkpoint`, `folder` | what a resume needs, and where a run lies |
 //! | `journal`, `log` | `metrics.jsonl` and `log.txt` |
@@ -20,7 +21,9 @@ pub mod journal;
 mod log;
 pub mod optimizer;
 mod outcome;
+mod outlines;
 mod phases;
+mod pretrain;
 mod run;
 pub mod schedule;
 mod validate;

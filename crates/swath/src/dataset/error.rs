@@ -72,6 +72,21 @@ pub enum DataError {
         /// The scenes, in words.
         scenes: String,
     },
+    /// No object can be outlined.
+    #[error(
+        "there is no object with four corners in {scenes} that fits into a patch of {side} pixels: {others} have other shapes and {large} are \
+         longer than 0.8 of a patch; objects at the edge of a scene or its area do not count"
+    )]
+    NoOutlines {
+        /// The scenes, in words.
+        scenes: String,
+        /// Objects without four corners.
+        others: usize,
+        /// Objects that are too large.
+        large: usize,
+        /// Side of a patch.
+        side: usize,
+    },
     /// Scenes of one data set differ in their bands.
     #[error("scene {scene} has {found} bands but {first} has {expected}: give all scenes of a run the same bands")]
     Bands {

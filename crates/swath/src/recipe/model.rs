@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use swath_nn::decoder::DecoderConfig;
+use swath_nn::decoder::polycnn::CORNERS;
 use swath_nn::encoder::EncoderConfig;
 use swath_nn::{HeadConfig, SegmenterConfig};
 
@@ -24,14 +25,17 @@ pub struct Model {
 }
 
 impl Model {
-    /// The network for images of so many bands and maps of so many classes.
+    /// The network for images of so many bands and maps of so many classes; one that draws outlines gives two numbers a corner instead.
     pub fn segmenter(&self, bands: usize, classes: usize) -> SegmenterConfig {
         SegmenterConfig {
             encoder: self.encoder.clone(),
             decoder: self.decoder.clone(),
             head: self.head.clone(),
             bands,
-            classes,
+            classes: match &self.decoder {
+                DecoderConfig::Polycnn(_) => 2 * CORNERS,
+                _ => classes,
+            },
         }
     }
 

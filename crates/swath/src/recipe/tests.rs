@@ -67,7 +67,7 @@ fn mistakes_in_the_file_name_line_key_and_nearest_key() {
     assert_eq!(
         changed("steps = 10", "stpes = 10"),
         "a.toml, line 16: unknown key `train.stpes`; did you mean `steps`? (valid here: steps, epochs, batch, chip, \
-         seed, workers, sampler, max_repeat, validate_every, early_stopping, phases)"
+         seed, workers, sampler, max_repeat, validate_every, early_stopping, generated_steps, phases)"
     );
     assert_eq!(
         changed("labels = ", "lables = "),

@@ -29,6 +29,9 @@ pub struct Train {
     pub validate_every: Option<usize>,
     /// Stop after this many validations without a better mean IoU; never unless given.
     pub early_stopping: Option<usize>,
+    /// Decoder polycnn: steps on generated polygons before the first step; 2000 unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generated_steps: Option<usize>,
     /// Parts of the run in which parts of the network are held or learn more slowly.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<Phase>,
@@ -47,6 +50,7 @@ impl Default for Train {
             max_repeat: 20.0,
             validate_every: None,
             early_stopping: None,
+            generated_steps: None,
             phases: Vec::new(),
         }
     }

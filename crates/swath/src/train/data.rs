@@ -5,6 +5,7 @@ use swath_geo::Scene;
 use crate::bundle::{Calibration, FORMAT_VERSION, Header, Normalization, Provenance};
 use crate::dataset::{self, DataError, Dataset, DatasetOptions, OpenItem};
 use crate::error::{Error, Result};
+use crate::outline::Targets;
 use crate::recipe::{Item, Recipe, Start};
 
 /// What a bundle knows of the scenes that it was trained on.
@@ -13,19 +14,29 @@ pub(super) struct Imagery {
     gsd: Option<f64>,
 }
 
+/// Scenes with what is learned from them.
+pub(super) struct Opened {
+    pub(super) data: Dataset,
+    /// Objects, where the network outlines these.
+    pub(super) targets: Option<Targets>,
+    pub(super) imagery: Imagery,
+}
+
 /// Opens items of the recipe and reads them once.
-pub(super) fn open_items(recipe: &Recipe, items: &[Item]) -> Result<(Dataset, Imagery)> {
+pub(super) fn open_items(recipe: &Recipe, items: &[Item]) -> Result<Opened> {
     let opened = dataset::open_items(&recipe.data, items, &std::env::temp_dir())?;
     let bands = opened.first().map_or(Vec::new(), |item| band_names(&item.scene));
     let gsd = opened.first().and_then(|item| item.scene.grid().gsd()).map(|(x, y)| f64::midpoint(x, y));
+    let targets = recipe.outlines().map(|_| Targets::find(items, &opened, recipe.train.chip)).transpose()?;
     let scenes = opened.iter().map(OpenItem::labelled).collect();
     let data = Dataset::new(scenes, recipe.data.classes.len(), &DatasetOptions::new(recipe.train.chip))?;
-    Ok((data, Imagery { bands, gsd }))
+    Ok(Opened { data, targets, imagery: Imagery { bands, gsd } })
 }
 
 /// Opens items whose bands must be those of the training scenes.
-pub(super) fn open_like(recipe: &Recipe, items: &[Item], training: &Dataset) -> Result<Dataset> {
-    let (data, _) = open_items(recipe, items)?;
+pub(super) fn open_like(recipe: &Recipe, items: &[Item], training: &Dataset) -> Result<Opened> {
+    let opened = open_items(recipe, items)?;
+    let data = &opened.data;
     if data.bands() != training.bands() {
         return Err(Error::Data(DataError::Bands {
             scene: data.scenes()[0].image.name().to_string(),
@@ -34,7 +45,7 @@ pub(super) fn open_like(recipe: &Recipe, items: &[Item], training: &Dataset) -> 
             expected: training.bands(),
         }));
     }
-    Ok(data)
+    Ok(opened)
 }
 
 fn band_names(scene: &Scene) -> Vec<String> {

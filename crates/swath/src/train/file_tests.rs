@@ -145,6 +145,63 @@ fn a_run_stopped_after_any_step_or_in_a_validation_resumes_to_the_bit() {
     assert!(site.result("validation") == site.result("whole"));
 }
 
+/// The bright fields are objects of four corners.
+#[test]
+fn a_run_for_outlines_stopped_anywhere_resumes_to_the_bit() {
+    let site = Site::new();
+    let decoder = "model.decoder={ polycnn = { channels = [6], grid = 4, code = 8, hidden = 8 } }";
+    let recipe = site.recipe(&[decoder, "train.generated_steps=5", "train.steps=5"]);
+    let mut said = String::new();
+    let whole = site.train("whole", &recipe, Existing::Refuse, &mut |event| {
+        if let Event::Message(message) = event {
+            said += message;
+            said += "\n";
+        }
+        false
+    });
+    assert_eq!(whole.unwrap().ended, Ended::Completed);
+    assert!(said.contains("objects with four corners") && said.contains("mean IoU of outlines"), "{said}");
+    let (bundle, ..) = site.result("whole");
+    assert_eq!(bundle.config().classes, 8);
+    assert!(bundle.check_makes_maps().unwrap_err().to_string().contains("swath outline"));
+
+    let mut stops: Vec<(&str, Box<dyn FnMut(&Event<'_>) -> bool>)> = vec![
+        ("step", Box::new(at_step(2))),
+        (
+            "generated",
+            Box::new(|event| matches!(event, Event::Message(text) if text.starts_with("generated polygons, step 2"))),
+        ),
+        ("validation", Box::new(|event| matches!(event, Event::Validating(_)))),
+    ];
+    for (name, stop) in &mut stops {
+        let stopped = site.train(name, &recipe, Existing::Refuse, stop).unwrap();
+        assert_eq!((stopped.ended, stopped.steps > 0), (Ended::Interrupted, *name != "generated"));
+        site.train(name, &recipe, Existing::Resume, &mut |_| false).unwrap();
+        assert!(site.result(name) == site.result("whole"), "stopped at {name}");
+    }
+}
+
+/// Held parts stay as generated polygons left them.
+#[test]
+fn the_decoder_of_outlines_learns_before_all_else() {
+    let site = Site::new();
+    let decoder = "model.decoder={ polycnn = { channels = [6], grid = 4, code = 8, hidden = 8 } }";
+    let held = "train.phases=[{ rates = { encoder = 0, \"decoder.decode\" = 0 } }]";
+    let run = |name: &str, steps: &str| {
+        let recipe =
+            site.recipe(&[decoder, held, "train.steps=2", "data.val=[]", &format!("train.generated_steps={steps}")]);
+        site.whole(name, &recipe);
+        site.result(name).0.weights
+    };
+    let (two, four) = (run("two", "2"), run("four", "4"));
+    for name in ["decoder.decode.hidden.weight", "decoder.decode.corners.conv.bias"] {
+        assert_ne!(part(&two, name), part(&four, name), "{name}");
+    }
+    assert!(!part(&two, "encoder.").is_empty());
+    assert_eq!(part(&two, "encoder."), part(&four, "encoder."));
+    assert!(part(&two, "decoder.decode.corners.conv.bias")[0].data.iter().all(|bias| *bias != 0.0));
+}
+
 #[test]
 fn a_run_killed_while_it_saves_resumes_to_the_bit() {
     let site = Site::new();

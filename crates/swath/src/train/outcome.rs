@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use burn::tensor::Device;
+use swath_nn::Segmenter;
+
 use super::checkpoint::State;
 use super::data::open_like;
 use super::journal::{self, Record};
+use super::outlines::{Drawn, Examiner};
 use super::run::{Ended, Event, Run, Summary};
 use super::validate::validate;
 use crate::bundle::Bundle;
@@ -12,6 +16,7 @@ use crate::dataset::{Chip, ChipMaker, ChipOptions, Dataset, Sampling, Target};
 use crate::error::{Error, Result};
 use crate::evaluate::{Counts, EvaluatedClass, Evaluation, Measures, SceneEvaluation, grouped};
 use crate::metrics::{Confusion, Scores};
+use crate::outline::mask;
 use crate::predict::{ChipBatch, Network, SegmenterNetwork};
 use crate::pretrained::color;
 use crate::report::{self, Curves, ExampleChip, Fact, Picture, ReportData, stretched};
@@ -25,7 +30,11 @@ pub(super) fn conclude(run: &mut Run<'_>, ended: Ended) -> Result<Summary> {
         return Ok(summary);
     }
     let bundle = Bundle::load(&run.folder.bundle())?;
-    let mut network = bundle.network(&run.device.clone().inner())?;
+    let device = run.device.clone().inner();
+    let mut network = match run.recipe.outlines() {
+        Some(_) => Trained::Outlines(Box::new(bundle.segmenter(&device)?), device),
+        None => Trained::Maps(Box::new(bundle.network(&device)?)),
+    };
     let test = match ended {
         Ended::Interrupted => None,
         Ended::Completed | Ended::Early => test(run, &bundle, &mut network)?,
@@ -37,35 +46,48 @@ pub(super) fn conclude(run: &mut Run<'_>, ended: Ended) -> Result<Summary> {
     Ok(summary)
 }
 
-fn test(run: &mut Run<'_>, bundle: &Bundle, network: &mut SegmenterNetwork) -> Result<Option<Confusion>> {
+/// A network with its best weights.
+enum Trained {
+    Maps(Box<SegmenterNetwork>),
+    Outlines(Box<Segmenter>, Device),
+}
+
+fn test(run: &mut Run<'_>, bundle: &Bundle, network: &mut Trained) -> Result<Option<Confusion>> {
     if run.recipe.data.test.is_empty() {
         return Ok(None);
     }
-    let scenes = open_like(run.recipe, &run.recipe.data.test, &run.data)?;
+    let opened = open_like(run.recipe, &run.recipe.data.test, &run.data)?;
+    let (data, normalization) = (&opened.data, &bundle.header.normalization);
     let observe = &mut *run.observe;
     let mut progress = |share| observe(Event::Validating(share));
-    let options = bundle.options(&run.recipe.predict);
-    let found =
-        match validate(scenes.scenes(), network, &bundle.header.normalization, &options, run.cancel, &mut progress) {
-            // A report without test scores is better than none.
-            Err(Error::Cancelled) => return Ok(None),
-            found => found?,
-        };
+    let found = match (network, &opened.targets) {
+        (Trained::Outlines(network, device), Some(targets)) => {
+            let examiner = Examiner { data, targets, network, normalization, device };
+            examiner.validate(run.recipe.train.batch, run.cancel, &mut progress)
+        }
+        (Trained::Maps(network), _) => {
+            let options = bundle.options(&run.recipe.predict);
+            validate(data.scenes(), &mut **network, normalization, &options, run.cancel, &mut progress)
+        }
+        (Trained::Outlines(..), None) => return Ok(None),
+    };
+    let found = match found {
+        // A report without test scores is better than none.
+        Err(Error::Cancelled) => return Ok(None),
+        found => found?,
+    };
     let scores = found.scores();
+    let outlines = found.outlines.map(|iou| format!(", mean IoU of outlines {:.1} %", iou * 100.0));
     run.say(&format!(
-        "test: mean IoU {:.1} %, accuracy {:.1} %",
+        "test: mean IoU {:.1} %, accuracy {:.1} %{}",
         scores.mean_iou.unwrap_or(0.0) * 100.0,
         scores.accuracy.unwrap_or(0.0) * 100.0,
+        outlines.unwrap_or_default(),
     ))?;
     Ok(Some(found.confusion))
 }
 
-fn report_data(
-    run: &Run<'_>,
-    bundle: &Bundle,
-    network: &mut SegmenterNetwork,
-    test: Option<Confusion>,
-) -> Result<ReportData> {
+fn report_data(run: &Run<'_>, bundle: &Bundle, network: &mut Trained, test: Option<Confusion>) -> Result<ReportData> {
     let classes = evaluated_classes(run.recipe);
     let records = journal::read(&run.folder.metrics())?;
     let confusion = test.as_ref().or(run.state.best.as_ref().map(|best| &best.confusion));
@@ -78,7 +100,10 @@ fn report_data(
         facts: facts(run, measured_on, confusion),
         evaluation: confusion.map(|confusion| evaluation(&classes, measured_on, confusion)),
         curves: curves(&records, &classes),
-        examples: examples(examples_from, run, bundle, network)?,
+        examples: match network {
+            Trained::Maps(network) => examples(examples_from, run, bundle, network)?,
+            Trained::Outlines(network, device) => outline_examples(run, bundle, network, device)?,
+        },
         recipe: run.recipe.to_toml()?,
         map: None,
         classes,
@@ -175,7 +200,7 @@ fn examples(
         let name = data.scenes()[chip.origin.scene].image.name();
         examples.push(ExampleChip {
             caption: format!("{name}, column {}, row {}", chip.origin.col, chip.origin.row),
-            image: picture(&chip, side, colors),
+            image: picture(&chip.image, side, colors),
             predicted: predict(&chip, side, data.bands(), network)?,
             labels: chip.labels,
         });
@@ -183,9 +208,26 @@ fn examples(
     Ok(examples)
 }
 
-fn picture(chip: &Chip, side: usize, colors: [usize; 3]) -> Picture {
+/// Objects of the validation scenes, where there are some, with what the network draws.
+fn outline_examples(run: &Run<'_>, bundle: &Bundle, network: &Segmenter, device: &Device) -> Result<Vec<ExampleChip>> {
+    let (Some(data), Some(targets)) = (&run.validation, &run.validation_targets) else { return Ok(Vec::new()) };
+    let examiner = Examiner { data, targets, network, normalization: &bundle.header.normalization, device };
+    let few = &targets.list[..targets.list.len().min(EXAMPLES as usize)];
+    let (colors, side) = (color_bands(&bundle.header.bands), data.chip());
+    let (drawn, _) = examiner.draw(few)?;
+    let example = |Drawn { image, origin, truth, found }: Drawn| ExampleChip {
+        caption: format!("{}, column {}, row {}", data.scenes()[origin.scene].image.name(), origin.col, origin.row),
+        image: picture(&image, side, colors),
+        labels: mask(&truth, side),
+        predicted: mask(&found, side),
+    };
+    Ok(drawn.into_iter().map(example).collect())
+}
+
+/// A normalized chip in colours.
+fn picture(image: &[f32], side: usize, colors: [usize; 3]) -> Picture {
     let pixels = side * side;
-    let bands = colors.map(|band| &chip.image[band * pixels..][..pixels]);
+    let bands = colors.map(|band| &image[band * pixels..][..pixels]);
     stretched(side, side, bands, &vec![true; pixels])
 }
 

@@ -15,11 +15,13 @@ use swath_nn::loss::Loss;
 use swath_nn::{Segmenter, weights};
 
 use super::checkpoint::{self, State};
-use super::data::{header, open_items, open_like};
+use super::data::{Opened, header, open_items, open_like};
 use super::folder::{Existing, RunFolder};
 use super::journal::{Journal, Record};
 use super::log::Log;
+use super::outlines::{self, Examiner, Lesson, Lessons};
 use super::phases::Phases;
+use super::pretrain::Pretraining;
 use super::schedule::Schedule;
 use super::validate::{Validation, validate};
 use super::{Best, optimizer, outcome};
@@ -27,6 +29,7 @@ use crate::IGNORE;
 use crate::bundle::{Bundle, Calibration};
 use crate::dataset::{Batch, ChipOptions, Dataset, Loader, LoaderOptions};
 use crate::error::{Error, Result};
+use crate::outline::Targets;
 use crate::predict::{Options, SegmenterNetwork};
 use crate::pretrained::EncoderWeights;
 use crate::recipe::{Length, Recipe, UNPLACED};
@@ -111,7 +114,11 @@ pub(super) struct Run<'a> {
     pub(super) recipe: &'a Recipe,
     pub(super) folder: &'a RunFolder,
     pub(super) data: Arc<Dataset>,
+    /// What is outlined in its scenes, where the network outlines objects.
+    targets: Option<Targets>,
     pub(super) validation: Option<Arc<Dataset>>,
+    /// The same of the validation scenes.
+    pub(super) validation_targets: Option<Targets>,
     pub(super) bundle: Bundle,
     pub(super) state: State,
     pub(super) log: Log,
@@ -133,11 +140,14 @@ impl<'a> Run<'a> {
         let device = options.device.clone().autodiff();
         let classes = recipe.data.classes.len();
         folder.check(recipe, options.existing)?;
-        let (data, imagery) = open_items(recipe, &recipe.data.train)?;
+        let Opened { data, targets, imagery } = open_items(recipe, &recipe.data.train)?;
         let network = recipe.model.segmenter(data.bands(), classes);
-        let validation = match recipe.data.val.is_empty() {
-            true => None,
-            false => Some(Arc::new(open_like(recipe, &recipe.data.val, &data)?)),
+        let (validation, validation_targets) = match recipe.data.val.is_empty() {
+            true => (None, None),
+            false => {
+                let opened = open_like(recipe, &recipe.data.val, &data)?;
+                (Some(Arc::new(opened.data)), opened.targets)
+            }
         };
         let mut model = weights::initialize(network.init(&device)?, recipe.train.seed);
         let mut optimizer = optimizer::init(&recipe.optimizer, &model);
@@ -175,7 +185,11 @@ impl<'a> Run<'a> {
         let steps = match recipe.train.length() {
             Length::Steps(steps) => steps,
             Length::Epochs(epochs) => {
-                let chips = epochs as u64 * data.chips_per_epoch((&recipe.train).into());
+                let chips = match &targets {
+                    Some(targets) => targets.list.len() as u64,
+                    None => data.chips_per_epoch((&recipe.train).into()),
+                };
+                let chips = epochs as u64 * chips;
                 chips.div_ceil(recipe.train.batch as u64) as usize
             }
         };
@@ -189,7 +203,9 @@ impl<'a> Run<'a> {
             log: Log::open(&folder.log(), state.step > 0)?,
             bundle: Bundle { header, weights: weights::read(&model) },
             data: Arc::new(data),
+            targets,
             validation,
+            validation_targets,
             steps,
             model,
             optimizer,
@@ -226,6 +242,14 @@ impl<'a> Run<'a> {
         lines.iter().try_for_each(|line| self.say(line))?;
         if let Some(unreached) = self.phases.unreached(self.steps) {
             self.say(&unreached)?;
+        }
+        if let Some(Targets { list, others, large }) = &self.targets {
+            let validated = self.validation_targets.as_ref().map_or(0, |targets| targets.list.len());
+            let line = format!(
+                "{} objects with four corners, {validated} for validation; left out: {others} of other shapes, {large} too large for a patch",
+                list.len()
+            );
+            self.say(&line)?;
         }
         if let (Some(origin), 0) = (self.bundle.header.provenance.encoder.clone(), self.state.step) {
             self.say(&format!("the encoder starts from {} (sha256 {})", origin.file, origin.sha256))?;
@@ -270,8 +294,30 @@ impl<'a> Run<'a> {
         self.log.line(message)
     }
 
+    /// Trains what a network for outlines knows of these alone. False when the user stopped it.
+    fn pretrain(&mut self) -> Result<bool> {
+        let (recipe, device) = (self.recipe, self.device.clone());
+        let Some(decoder) = recipe.outlines().filter(|_| self.state.step == 0) else { return Ok(true) };
+        let train = &recipe.train;
+        let steps = train.generated_steps.unwrap_or(GENERATED_STEPS);
+        let pretraining =
+            Pretraining { decoder, steps, batch: train.batch, seed: train.seed, device: &device, cancel: self.cancel };
+        let trained = pretraining.run(self.model.clone(), &mut |message| self.say(message))?;
+        let done = trained.is_some();
+        self.model = trained.unwrap_or_else(|| self.model.clone());
+        Ok(done)
+    }
+
     fn steps_and_validations(&mut self) -> Result<Ended> {
-        let mut loader = Loader::new(&self.data, &self.loader_options(), self.state.step as u64)?;
+        if !self.pretrain()? {
+            return Ok(Ended::Interrupted);
+        }
+        let data = Arc::clone(&self.data);
+        let (targets, normalization) = (self.targets.take(), self.bundle.header.normalization.clone());
+        let mut source = match &targets {
+            Some(targets) => Source::Objects(Lessons::new(self.recipe, &data, targets, &normalization)),
+            None => Source::Chips(Loader::new(&self.data, &self.loader_options(), self.state.step as u64)?),
+        };
         let mut clock = Instant::now();
         loop {
             if self.validation_due() {
@@ -289,8 +335,12 @@ impl<'a> Run<'a> {
             if self.cancel.load(Ordering::Relaxed) {
                 return self.interrupted();
             }
-            let batch = loader.next_batch()?;
-            let (loss, grad_norm, lr) = self.step(&batch)?;
+            let lesson = match &mut source {
+                Source::Chips(loader) => Lesson { batch: loader.next_batch()?, corners: Vec::new() },
+                Source::Objects(lessons) => lessons.batch(self.state.step as u64)?,
+            };
+            let (loss, grad_norm, lr) = self.step(&lesson)?;
+            let batch = &lesson.batch;
             let seconds = clock.elapsed().as_secs_f64();
             clock = Instant::now();
             self.state.seconds += seconds;
@@ -313,14 +363,19 @@ impl<'a> Run<'a> {
     }
 
     /// One step of the optimizer: loss, length of the gradient before clipping, learning rate.
-    fn step(&mut self, batch: &Batch) -> Result<(f64, Option<f64>, f64)> {
+    fn step(&mut self, Lesson { batch, corners }: &Lesson) -> Result<(f64, Option<f64>, f64)> {
         let (model, message) = self.phases.enter(self.state.step, self.model.clone());
         self.model = model;
         if let Some(message) = message {
             self.say(&message)?;
         }
-        let (images, labels) = tensors(batch, &self.device);
-        let loss = self.loss.forward_each(self.model.forward_each(images), labels);
+        let loss = match corners.is_empty() {
+            true => {
+                let (images, labels) = (images(batch, &self.device), labels(batch, &self.device));
+                self.loss.forward_each(self.model.forward_each(images), labels)
+            }
+            false => outlines::loss(&self.model, images(batch, &self.device), corners, &self.device),
+        };
         let value = f64::from(loss.clone().into_scalar::<f32>());
         if !value.is_finite() {
             return Err(self.not_finite(batch, value));
@@ -369,13 +424,23 @@ impl<'a> Run<'a> {
         };
         let (bands, classes) = (self.data.bands(), self.recipe.data.classes.len());
         let device = self.device.clone().inner();
-        let mut network = SegmenterNetwork::new(self.model.valid(), bands, classes, &device);
         let observe = &mut *self.observe;
         let mut progress = |share| observe(Event::Validating(share));
-        // Scores as the network gives them: the temperature is fitted to these.
-        let options = Options { temperature: 1.0, ..self.bundle.options(&self.recipe.predict) };
         let normalization = &self.bundle.header.normalization;
-        match validate(data.scenes(), &mut network, normalization, &options, self.cancel, &mut progress) {
+        let found = match &self.validation_targets {
+            Some(targets) => {
+                let network = &self.model.valid();
+                let examiner = Examiner { data, targets, network, normalization, device: &device };
+                examiner.validate(self.recipe.train.batch, self.cancel, &mut progress)
+            }
+            None => {
+                let mut network = SegmenterNetwork::new(self.model.valid(), bands, classes, &device);
+                // Scores as the network gives them: the temperature is fitted to these.
+                let options = Options { temperature: 1.0, ..self.bundle.options(&self.recipe.predict) };
+                validate(data.scenes(), &mut network, normalization, &options, self.cancel, &mut progress)
+            }
+        };
+        match found {
             Err(Error::Cancelled) => return Ok(false),
             Err(Error::NotFinite { window }) => {
                 return Err(self.diverged(&format!("the network's answer at {window} of a validation scene is")));
@@ -403,13 +468,16 @@ impl<'a> Run<'a> {
         })?;
         let better = self.state.best.as_ref().is_none_or(|best| iou > best.iou);
         let mark = if better { ", the best so far" } else { "" };
+        let last = match validation.outlines {
+            Some(outlines) => format!("mean IoU of outlines {:.1} %", outlines * 100.0),
+            None => format!("calibration error {:.1} %", validation.calibration_error.unwrap_or(0.0) * 100.0),
+        };
         self.say(&format!(
-            "step {step}: validation loss {:.4}, {} {:.1} %, accuracy {:.1} %, calibration error {:.1} %{mark}",
+            "step {step}: validation loss {:.4}, {} {:.1} %, accuracy {:.1} %, {last}{mark}",
             validation.loss,
             if scores.positive.is_some() { "IoU" } else { "mean IoU" },
             iou * 100.0,
             scores.accuracy.unwrap_or(0.0) * 100.0,
-            validation.calibration_error.unwrap_or(0.0) * 100.0,
         ))?;
         if !better {
             self.state.since_best += 1;
@@ -458,11 +526,25 @@ impl<'a> Run<'a> {
     }
 }
 
-/// A batch as tensors: images `[batch, band, H, W]`, labels `[batch, H, W]` with -1 where nothing is labelled.
-fn tensors(batch: &Batch, device: &Device) -> (Tensor<4>, Tensor<3, Int>) {
+/// Where batches come from.
+enum Source<'a> {
+    Chips(Loader),
+    Objects(Lessons<'a>),
+}
+
+/// Steps on generated polygons unless a recipe says otherwise.
+const GENERATED_STEPS: usize = 2000;
+
+/// The images of a batch, `[batch, band, H, W]`.
+fn images(batch: &Batch, device: &Device) -> Tensor<4> {
     let (count, side) = (batch.origins.len(), batch.chip);
-    let images = TensorData::new(batch.images.clone(), [count, batch.bands, side, side]);
+    Tensor::from_data(TensorData::new(batch.images.clone(), [count, batch.bands, side, side]), device)
+}
+
+/// The labels of a batch, `[batch, H, W]`, -1 where nothing is labelled.
+fn labels(batch: &Batch, device: &Device) -> Tensor<3, Int> {
+    let (count, side) = (batch.origins.len(), batch.chip);
     let labels: Vec<i32> =
         batch.labels.iter().map(|&label| if label == IGNORE { -1 } else { i32::from(label) }).collect();
-    (Tensor::from_data(images, device), Tensor::from_data(TensorData::new(labels, [count, side, side]), device))
+    Tensor::from_data(TensorData::new(labels, [count, side, side]), device)
 }

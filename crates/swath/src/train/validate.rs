@@ -23,6 +23,8 @@ pub(super) struct Validation {
     pub(super) calibration_error: Option<f64>,
     /// The temperature that makes the scores honest.
     pub(super) temperature: Option<Temperature>,
+    /// Mean IoU of drawn outlines, one by one.
+    pub(super) outlines: Option<f64>,
 }
 
 impl Validation {
@@ -171,6 +173,7 @@ impl Comparison {
             loss: self.loss / self.pixels.max(1) as f64,
             calibration_error: self.calibration.value(),
             temperature: fit_temperature(&self.sample_scores, &self.sample_labels, self.classes),
+            outlines: None,
             confusion: self.confusion,
         }
     }
