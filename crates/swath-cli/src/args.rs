@@ -49,6 +49,7 @@ pub(crate) enum Command {
     Classify(verb::classify::ClassifyArgs),
     Evaluate(verb::evaluate::EvaluateArgs),
     Vectorize(verb::vectorize::VectorizeArgs),
+    Outline(verb::outline::OutlineArgs),
     Area(verb::area::AreaArgs),
     Assess(verb::assess::AssessArgs),
     #[cfg(feature = "cpu")]

@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         Command::Classify(args) => verb::classify::run(&args, &console),
         Command::Evaluate(args) => verb::evaluate::run(&args, &console),
         Command::Vectorize(args) => verb::vectorize::run(&args, &console),
+        Command::Outline(args) => verb::outline::run(&args, &console),
         Command::Area(args) => verb::area::run(&args, &console),
         Command::Assess(args) => verb::assess::run(&args, &console),
         #[cfg(feature = "cpu")]

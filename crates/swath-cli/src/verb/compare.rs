@@ -16,6 +16,7 @@ use swath::train::{Ended, Existing, RunFolder, Summary};
 use swath::whole_file::write_whole;
 use swath_geo::GeoError;
 use swath_nn::SegmenterConfig;
+use swath_nn::decoder::DecoderConfig;
 
 use super::models;
 use super::train::train;
@@ -155,6 +156,9 @@ fn networks(args: &CompareArgs, recipe: &Recipe) -> Result<BTreeMap<String, Mode
         }
     }
     for (name, model) in &networks {
+        if matches!(model.decoder, DecoderConfig::Polycnn(_)) {
+            bail!(Usage(format!("{name}: decoder polycnn draws outlines and makes no maps; train it by itself")));
+        }
         // Bands do not decide whether the parts fit.
         model.segmenter(1, classes).validate().map_err(|problem| Usage(format!("{name}: {problem}")))?;
         let adapted = Recipe { model: model.clone(), ..recipe.clone() };

@@ -12,6 +12,7 @@ pub(crate) mod export;
 pub(crate) mod info;
 pub(crate) mod man;
 pub(crate) mod models;
+pub(crate) mod outline;
 pub(crate) mod predict;
 pub(crate) mod rasterize;
 pub(crate) mod stack;

@@ -11,6 +11,7 @@ mod compare;
 mod evaluate;
 mod export;
 mod house;
+mod outline;
 mod predict;
 mod predict_again;
 mod scenes;
