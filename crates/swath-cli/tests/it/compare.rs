@@ -63,7 +63,7 @@ fn networks_that_cannot_be_are_refused_before_any_is_trained() {
     site.refuses(
         "compare recipe.toml --presets unet,u-net --run all",
         2,
-        &["u-net", "did you mean unet or ", "swath models"],
+        &["u-net", "did you mean unet?", "swath models"],
     );
     site.refuses("compare recipe.toml --presets unet,segnet,unet --run all", 2, &["unet twice"]);
 }
