@@ -79,10 +79,16 @@ pub(crate) fn run(args: &ExportArgs, console: &Console) -> Result<()> {
     let item = args.stac.as_ref().map(|stac| item(args, stac, &bundle, model.as_ref(), &options)).transpose()?;
     if let (Some(path), Some(model)) = (&args.onnx, &model) {
         write_whole(path, &model.bytes)?;
-        if let (Some([height, width]), None) = (model.size, options.size) {
-            console.say(format_args!(
+        match (model.size, options.size) {
+            (Some([height, width]), None) => console.say(format_args!(
                 "what this network does depends on the size of the images: the file is for {height} x {width} pixels"
-            ));
+            )),
+            (None, _) => console.say(format_args!(
+                "for images whose height and width are multiples of {} pixels, {} at least",
+                bundle.config().stride()?,
+                model.least
+            )),
+            _ => {}
         }
     }
     if let (Some(path), Some(item)) = (&args.stac, item) {

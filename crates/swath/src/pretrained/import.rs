@@ -63,14 +63,23 @@ pub struct Report {
 }
 
 /// Where weights fit by name and shape, and the layers around them differ all the same.
-fn note(encoder: &EncoderConfig, library: &str) -> Option<String> {
-    let padded = matches!(encoder, EncoderConfig::Efficientnet(_)) && library == "torchvision";
-    padded.then(|| {
-        "torchvision pads this network's strided convolutions alike on all sides; the encoder pads more below and to the right, as \
-         the weights tf_efficientnet of timm were trained. These weights are a start for training, and give other features than \
-         in torchvision"
-            .to_owned()
-    })
+pub(super) fn note(encoder: &EncoderConfig, library: &str) -> Option<String> {
+    const START: &str = "weights are a start for training, and give other features";
+    let difference = match (encoder, library) {
+        (EncoderConfig::Efficientnet(_), "torchvision") => {
+            "torchvision pads this network's strided convolutions alike on all sides; the encoder pads more below and to the right, as the \
+             weights tf_efficientnet of timm were trained. These"
+        }
+        (EncoderConfig::Efficientnet(_) | EncoderConfig::EfficientnetLite0(_), "timm") => {
+            "timm has this network twice. The encoder is the one whose name begins with tf_, which pads strided convolutions more below and \
+             to the right and normalizes with an epsilon of 1e-3. The other's"
+        }
+        (EncoderConfig::Alexnet(_), "torchvision") => {
+            "the encoder's features reach one pixel further to the lower right than torchvision's, and differ there. Near these edges"
+        }
+        _ => return None,
+    };
+    Some(format!("{difference} {START}"))
 }
 
 /// Where weights come from.
@@ -119,24 +128,23 @@ impl EncoderWeights {
         }
         if let Some(&(slot, misfit)) = found.misfits.iter().min() {
             return Err(wrong(format!(
-                "`{}` has shape {:?} and encoder {} needs {:?} (and {} more are like that): give the encoder the options \
-                 that the file was trained with{}",
+                "`{}` has shape {:?} and encoder {} needs {:?}{}: {}",
                 sources[misfit].name.escape_debug(),
                 sources[misfit].shape,
                 encoder.name(),
                 slots[slot].shape,
-                found.misfits.len() - 1,
-                options_in_words(encoder)
+                more(found.misfits.len() - 1),
+                cure(encoder, &slots, &sources)
             )));
         }
         if let (Some(&first), false) = (found.missing.first(), partial || from.is_some()) {
             return Err(wrong(format!(
-                "it lacks `{}` and {} more of the {} parameters of encoder {}: check the encoder's options, or accept that with \
-                 `swath models import --partial`",
+                "it lacks `{}`{} of the {} parameters of encoder {}: {}, or accept that with `swath models import --partial`",
                 slots[first].name,
-                found.missing.len() - 1,
+                more(found.missing.len() - 1),
                 slots.len(),
-                encoder.name()
+                encoder.name(),
+                cure(encoder, &slots, &sources)
             )));
         }
         let mut tensors = Vec::new();
@@ -163,7 +171,7 @@ impl EncoderWeights {
                 values: tensors.iter().map(|tensor| tensor.data.len()).sum(),
                 missing: found.missing.iter().map(|&slot| slots[slot].name.clone()).collect(),
                 left_over: found.left_over.iter().map(|&index| sources[index].name.clone()).collect(),
-                note: note(encoder, &library),
+                note: note(encoder, from.as_ref().map_or(library.as_str(), |from| &from.library)),
             },
             origin: Origin {
                 file: path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
@@ -222,6 +230,23 @@ pub fn encoder_config(name: &str, options: &[String]) -> Result<EncoderConfig> {
     })?;
     encoder.levels(None).map_err(|error| wrong(error.to_string()))?;
     Ok(encoder)
+}
+
+/// ` and N more`, where there are more.
+fn more(others: usize) -> String {
+    if others == 0 { String::new() } else { format!(" and {others} more") }
+}
+
+/// What to do about parameters that do not fit or are not there.
+fn cure(encoder: &EncoderConfig, slots: &[Slot], sources: &[foreign::Source]) -> String {
+    let of_file = sources.iter().any(|source| source.name.ends_with("running_mean"));
+    let of_encoder = slots.iter().any(|slot| slot.name.ends_with("running_mean"));
+    let norm = match (of_file, of_encoder) {
+        (true, false) => "the file has batch normalization and the encoder none; ",
+        (false, true) => "the encoder has batch normalization and the file none; ",
+        _ => "",
+    };
+    format!("{norm}give the encoder the options that the file was trained with{}", options_in_words(encoder))
 }
 
 /// ` (here: depth = 16, ...)`; nothing for an encoder without options.

@@ -102,12 +102,22 @@ fn files_of_other_networks_are_refused() {
         &["depth=11", "width=1", "batch_norm=true", "classifier=4"],
         "it lacks `encoder.classifier.fc6.weight`",
     );
+    refused("vgg", &["depth=11", "width=1"], "the file has batch normalization and the encoder none; give the encoder");
     let bigger = vgg(&["depth=11", "width=1", "batch_norm=true", "classifier=4"]);
     let partial = EncoderWeights::read(&path, &bigger, true, &Device::flex()).unwrap();
     assert_eq!(partial.report.missing.len(), 4);
     assert!(encoder_config("resnot", &[]).unwrap_err().to_string().contains("no encoder is named 'resnot'"));
     assert!(encoder_config("vgg", &["depht=11".to_string()]).unwrap_err().to_string().contains("`depht`"));
     assert!(encoder_config("vgg", &["depth=12".to_string()]).unwrap_err().to_string().contains("depths are 11"));
+}
+
+#[test]
+fn networks_that_exist_in_two_forms_have_a_note() {
+    let note = |encoder: &str, library: &str| super::import::note(&encoder_config(encoder, &[]).unwrap(), library);
+    assert!(note("efficientnet", "timm").unwrap().contains("tf_"));
+    assert!(note("efficientnet_lite0", "timm").is_some() && note("efficientnet", "torchvision").is_some());
+    assert_eq!(note("efficientnet", "segmentation_models.pytorch"), None);
+    assert_eq!(note("vgg", "torchvision"), None);
 }
 
 #[test]

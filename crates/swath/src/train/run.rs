@@ -132,6 +132,8 @@ pub(super) struct Run<'a> {
     model: Segmenter,
     optimizer: ModuleOptimizer,
     phases: Phases,
+    /// What the user should know of the weights that it starts from.
+    note: Option<String>,
 }
 
 impl<'a> Run<'a> {
@@ -210,6 +212,7 @@ impl<'a> Run<'a> {
             model,
             optimizer,
             phases,
+            note: start.and_then(|start| start.report.note),
             device,
             state,
             observe,
@@ -253,6 +256,9 @@ impl<'a> Run<'a> {
         }
         if let (Some(origin), 0) = (self.bundle.header.provenance.encoder.clone(), self.state.step) {
             self.say(&format!("the encoder starts from {} (sha256 {})", origin.file, origin.sha256))?;
+        }
+        if let Some(note) = self.note.take() {
+            self.say(&format!("note: {note}"))?;
         }
         let unlabelled = self.data.unlabelled().join(", ");
         if !unlabelled.is_empty() {
