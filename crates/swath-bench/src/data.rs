@@ -45,7 +45,7 @@ pub(crate) fn write_labels(path: &Path, width: usize, height: usize, count: usiz
 pub(crate) fn write_noisy_labels(path: &Path, width: usize, height: usize, count: usize) -> Result<()> {
     write_classes(path, width, height, count, &|row, col| {
         let drawn = hash(row, col);
-        let other = drawn.is_multiple_of(50).then(|| drawn as usize / 50);
+        let other = drawn.is_multiple_of(50).then_some(drawn as usize / 50);
         other.unwrap_or_else(|| class(row, col, count)) % count
     })
 }
