@@ -165,7 +165,8 @@ fn a_run_for_outlines_stopped_anywhere_resumes_to_the_bit() {
     assert_eq!(bundle.config().classes, 8);
     assert!(bundle.check_makes_maps().unwrap_err().to_string().contains("swath outline"));
 
-    let mut stops: Vec<(&str, Box<dyn FnMut(&Event<'_>) -> bool>)> = vec![
+    type Stop = Box<dyn FnMut(&Event<'_>) -> bool>;
+    let mut stops: Vec<(&str, Stop)> = vec![
         ("step", Box::new(at_step(2))),
         (
             "generated",
