@@ -67,11 +67,9 @@ pub(crate) fn run(args: &OutlineArgs, console: &Console) -> Result<()> {
     for warning in &summary.warnings {
         console.warn(warning);
     }
-    console.say(format_args!(
-        "{} polygons with four corners in {}; {} as they were",
-        summary.drawn,
-        args.out.display(),
-        summary.kept
-    ));
+    console.say(format_args!("{} polygons with four corners in {}", summary.drawn, args.out.display()));
+    for (status, count) in &summary.kept {
+        console.say(format_args!("{count} {status}"));
+    }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Objects of a vector file, drawn again by a network.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -37,8 +38,8 @@ pub struct OutlineOptions {
 pub struct OutlineSummary {
     /// Objects with four corners now.
     pub drawn: u64,
-    /// Objects that keep their outline.
-    pub kept: u64,
+    /// Objects that keep their outline, by the reason that their `status` gives.
+    pub kept: BTreeMap<&'static str, u64>,
     /// What a user should know before trusting them.
     pub warnings: Vec<String>,
 }
@@ -101,10 +102,10 @@ pub fn outline(
                 return Err(Error::Cancelled);
             }
             for (rings, status) in drawing.draw(some)? {
-                *(if status == DRAWN { &mut summary.drawn } else { &mut summary.kept }) += 1;
+                *(if status == DRAWN { &mut summary.drawn } else { summary.kept.entry(status).or_default() }) += 1;
                 writer.add(&feature(&rings, status, grid))?;
             }
-            progress(summary.drawn + summary.kept, objects.len() as u64);
+            progress(summary.drawn + summary.kept.values().sum::<u64>(), objects.len() as u64);
         }
         Ok(())
     })?;
