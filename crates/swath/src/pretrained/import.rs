@@ -75,7 +75,7 @@ pub(super) fn note(encoder: &EncoderConfig, library: &str) -> Option<String> {
              to the right and normalizes with an epsilon of 1e-3. The other's"
         }
         (EncoderConfig::Alexnet(_), "torchvision") => {
-            "the encoder's features reach one pixel further to the lower right than torchvision's, and differ there. Near these edges"
+            "torchvision's features end a pixel before the encoder's at the lower and right edge, where both differ. These"
         }
         _ => return None,
     };

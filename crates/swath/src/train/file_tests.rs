@@ -394,6 +394,26 @@ fn phases_that_name_nothing_or_hold_everything_are_refused() {
 }
 
 #[test]
+fn phases_that_a_run_does_not_reach_are_told() {
+    let site = Site::new();
+    let told = |name: &str, until: usize| {
+        let phases = format!("train.phases=[{{ until = {until}, rates = {{ encoder = 0 }} }}, {{ rates = {{}} }}]");
+        let mut said = String::new();
+        let recipe = site.recipe(&[&phases, "train.steps=3", "data.val=[]"]);
+        let run = site.train(name, &recipe, Existing::Refuse, &mut |event| {
+            if let Event::Message(message) = event {
+                said += message;
+            }
+            false
+        });
+        assert_eq!(run.unwrap().ended, Ended::Completed);
+        said
+    };
+    assert!(told("late", 3).contains("train.phases[1] begins at step 3, and the run ends at step 3"));
+    assert!(!told("reached", 2).contains("train.phases"));
+}
+
+#[test]
 fn a_run_starts_from_weights_and_says_so_in_its_bundle() {
     let site = Site::new();
     let first = site.recipe(&[]);
