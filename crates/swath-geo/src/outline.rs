@@ -11,6 +11,7 @@ pub struct Outline {
     points: Vec<(f64, f64)>,
     /// Where each ring ends, and whether it is an outer one.
     ends: Vec<(usize, bool)>,
+    polygons: usize,
 }
 
 impl Outline {
@@ -18,18 +19,31 @@ impl Outline {
     pub fn clear(&mut self) {
         self.points.clear();
         self.ends.clear();
+        self.polygons = 0;
     }
 
     /// Appends a closed ring of (column, row), the first point repeated at the end. A hole belongs to the last outer ring before it.
     pub fn push(&mut self, outer: bool, ring: impl IntoIterator<Item = (f64, f64)>) {
         self.points.extend(ring);
         self.ends.push((self.points.len(), outer));
+        self.polygons += usize::from(outer);
     }
 
     /// The rings, and whether they are outer ones.
     pub fn rings(&self) -> impl Iterator<Item = (bool, &[(f64, f64)])> {
         let starts = std::iter::once(0).chain(self.ends.iter().map(|&(end, _)| end));
         starts.zip(&self.ends).map(|(start, &(end, outer))| (outer, &self.points[start..end]))
+    }
+
+    /// How many bytes its polygons take as well-known binary.
+    pub(crate) fn wkb_bytes(&self) -> usize {
+        // A point, the number of points of a ring, and what a polygon begins with.
+        16 * self.points.len() + 4 * self.ends.len() + 9 * self.polygons()
+    }
+
+    /// How many outer rings.
+    pub(crate) fn polygons(&self) -> usize {
+        self.polygons
     }
 
     fn edges(&self) -> impl Iterator<Item = ((f64, f64), (f64, f64))> {

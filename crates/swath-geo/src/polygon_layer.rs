@@ -180,11 +180,28 @@ impl PolygonWriter<'_, '_> {
         &self.folder
     }
 
+    /// Refuses an outline that has grown too large for a feature; [`PolygonWriter::add`] does so, too, but then all of it is in memory.
+    ///
+    /// # Errors
+    /// When it takes more than 2 GB.
+    pub fn check_size(&self, feature: &PolygonFeature) -> Result<()> {
+        if feature.outline.wkb_bytes() <= LARGEST {
+            return Ok(());
+        }
+        let name = self.layer.classes.entry(feature.class).name;
+        let problem = format!(
+            "a polygon of class {name:?} takes more than 2 GB, which fits into no feature; clean the map first, or leave \
+             out --eight-connected"
+        );
+        Err(GeoError::write(self.out, problem))
+    }
+
     /// Adds a feature, unless it is too small, and says whether it did. Where polygons are merged it waits for the others of its class.
     ///
     /// # Errors
     /// When it cannot be stored.
     pub fn add(&mut self, feature: &PolygonFeature) -> Result<bool> {
+        self.check_size(feature)?;
         let area = self.ruler.area(&feature.outline);
         if area < self.layer.min_area_m2 {
             self.dropped += 1;
@@ -195,7 +212,7 @@ impl PolygonWriter<'_, '_> {
             perimeter: self.ruler.perimeter(&feature.outline),
             pixels: feature.pixels,
             touches_edge: feature.touches_edge,
-            polygons: feature.outline.rings().filter(|(outer, _)| *outer).count() as u64,
+            polygons: feature.outline.polygons() as u64,
         };
         let total = self.totals.entry(feature.class).or_insert_with(|| {
             let name = self.layer.classes.entry(feature.class).name;
@@ -204,10 +221,13 @@ impl PolygonWriter<'_, '_> {
         total.polygons += 1;
         total.area_m2 += area;
         self.wkb.clear();
+        self.wkb.reserve_exact(MULTIPOLYGON + feature.outline.wkb_bytes());
         if self.layer.multipolygons && self.merged.is_none() {
             begin_multipolygon(parts.polygons as u32, &mut self.wkb);
         }
+        let begun = self.wkb.len();
         polygons_to_wkb(self.layer.grid, &feature.outline, self.mirrored, &mut self.wkb);
+        debug_assert_eq!(self.wkb.len() - begun, feature.outline.wkb_bytes(), "the size is known before");
         match &mut self.merged {
             Some(merged) => merged.add(feature.class, &parts, &self.wkb)?,
             None => self.store(feature.class, &parts, feature.status, feature.confidence)?,
@@ -277,6 +297,10 @@ impl PolygonWriter<'_, '_> {
 
 /// Where the number of parts stands in well-known binary.
 const COUNT: usize = 5;
+/// Bytes with which well-known binary of several polygons begins.
+const MULTIPOLYGON: usize = 9;
+/// Bytes of well-known binary that GDAL takes at most.
+const LARGEST: usize = i32::MAX as usize - MULTIPOLYGON;
 
 fn begin_multipolygon(polygons: u32, wkb: &mut Vec<u8>) {
     begin_wkb(OGRwkbGeometryType::wkbMultiPolygon, wkb);

@@ -203,12 +203,13 @@ impl Sink for Coverage {
     fn region(&mut self, region: &Region, outlines: &mut Outlines<'_>) -> Result<()> {
         self.regions.push(*region);
         for ring in 0..outlines.rings() {
+            let outer = outlines.is_outer(ring)?;
             for ArcRef { arc, reversed } in outlines.arcs(ring)? {
                 let arc = u32::try_from(arc).ok().filter(|arc| *arc <= NONE >> 1).ok_or_else(too_large)?;
                 self.halves.push(Half(arc << 1 | u32::from(reversed)));
             }
             let end = u32::try_from(self.halves.len()).map_err(|_| too_large())?;
-            self.rings.push(RingEnd { end, outer: outlines.is_outer(ring) });
+            self.rings.push(RingEnd { end, outer });
         }
         self.region_ends.push(u32::try_from(self.rings.len()).map_err(|_| too_large())?);
         Ok(())

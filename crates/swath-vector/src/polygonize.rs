@@ -2,9 +2,8 @@
 //!
 //! The boundaries between pixels of different labels are cut into *arcs* at *nodes*: corners where three or four
 //! boundaries meet, which includes label changes along the raster's edge, and the raster's four corners. Rows come one after the other; what is kept is
-//! the last row, the boundaries that are still open there, and the regions that reach it with their closed arcs, whose shapes may be
-//! spilled to a file: some 40 bytes of each arc stay, 1.2 GB when the 32 million arcs of a checkerboard of 4000 by 4000 pixels are
-//! two 8-connected regions. A region is handed over as soon as no later row can touch it. As every row is a seam, the size of the blocks
+//! the last row, the boundaries that are still open there, and the regions that reach it with their closed arcs and rings. All but their
+//! ends may be spilled to a file when it is much, lists included: memory grows with the width of the raster and with the longest ring. A region is handed over as soon as no later row can touch it. As every row is a seam, the size of the blocks
 //! in which rows arrive cannot show in the result.
 //!
 //! Sources: the sweep is that of the two-arm chains (Teng, Wang and Liu 2008, as in GDAL's polygonizer), from which
@@ -21,17 +20,22 @@ mod boundary;
 mod chains;
 mod faces;
 mod groups;
+mod join;
 mod pages;
+mod record;
+mod rings;
 mod tally;
+mod words;
 
 use std::fs::File;
 
 use crate::{Result, VectorError};
-use arcs::{ArcStore, Half};
-use assemble::{Assembler, FaceRings};
+use arcs::ArcStore;
+use assemble::Assembler;
 use boundary::{Boundary, Line};
 use faces::Faces;
 use groups::Groups;
+use rings::{RingReader, Rings};
 pub use tally::Tally;
 
 /// The label of pixels that belong to no polygon.
@@ -56,12 +60,12 @@ pub enum Connectivity {
     Eight,
 }
 
-/// A temporary file for closed arcs.
+/// A temporary file for closed arcs and rings.
 #[derive(Debug)]
 pub struct Spill {
     /// Open for reading and writing, and empty.
     pub file: File,
-    /// Bytes of closed arcs that stay in memory, besides some 40 for each arc of unfinished regions.
+    /// Bytes of closed arcs that stay in memory; the lists of arcs and rings may take about twice as much besides.
     pub memory: usize,
 }
 
@@ -131,7 +135,7 @@ pub trait Sink {
         Ok(())
     }
 
-    /// Whether [`Sink::arc`] is to be called.
+    /// Whether [`Sink::arc`] is to be called; the same answer from the first region to the last.
     fn wants_arcs(&self) -> bool {
         false
     }
@@ -139,14 +143,22 @@ pub trait Sink {
 
 /// The closed rings of one region. Every polygon begins with its outer ring, which runs counterclockwise as seen with the first
 /// row at the top; its holes follow and run clockwise: the region is on the left of all.
+///
+/// Rings are read one after the other where a region has many; asking for one again that was read before goes through all from
+/// the first on.
 #[derive(Debug)]
 pub struct Outlines<'a> {
     store: &'a mut ArcStore,
-    rings: &'a FaceRings,
+    rings: &'a Rings,
+    reader: RingReader,
     tally: Option<&'a Tally>,
 }
 
-impl Outlines<'_> {
+impl<'a> Outlines<'a> {
+    fn new(store: &'a mut ArcStore, rings: &'a Rings, tally: Option<&'a Tally>) -> Outlines<'a> {
+        Outlines { store, rings, reader: RingReader::default(), tally }
+    }
+
     /// How many rings.
     pub fn rings(&self) -> usize {
         self.rings.len()
@@ -157,12 +169,17 @@ impl Outlines<'_> {
         self.tally
     }
 
-    /// Whether a ring bounds a polygon from outside; otherwise it is a hole in the last one that did.
+    /// Whether a ring bounds a polygon from outside; otherwise it is a hole in the last one that did. To be asked before its
+    /// corners or arcs.
+    ///
+    /// # Errors
+    /// When spilled rings cannot be read back.
     ///
     /// # Panics
     /// When the region has no ring of that number; so do the following.
-    pub fn is_outer(&self, ring: usize) -> bool {
-        self.rings.is_outer(ring)
+    pub fn is_outer(&mut self, ring: usize) -> Result<bool> {
+        self.reader.seek(ring, self.rings, &mut self.store.pages)?;
+        self.reader.is_outer(self.rings, &mut self.store.pages)
     }
 
     /// Corners of one ring, the first repeated at the end: all corners where it turns, and the nodes, so that neighbours have
@@ -172,8 +189,12 @@ impl Outlines<'_> {
     /// When spilled arcs cannot be read back.
     pub fn corners(&mut self, ring: usize, corners: &mut Vec<Corner>) -> Result<()> {
         corners.clear();
-        for half in self.rings.ring(ring) {
-            self.store.append(half.slot(), half.reversed(), corners)?;
+        self.reader.seek(ring, self.rings, &mut self.store.pages)?;
+        while let Some((half, last)) = self.reader.next(self.rings, &mut self.store.pages)? {
+            self.store.append(half, corners)?;
+            if last {
+                break;
+            }
         }
         Ok(())
     }
@@ -183,9 +204,15 @@ impl Outlines<'_> {
     /// # Errors
     /// When spilled arcs cannot be read back.
     pub fn arcs(&mut self, ring: usize) -> Result<Vec<ArcRef>> {
-        let Outlines { store, rings, .. } = self;
-        let number = |half: Half| Ok(ArcRef { arc: store.header(half.slot())?.id, reversed: half.reversed() });
-        rings.ring(ring).map(number).collect()
+        let mut arcs = Vec::new();
+        self.reader.seek(ring, self.rings, &mut self.store.pages)?;
+        while let Some((half, last)) = self.reader.next(self.rings, &mut self.store.pages)? {
+            arcs.push(ArcRef { arc: self.store.header(half)?.id, reversed: half.reversed() });
+            if last {
+                break;
+            }
+        }
+        Ok(arcs)
     }
 }
 
@@ -298,7 +325,7 @@ impl Polygonizer {
         sink: &mut S,
     ) -> std::result::Result<(), S::Error> {
         let labels = &self.current[1..=self.width];
-        self.faces.next_row(labels, numbers, self.row, &mut self.store, self.groups.as_mut());
+        self.faces.next_row(labels, numbers, self.row, &mut self.store, self.groups.as_mut())?;
         let line = Line { above: &self.above, current: &self.current, row: self.row, ends };
         self.boundary.sweep(line, &mut self.faces, &mut self.store, self.groups.as_mut())?;
         while let Some(face) = self.faces.next_finished() {
@@ -306,6 +333,10 @@ impl Polygonizer {
             self.faces.release(&face);
         }
         self.faces.end_row();
+        if self.store.is_crowded() {
+            self.faces.unlink(&mut self.store)?;
+            debug_assert!(!self.store.is_crowded(), "arcs are on lists of faces that reach the last row only");
+        }
         std::mem::swap(&mut self.above, &mut self.current);
         self.row += 1;
         Ok(())
@@ -313,23 +344,19 @@ impl Polygonizer {
 
     /// Hands over a face that no later row can touch, alone or with the others of its group.
     fn complete<S: Sink>(&mut self, face: &faces::Finished, sink: &mut S) -> std::result::Result<(), S::Error> {
-        self.assembler.assemble(&mut self.store, face.arcs)?;
+        let Polygonizer { store, assembler, faces, groups, .. } = self;
+        let rings = assembler.assemble(store, face.arcs)?;
         let faces::Finished { label, pixels, touches_edge, group, .. } = *face;
-        let tally = self.faces.tally(face);
+        let tally = faces.tally(face);
         let region = Region { id: u64::from(self.regions), label, pixels, touches_edge };
-        match &mut self.groups {
-            None => {
-                let mut outlines = Outlines { store: &mut self.store, rings: self.assembler.rings(), tally };
-                hand_over(region, &mut outlines, sink)?;
-            }
+        match groups {
+            None => hand_over(region, Outlines::new(store, rings, tally), sink)?,
             Some(groups) => {
-                let Some(parts) = groups.finish_face(group, pixels, touches_edge, self.assembler.rings(), tally) else {
-                    return Ok(());
-                };
+                let finished = groups.finish_face(group, pixels, touches_edge, rings, tally, &mut store.pages)?;
+                let Some(mut parts) = finished else { return Ok(()) };
                 let region = Region { pixels: parts.pixels, touches_edge: parts.touches_edge, ..region };
-                let tally = parts.tally.as_ref();
-                let mut outlines = Outlines { store: &mut self.store, rings: &parts.rings, tally };
-                hand_over(region, &mut outlines, sink)?;
+                hand_over(region, Outlines::new(store, &parts.rings, parts.tally.as_ref()), sink)?;
+                parts.rings.clear(&mut store.pages);
             }
         }
         if self.regions == MAX_REGIONS {
@@ -342,17 +369,16 @@ impl Polygonizer {
 }
 
 /// A region, and those of its arcs whose other side was there before.
-fn hand_over<S: Sink>(region: Region, outlines: &mut Outlines<'_>, sink: &mut S) -> std::result::Result<(), S::Error> {
-    sink.region(&region, outlines)?;
-    let Outlines { store, rings, .. } = outlines;
+fn hand_over<S: Sink>(region: Region, mut outlines: Outlines<'_>, sink: &mut S) -> std::result::Result<(), S::Error> {
+    sink.region(&region, &mut outlines)?;
+    let Outlines { store, rings, mut reader, .. } = outlines;
     let wants_arcs = sink.wants_arcs();
-    for half in rings.halves() {
-        if let Some(sides) = store.claim(half, region.id as u32) {
-            if wants_arcs {
-                sink.arc(store.arc(half.slot(), sides)?)?;
-            }
-            store.release(half.slot());
+    reader.rewind();
+    while let Some((half, _)) = reader.next(rings, &mut store.pages)? {
+        if wants_arcs && let Some(arc) = store.claim(half, region.id as u32)? {
+            sink.arc(arc)?;
         }
+        store.release(half);
     }
     Ok(())
 }

@@ -63,12 +63,13 @@ pub struct VectorizeOptions {
 /// attributes. Nodata and masked pixels belong to no polygon; 0 is a class like others. Where the map says of which scene, by which model and
 /// of which time it is, features have `source`, `model` and `date`.
 ///
-/// Neighbours have the same vertices along what they share. Memory is bounded by a few rows and by the polygons that cross
-/// one of them, whose outlines go to a temporary file beside the output when they are many. To simplify or smooth them, or to give them
+/// Neighbours have the same vertices along what they share. Memory is bounded by a few rows and by the largest feature: outlines of
+/// polygons that are not complete go to a temporary file beside the output when they are many. To simplify or smooth them, or to give them
 /// right angles, all outlines have to be in memory.
 ///
 /// # Errors
-/// When options make no sense, when the output exists and `overwrite` is off or cannot be written, and when the map cannot be read or holds no classes, or more bands than one.
+/// When options make no sense, when the output exists and `overwrite` is off or cannot be written, when a polygon is too large for a feature, and when the map
+/// cannot be read or holds no classes, or more bands than one.
 pub fn vectorize(map: &Path, out: &Path, options: &VectorizeOptions) -> Result<VectorizeSummary> {
     check_vector_target(out, options.overwrite)?;
     check(options)?;
@@ -178,13 +179,15 @@ impl Sink for Features<'_, '_, '_> {
     type Error = Error;
 
     fn region(&mut self, region: &Region, outlines: &mut Outlines<'_>) -> Result<()> {
-        let PolygonFeature { class, pixels, touches_edge, confidence: sure, outline, .. } = &mut self.feature;
-        (*class, *pixels, *touches_edge) = (region.label, region.pixels, region.touches_edge);
-        *sure = outlines.tally().and_then(confidence);
-        outline.clear();
+        self.feature.class = region.label;
+        (self.feature.pixels, self.feature.touches_edge) = (region.pixels, region.touches_edge);
+        self.feature.confidence = outlines.tally().and_then(confidence);
+        self.feature.outline.clear();
         for ring in 0..outlines.rings() {
+            let outer = outlines.is_outer(ring)?;
             outlines.corners(ring, &mut self.corners)?;
-            outline.push(outlines.is_outer(ring), points(&self.corners));
+            self.feature.outline.push(outer, points(&self.corners));
+            self.writer.check_size(&self.feature)?;
         }
         if self.writer.add(&self.feature)? {
             self.tallies.add(region.label, outlines.tally());

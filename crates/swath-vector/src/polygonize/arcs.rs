@@ -1,103 +1,69 @@
-//! Closed arcs of unfinished regions: a small entry in memory, the shape as a record in [`Pages`].
-//!
-//! Arcs alternate between horizontal and vertical moves, so that one number a corner is enough: for most, one byte.
+//! Closed arcs: each is a record in [`Pages`] until the regions on both sides are handed over, and on the list of each of its faces
+//! until that face is finished. Lists are linked through small entries in memory; when these are many, all lists
+//! are moved into [`Words`], and no entry is left.
 
 use super::pages::{Pages, Place};
+use super::record::{Header, TAKEN, decode, decode_header, encode};
+use super::words::{Reader, Words};
 use super::{Arc, Corner, Spill};
 use crate::Result;
 
-/// No entry.
+/// No entry, list, face or region.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// An arc in memory and a direction: twice its slot, and one more when reversed.
+/// An arc and a direction: the place of its record, and whether it runs from its last corner to its first. As a word it has
+/// two bits to spare, for [`Rings`](super::rings::Rings).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Half(u32);
+pub(super) struct Half(u64);
 
 impl Half {
-    pub(super) fn new(slot: u32, reversed: bool) -> Half {
-        Half(slot << 1 | u32::from(reversed))
+    const REVERSED: u64 = 4;
+    const PLACE: u32 = 3;
+
+    fn new(place: Place, reversed: bool) -> Half {
+        Half(place.to_bits() << Half::PLACE | if reversed { Half::REVERSED } else { 0 })
     }
 
-    pub(super) fn slot(self) -> u32 {
-        self.0 >> 1
+    pub(super) fn from_word(word: u64) -> Half {
+        Half(word & !3)
+    }
+
+    pub(super) fn word(self) -> u64 {
+        self.0
     }
 
     pub(super) fn reversed(self) -> bool {
-        self.0 & 1 == 1
+        self.0 & Half::REVERSED != 0
+    }
+
+    fn place(self) -> Place {
+        Place::from_bits(self.0 >> Half::PLACE)
     }
 }
 
-/// The arcs of one face, as a list through their entries.
+/// The arcs of one face: a list of words, which may be missing, then one through entries.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ArcList {
+    words: u32,
+    /// Links: twice the entry, and one more when the face is on the arc's right.
     head: u32,
     tail: u32,
-    pub(super) count: u32,
+    count: u64,
 }
 
 impl ArcList {
-    pub(super) const EMPTY: ArcList = ArcList { head: NONE, tail: NONE, count: 0 };
-}
-
-/// What an arc's record begins with.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Header {
-    pub(super) id: u64,
-    pub(super) start: Corner,
-    pub(super) end: Corner,
-    /// Its share in the area of the ring on its left: the negative sum of column times rise of row.
-    pub(super) area: i64,
-    /// Directions of the first and the last move.
-    pub(super) first: Heading,
-    pub(super) last: Heading,
-    /// Whether it is closed and touches no node.
-    pub(super) free: bool,
-    moves: u32,
-}
-
-impl Header {
-    /// The share in the area of the ring that runs through the arc in this direction.
-    pub(super) fn area_towards(&self, half: Half) -> i64 {
-        if half.reversed() { -self.area } else { self.area }
-    }
-}
-
-/// A direction along the lines between pixels; clockwise from east, 90 degrees each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Heading(u8);
-
-impl Heading {
-    fn between(from: Corner, to: Corner) -> Heading {
-        Heading(match (to.col.cmp(&from.col), to.row.cmp(&from.row)) {
-            (std::cmp::Ordering::Greater, _) => 0,
-            (_, std::cmp::Ordering::Greater) => 1,
-            (std::cmp::Ordering::Less, _) => 2,
-            _ => 3,
-        })
-    }
-
-    pub(super) fn opposite(self) -> Heading {
-        Heading((self.0 + 2) % 4)
-    }
-
-    /// Whether `next` is a right turn.
-    pub(super) fn turns_right_to(self, next: Heading) -> bool {
-        (self.0 + 1) % 4 == next.0
-    }
-}
-
-/// The regions on both sides of an arc.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Sides {
-    left: Option<u64>,
-    right: Option<u64>,
+    pub(super) const EMPTY: ArcList = ArcList { words: NONE, head: NONE, tail: NONE, count: 0 };
 }
 
 #[derive(Debug)]
 pub(super) struct ArcStore {
+    pub(super) pages: Pages,
+    /// Entries at most after a row; longer lists are not brought back into memory.
+    limit: usize,
     entries: Vec<Entry>,
     free: Vec<u32>,
-    pages: Pages,
+    lists: Vec<Words>,
+    free_lists: Vec<u32>,
     ids: u64,
     record: Vec<u8>,
 }
@@ -107,22 +73,40 @@ struct Entry {
     place: Place,
     /// Next in the list of the face on the left, and of that on the right.
     next: [u32; 2],
-    /// The region that took its side first, or [`NONE`].
-    taken: u32,
-    /// Whether there is a face on the left, and on the right.
-    faces: [bool; 2],
+    /// On how many lists it is.
+    lists: u8,
 }
 
 impl ArcStore {
     pub(super) fn new(spill: Option<Spill>) -> ArcStore {
-        ArcStore { entries: Vec::new(), free: Vec::new(), pages: Pages::new(spill), ids: 0, record: Vec::new() }
+        ArcStore {
+            limit: spill.as_ref().map_or(usize::MAX, |spill| spill.memory / MEMORY_PER_ARC),
+            pages: Pages::new(spill),
+            entries: Vec::new(),
+            free: Vec::new(),
+            lists: Vec::new(),
+            free_lists: Vec::new(),
+            ids: 0,
+            record: Vec::new(),
+        }
     }
 
-    /// Stores a closed arc; `faces` says whether there is a face on its left and right, `free` whether it touches no node.
+    /// How many arcs may be in memory at once.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Whether more are.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.entries.len() - self.free.len() > self.limit
+    }
+
+    /// Stores a closed arc for the faces on its left and right; `free` says whether it touches no node.
     pub(super) fn insert(&mut self, corners: &[Corner], faces: [bool; 2], free: bool) -> Result<u32> {
-        encode(self.ids, corners, free, &mut self.record);
-        let place = self.pages.append(&self.record)?;
-        let entry = Entry { place, next: [NONE; 2], taken: NONE, faces };
+        encode(self.ids, corners, faces, free, &mut self.record);
+        let lists = u8::from(faces[0]) + u8::from(faces[1]);
+        let place = self.pages.append(&self.record, u32::from(lists))?;
+        let entry = Entry { place, next: [NONE; 2], lists };
         self.ids += 1;
         Ok(match self.free.pop() {
             Some(slot) => {
@@ -136,162 +120,134 @@ impl ArcStore {
         })
     }
 
-    /// Appends to a list; `reversed` when the face is on the arc's right.
-    pub(super) fn push(&mut self, list: &mut ArcList, half: Half) {
-        match list.tail {
-            NONE => list.head = half.0,
-            tail => self.link(tail, half.0),
-        }
-        list.tail = half.0;
+    /// Appends a new arc to a list; `right` when the face is on its right.
+    pub(super) fn push(&mut self, list: &mut ArcList, slot: u32, right: bool) {
+        let link = slot << 1 | u32::from(right);
+        self.link(list, link, link);
         list.count += 1;
     }
 
     /// Appends one list to another.
-    pub(super) fn concat(&mut self, list: &mut ArcList, other: ArcList) {
-        if other.head == NONE {
-            return;
+    pub(super) fn concat(&mut self, list: &mut ArcList, other: ArcList) -> Result<()> {
+        if other.words != NONE {
+            self.unlink(list)?;
+            let ArcStore { lists, pages, .. } = self;
+            if let Ok([list, other]) = lists.get_disjoint_mut([list.words as usize, other.words as usize]) {
+                list.append(other, pages)?;
+            }
+            self.free_lists.push(other.words);
         }
-        match list.tail {
-            NONE => list.head = other.head,
-            tail => self.link(tail, other.head),
+        if other.head != NONE {
+            self.link(list, other.head, other.tail);
         }
-        list.tail = other.tail;
         list.count += other.count;
+        Ok(())
     }
 
-    /// The first of a list.
-    pub(super) fn first(list: ArcList) -> Option<Half> {
-        (list.head != NONE).then_some(Half(list.head))
+    /// Moves a list out of the entries.
+    pub(super) fn unlink(&mut self, list: &mut ArcList) -> Result<()> {
+        if list.words == NONE {
+            list.words = self.free_lists.pop().unwrap_or_else(|| {
+                self.lists.push(Words::default());
+                self.lists.len() as u32 - 1
+            });
+        }
+        let mut link = std::mem::replace(&mut list.head, NONE);
+        while link != NONE {
+            let half = self.follow(&mut link);
+            self.lists[list.words as usize].push(half.word(), &mut self.pages)?;
+        }
+        Ok(())
     }
 
-    /// The one after.
-    pub(super) fn next(&self, half: Half) -> Option<Half> {
-        let next = self.entries[half.slot() as usize].next[usize::from(half.reversed())];
-        (next != NONE).then_some(Half(next))
+    /// Whether a list may be taken into memory as a whole.
+    pub(super) fn fits(&self, list: ArcList) -> bool {
+        list.count <= self.limit as u64
     }
 
-    fn link(&mut self, from: u32, to: u32) {
-        let half = Half(from);
-        self.entries[half.slot() as usize].next[usize::from(half.reversed())] = to;
+    /// Takes a list up, as halves.
+    pub(super) fn take(&mut self, list: ArcList, halves: &mut Vec<Half>) -> Result<()> {
+        halves.clear();
+        if list.words != NONE {
+            let (mut words, mut reader) = (std::mem::take(&mut self.lists[list.words as usize]), Reader::default());
+            while let Some(word) = reader.next(&words, &mut self.pages)? {
+                halves.push(Half::from_word(word));
+            }
+            words.clear(&mut self.pages);
+            self.free_lists.push(list.words);
+        }
+        let mut link = list.head;
+        while link != NONE {
+            halves.push(self.follow(&mut link));
+        }
+        Ok(())
     }
 
-    pub(super) fn header(&mut self, slot: u32) -> Result<Header> {
-        let bytes = self.pages.get(self.entries[slot as usize].place)?;
-        Ok(decode_header(bytes).0)
+    /// Takes a list up, as words.
+    pub(super) fn take_words(&mut self, mut list: ArcList) -> Result<Words> {
+        self.unlink(&mut list)?;
+        self.free_lists.push(list.words);
+        Ok(std::mem::take(&mut self.lists[list.words as usize]))
+    }
+
+    pub(super) fn header(&mut self, half: Half) -> Result<Header> {
+        Ok(decode_header(self.pages.get(half.place())?).0)
     }
 
     /// Appends the corners of an arc to a ring in the making, whose last corner is the arc's first.
-    pub(super) fn append(&mut self, slot: u32, reversed: bool, ring: &mut Vec<Corner>) -> Result<()> {
-        let bytes = self.pages.get(self.entries[slot as usize].place)?;
+    pub(super) fn append(&mut self, half: Half, ring: &mut Vec<Corner>) -> Result<()> {
+        let bytes = self.pages.get(half.place())?;
         ring.pop();
         let from = ring.len();
         decode(bytes, ring);
-        if reversed {
+        if half.reversed() {
             ring[from..].reverse();
         }
         Ok(())
     }
 
-    /// A region takes its side; both sides when that was the last.
-    pub(super) fn claim(&mut self, half: Half, region: u32) -> Option<Sides> {
-        let entry = &mut self.entries[half.slot() as usize];
-        if entry.faces[usize::from(!half.reversed())] && entry.taken == NONE {
-            entry.taken = region;
-            return None;
+    /// A region takes its side; the whole arc when that was the last side.
+    pub(super) fn claim(&mut self, half: Half, region: u32) -> Result<Option<Arc>> {
+        let Header { id, faces, taken, free, .. } = self.header(half)?;
+        if faces[usize::from(!half.reversed())] && taken == NONE {
+            self.pages.patch(half.place(), TAKEN, &region.to_le_bytes())?;
+            return Ok(None);
         }
-        let other = (entry.taken != NONE).then_some(u64::from(entry.taken));
+        let other = (taken != NONE).then_some(u64::from(taken));
         let region = Some(u64::from(region));
-        Some(if half.reversed() { Sides { left: other, right: region } } else { Sides { left: region, right: other } })
-    }
-
-    /// The whole arc, to hand over.
-    pub(super) fn arc(&mut self, slot: u32, sides: Sides) -> Result<Arc> {
+        let (left, right) = if half.reversed() { (other, region) } else { (region, other) };
         let mut corners = Vec::new();
-        self.append(slot, false, &mut corners)?;
-        let Header { id, free, .. } = self.header(slot)?;
-        Ok(Arc { id, left: sides.left, right: sides.right, corners, ring: free })
+        decode(self.pages.get(half.place())?, &mut corners);
+        Ok(Some(Arc { id, left, right, corners, ring: free }))
     }
 
-    /// Gives an arc up.
-    pub(super) fn release(&mut self, slot: u32) {
-        self.pages.release(self.entries[slot as usize].place);
-        self.free.push(slot);
+    /// Gives one side of an arc up.
+    #[inline]
+    pub(super) fn release(&mut self, half: Half) {
+        self.pages.release(half.place());
     }
-}
 
-/// Bytes of a header.
-const HEADER: usize = 37;
-
-fn encode(id: u64, corners: &[Corner], free: bool, record: &mut Vec<u8>) {
-    record.clear();
-    let (start, end) = (corners[0], corners[corners.len() - 1]);
-    let rise = |pair: &[Corner]| i64::from(pair[0].col) * (i64::from(pair[1].row) - i64::from(pair[0].row));
-    let area: i64 = -corners.windows(2).map(rise).sum::<i64>();
-    let first = Heading::between(start, corners[1]);
-    let last = Heading::between(corners[corners.len() - 2], end);
-    for number in [start.col, start.row, end.col, end.row, corners.len() as u32 - 1] {
-        record.extend(number.to_le_bytes());
-    }
-    record.extend(area.to_le_bytes());
-    record.extend(id.to_le_bytes());
-    record.push(first.0 | last.0 << 2 | u8::from(free) << 4);
-    for pair in corners.windows(2) {
-        let (columns, rows) =
-            (i64::from(pair[1].col) - i64::from(pair[0].col), i64::from(pair[1].row) - i64::from(pair[0].row));
-        let step = columns + rows;
-        let mut rest = (step << 1 ^ step >> 63) as u64;
-        while rest >= 0x80 {
-            record.push(rest as u8 | 0x80);
-            rest >>= 7;
+    /// Appends a chain of entries to a list.
+    fn link(&mut self, list: &mut ArcList, head: u32, tail: u32) {
+        match list.head {
+            NONE => list.head = head,
+            _ => self.entries[(list.tail >> 1) as usize].next[(list.tail & 1) as usize] = head,
         }
-        record.push(rest as u8);
+        list.tail = tail;
+    }
+
+    /// The half at a link, which goes on to the next; the entry is free when that was the last list it was on.
+    fn follow(&mut self, link: &mut u32) -> Half {
+        let (slot, right) = (*link >> 1, *link & 1);
+        let entry = &mut self.entries[slot as usize];
+        *link = entry.next[right as usize];
+        entry.lists -= 1;
+        if entry.lists == 0 {
+            self.free.push(slot);
+        }
+        Half::new(entry.place, right == 1)
     }
 }
 
-fn decode_header(bytes: &[u8]) -> (Header, &[u8]) {
-    let (header, moves) = bytes.split_at(HEADER);
-    let number = |index: usize| {
-        let at = &header[4 * index..];
-        u32::from_le_bytes([at[0], at[1], at[2], at[3]])
-    };
-    let long = |index: usize| u64::from(number(index + 1)) << 32 | u64::from(number(index));
-    let headings = header[HEADER - 1];
-    let header = Header {
-        id: long(7),
-        start: Corner { col: number(0), row: number(1) },
-        end: Corner { col: number(2), row: number(3) },
-        area: long(5) as i64,
-        first: Heading(headings & 3),
-        last: Heading(headings >> 2 & 3),
-        free: headings >> 4 != 0,
-        moves: number(4),
-    };
-    (header, moves)
-}
-
-fn decode(bytes: &[u8], corners: &mut Vec<Corner>) {
-    let (header, mut moves) = decode_header(bytes);
-    let mut at = header.start;
-    let mut horizontal = header.first.0.is_multiple_of(2);
-    corners.push(at);
-    for _ in 0..header.moves {
-        let (mut rest, mut shift) = (0u64, 0);
-        while let Some((&byte, tail)) = moves.split_first() {
-            moves = tail;
-            rest |= u64::from(byte & 0x7f) << shift;
-            shift += 7;
-            if byte < 0x80 {
-                break;
-            }
-        }
-        let step = (rest >> 1) as i64 ^ -((rest & 1) as i64);
-        let moved = |from: u32| (i64::from(from) + step) as u32;
-        if horizontal {
-            at.col = moved(at.col);
-        } else {
-            at.row = moved(at.row);
-        }
-        horizontal = !horizontal;
-        corners.push(at);
-    }
-}
+/// About what an entry takes, or a piece when the arcs of a face are put in order.
+const MEMORY_PER_ARC: usize = 64;

@@ -71,9 +71,12 @@ impl Boundary {
                 let frame = ends && (column == 0 || column + 2 == above.len());
                 self.meet(corner, if frame { meets | FRAME } else { meets }, &mut along, &mut closing)?;
                 if let Some(groups) = groups.as_deref_mut().filter(|_| meets == NORTH | SOUTH | WEST | EAST) {
-                    link_corners(column, above, current, closing.faces, groups);
+                    link_corners(column, above, current, &mut closing, groups)?;
                 }
             }
+        }
+        if self.chains.are_crowded(closing.store.limit()) {
+            self.chains.pack(&self.down, &mut closing.store.pages)?;
         }
         Ok(())
     }
@@ -115,16 +118,18 @@ impl Boundary {
             }
             NORTH_WEST => {
                 let (from, to) = (std::mem::replace(down, NONE), std::mem::replace(along, NONE));
-                if self.chains.join(from, to, corner, &mut self.corners) {
+                if self.chains.join([from, to], corner, &mut self.corners, &mut closing.store.pages)? {
                     let free = self.corners[0] == corner;
                     closing.close(&self.corners, from_north(closing.faces), free)?;
                 }
             }
             node => {
-                if node & NORTH != 0 && self.chains.end_at_node(*down, corner, &mut self.corners) {
+                let pages = &mut closing.store.pages;
+                if node & NORTH != 0 && self.chains.end_at_node(*down, corner, &mut self.corners, pages)? {
                     closing.close(&self.corners, from_north(closing.faces), false)?;
                 }
-                if node & WEST != 0 && self.chains.end_at_node(*along, corner, &mut self.corners) {
+                let pages = &mut closing.store.pages;
+                if node & WEST != 0 && self.chains.end_at_node(*along, corner, &mut self.corners, pages)? {
                     closing.close(&self.corners, from_west(closing.faces), false)?;
                 }
                 *down = if node & SOUTH != 0 { self.chains.begin_at_node(corner) } else { NONE };
@@ -144,16 +149,24 @@ impl Closing<'_> {
 }
 
 /// Equal labels across a corner where four boundaries meet belong to one group.
-fn link_corners(column: usize, above: &[u32], current: &[u32], faces: &mut Faces, groups: &mut Groups) {
+fn link_corners(
+    column: usize,
+    above: &[u32],
+    current: &[u32],
+    closing: &mut Closing<'_>,
+    groups: &mut Groups,
+) -> Result<()> {
+    let Closing { faces, store } = closing;
     let (nw, ne, sw, se) = (above[column], above[column + 1], current[column], current[column + 1]);
     if nw == se && nw != OUTSIDE {
         let (a, b) = (faces.group(faces.above(column)), faces.group(faces.current(column + 1)));
-        groups.touch(a, b);
+        groups.touch(a, b, &mut store.pages)?;
     }
     if ne == sw && ne != OUTSIDE {
         let (a, b) = (faces.group(faces.above(column + 1)), faces.group(faces.current(column)));
-        groups.touch(a, b);
+        groups.touch(a, b, &mut store.pages)?;
     }
+    Ok(())
 }
 
 const NORTH: u8 = 1;

@@ -4,9 +4,10 @@
 //! that entries which were joined into others can be used again.
 
 use super::OUTSIDE;
-use super::arcs::{ArcList, ArcStore, Half, NONE};
+use super::arcs::{ArcList, ArcStore, NONE};
 use super::groups::Groups;
 use super::tally::{Tallies, Tally};
+use crate::Result;
 
 #[derive(Debug)]
 pub(super) struct Faces {
@@ -84,7 +85,7 @@ impl Faces {
         row: u32,
         store: &mut ArcStore,
         mut groups: Option<&mut Groups>,
-    ) {
+    ) -> Result<()> {
         self.row = row;
         self.cursor = 0;
         self.current.runs.clear();
@@ -106,7 +107,7 @@ impl Faces {
                         let root = self.root(run.face);
                         if self.entries[root as usize].label == label {
                             face =
-                                if face == NONE { root } else { self.join(face, root, store, groups.as_deref_mut()) };
+                                if face == NONE { root } else { self.join(face, root, store, groups.as_deref_mut())? };
                         }
                         if run.end as usize > end {
                             break;
@@ -132,6 +133,7 @@ impl Faces {
             self.current.faces[start + 1..end + 1].fill(face);
             start = end;
         }
+        Ok(())
     }
 
     /// The face of a pixel of the row above; column 0 is outside.
@@ -159,7 +161,7 @@ impl Faces {
         for (face, right) in sides.into_iter().zip([false, true]) {
             if face != NONE {
                 let root = self.root(face);
-                store.push(&mut self.entries[root as usize].arcs, Half::new(slot, right));
+                store.push(&mut self.entries[root as usize].arcs, slot, right);
             }
         }
     }
@@ -208,6 +210,15 @@ impl Faces {
         std::mem::swap(&mut self.above, &mut self.current);
     }
 
+    /// Moves the arcs of all faces that reach the row above out of memory; after [`Faces::end_row`] no others are known.
+    pub(super) fn unlink(&mut self, store: &mut ArcStore) -> Result<()> {
+        for index in 0..self.above.runs.len() {
+            let face = self.above.runs[index].face;
+            store.unlink(&mut self.entries[face as usize].arcs)?;
+        }
+        Ok(())
+    }
+
     fn found(&mut self, label: u32, groups: Option<&mut Groups>) -> u32 {
         let slot = self.free.pop().unwrap_or(self.entries.len() as u32);
         let entry = Entry {
@@ -241,9 +252,9 @@ impl Faces {
         }
     }
 
-    fn join(&mut self, a: u32, b: u32, store: &mut ArcStore, groups: Option<&mut Groups>) -> u32 {
+    fn join(&mut self, a: u32, b: u32, store: &mut ArcStore, groups: Option<&mut Groups>) -> Result<u32> {
         if a == b {
-            return a;
+            return Ok(a);
         }
         let (root, child) =
             if self.entries[a as usize].pixels >= self.entries[b as usize].pixels { (a, b) } else { (b, a) };
@@ -259,10 +270,10 @@ impl Faces {
         } else if old.tally != NONE {
             self.tallies.join(entry.tally, old.tally);
         }
-        store.concat(&mut entry.arcs, old.arcs);
+        store.concat(&mut entry.arcs, old.arcs)?;
         if let Some(groups) = groups {
-            groups.join_face(entry.group, old.group);
+            groups.join_face(entry.group, old.group, &mut store.pages)?;
         }
-        root
+        Ok(root)
     }
 }

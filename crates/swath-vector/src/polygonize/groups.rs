@@ -4,8 +4,10 @@
 //! Every entry counts who points at it, so that it can be used again when nobody does.
 
 use super::arcs::NONE;
-use super::assemble::FaceRings;
+use super::pages::Pages;
+use super::rings::Rings;
 use super::tally::Tally;
+use crate::Result;
 
 #[derive(Debug, Default)]
 pub(super) struct Groups {
@@ -18,7 +20,7 @@ pub(super) struct Groups {
 pub(super) struct Parts {
     pub(super) pixels: u64,
     pub(super) touches_edge: bool,
-    pub(super) rings: FaceRings,
+    pub(super) rings: Rings,
     pub(super) tally: Option<Tally>,
 }
 
@@ -52,29 +54,30 @@ impl Groups {
     }
 
     /// Two faces touch at a corner.
-    pub(super) fn touch(&mut self, a: u32, b: u32) {
+    pub(super) fn touch(&mut self, a: u32, b: u32, pages: &mut Pages) -> Result<()> {
         let (a, b) = (self.root(a), self.root(b));
         if a == b {
-            return;
+            return Ok(());
         }
         let (root, child) =
             if self.entries[a as usize].size >= self.entries[b as usize].size { (a, b) } else { (b, a) };
-        let parts = std::mem::take(&mut self.entries[child as usize].parts);
+        let mut parts = std::mem::take(&mut self.entries[child as usize].parts);
         let (open, size) = (self.entries[child as usize].open, self.entries[child as usize].size);
         self.entries[child as usize].parent = root;
         let entry = &mut self.entries[root as usize];
         entry.users += 1;
         entry.open += open;
         entry.size += size;
-        entry.parts.add(parts.pixels, parts.touches_edge, &parts.rings, parts.tally.as_ref());
+        entry.parts.add(parts.pixels, parts.touches_edge, &mut parts.rings, parts.tally.as_ref(), pages)
     }
 
     /// Two faces became one: the first one's group goes on for it.
-    pub(super) fn join_face(&mut self, kept: u32, gone: u32) {
-        self.touch(kept, gone);
+    pub(super) fn join_face(&mut self, kept: u32, gone: u32, pages: &mut Pages) -> Result<()> {
+        self.touch(kept, gone, pages)?;
         let root = self.root(gone);
         self.entries[root as usize].open -= 1;
         self.leave(gone);
+        Ok(())
     }
 
     /// A face is finished; the whole group when it was the last.
@@ -83,16 +86,17 @@ impl Groups {
         group: u32,
         pixels: u64,
         touches_edge: bool,
-        rings: &FaceRings,
+        rings: &mut Rings,
         tally: Option<&Tally>,
-    ) -> Option<Parts> {
+        pages: &mut Pages,
+    ) -> Result<Option<Parts>> {
         let root = self.root(group);
         let entry = &mut self.entries[root as usize];
-        entry.parts.add(pixels, touches_edge, rings, tally);
+        entry.parts.add(pixels, touches_edge, rings, tally, pages)?;
         entry.open -= 1;
         let parts = (entry.open == 0).then(|| std::mem::take(&mut entry.parts));
         self.leave(group);
-        parts
+        Ok(parts)
     }
 
     fn root(&self, mut group: u32) -> u32 {
@@ -121,12 +125,19 @@ impl Groups {
 
 impl Parts {
     /// Takes over further faces.
-    fn add(&mut self, pixels: u64, touches_edge: bool, rings: &FaceRings, tally: Option<&Tally>) {
+    fn add(
+        &mut self,
+        pixels: u64,
+        touches_edge: bool,
+        rings: &mut Rings,
+        tally: Option<&Tally>,
+        pages: &mut Pages,
+    ) -> Result<()> {
         self.pixels += pixels;
         self.touches_edge |= touches_edge;
-        self.rings.add(rings);
         if let Some(tally) = tally {
             self.tally.get_or_insert_default().merge(tally);
         }
+        self.rings.append(rings, pages)
     }
 }

@@ -14,6 +14,18 @@ pub(super) struct Place {
     offset: u16,
 }
 
+impl Place {
+    /// As a number below 2^48.
+    pub(super) fn to_bits(self) -> u64 {
+        u64::from(self.page) << 16 | u64::from(self.offset)
+    }
+
+    /// From the lowest 48 bits of a number.
+    pub(super) fn from_bits(bits: u64) -> Place {
+        Place { page: (bits >> 16) as u32, offset: bits as u16 }
+    }
+}
+
 /// Append-only records that are released one by one. A page whose records are all released is used again.
 #[derive(Debug)]
 pub(super) struct Pages {
@@ -31,9 +43,12 @@ pub(super) struct Pages {
 #[derive(Debug, Default)]
 struct Page {
     bytes: Vec<u8>,
+    /// Users of all records.
     live: u32,
-    /// Place in the file, in pages.
+    /// Place in the file, and length.
     slot: Option<(u64, u32)>,
+    /// Where in the cache it is, if it is still there.
+    cached: usize,
 }
 
 #[derive(Debug)]
@@ -43,8 +58,19 @@ struct Spilled {
     end: u64,
     /// Places of the file that are free again; all of [`PAGE`] bytes.
     free: Vec<u64>,
-    cache: Vec<(u32, Vec<u8>)>,
+    cache: Vec<Cached>,
     clock: usize,
+}
+
+/// A copy of a page in the file.
+#[derive(Debug, Default)]
+struct Cached {
+    page: u32,
+    bytes: Vec<u8>,
+    /// Whether it was read since the clock came by.
+    used: bool,
+    /// Where it was changed since, its place in the file.
+    changed: Option<u64>,
 }
 
 impl Pages {
@@ -68,8 +94,8 @@ impl Pages {
         }
     }
 
-    /// Stores a record.
-    pub(super) fn append(&mut self, record: &[u8]) -> Result<Place> {
+    /// Stores a record that has so many users.
+    pub(super) fn append(&mut self, record: &[u8], users: u32) -> Result<Place> {
         let full = {
             let page = &self.pages[self.current as usize];
             !page.bytes.is_empty() && page.bytes.len() + record.len() > PAGE
@@ -80,27 +106,48 @@ impl Pages {
         let page = &mut self.pages[self.current as usize];
         let offset = page.bytes.len() as u16;
         page.bytes.extend_from_slice(record);
-        page.live += 1;
+        page.live += users;
         Ok(Place { page: self.current, offset })
     }
 
     /// The bytes from a record to the end of its page.
     pub(super) fn get(&mut self, place: Place) -> Result<&[u8]> {
-        let page = &self.pages[place.page as usize];
+        let page = &mut self.pages[place.page as usize];
         let bytes = match (page.slot, &mut self.spill) {
-            (Some((at, length)), Some(spill)) => spill.read(place.page, at, length)?,
+            (Some(slot), Some(spill)) => &spill.read(place.page, slot, &mut page.cached)?.bytes,
             _ => &page.bytes,
         };
         Ok(&bytes[place.offset as usize..])
     }
 
-    /// Gives a record up.
+    /// Changes a part of a record.
+    pub(super) fn patch(&mut self, place: Place, from: usize, part: &[u8]) -> Result<()> {
+        let page = &mut self.pages[place.page as usize];
+        let bytes = match (page.slot, &mut self.spill) {
+            (Some(slot), Some(spill)) => {
+                let cached = spill.read(place.page, slot, &mut page.cached)?;
+                cached.changed = Some(slot.0);
+                &mut cached.bytes
+            }
+            _ => &mut page.bytes,
+        };
+        bytes[place.offset as usize + from..][..part.len()].copy_from_slice(part);
+        Ok(())
+    }
+
+    /// One user less; a record without users is gone.
+    #[inline]
     pub(super) fn release(&mut self, place: Place) {
         let page = &mut self.pages[place.page as usize];
         page.live -= 1;
-        if page.live > 0 {
-            return;
+        if page.live == 0 {
+            self.recycle(place);
         }
+    }
+
+    /// A page has no users any more.
+    fn recycle(&mut self, place: Place) {
+        let page = &mut self.pages[place.page as usize];
         if place.page == self.current {
             page.bytes.clear();
             return;
@@ -108,7 +155,9 @@ impl Pages {
         match page.slot.take() {
             Some((at, length)) => {
                 if let Some(spill) = &mut self.spill {
-                    spill.cache.retain(|(cached, _)| *cached != place.page);
+                    if let Some(cached) = spill.cache.get_mut(page.cached).filter(|cached| cached.page == place.page) {
+                        cached.forget();
+                    }
                     if length as usize <= PAGE {
                         spill.free.push(at);
                     }
@@ -177,29 +226,50 @@ impl Spilled {
         Ok(at)
     }
 
-    fn read(&mut self, page: u32, at: u64, length: u32) -> Result<&[u8]> {
-        if let Some(index) = self.cache.iter().position(|(cached, _)| *cached == page) {
-            return Ok(&self.cache[index].1);
+    /// A page of which it is known where it was in the cache.
+    fn read(&mut self, page: u32, (at, length): (u64, u32), known: &mut usize) -> Result<&mut Cached> {
+        if self.cache.get(*known).is_none_or(|cached| cached.page != page) {
+            *known = self.oldest();
+            let Spilled { cache, file, .. } = self;
+            let cached = &mut cache[*known];
+            if let Some(at) = cached.changed.take() {
+                file.seek(SeekFrom::Start(at))?;
+                file.write_all(&cached.bytes)?;
+            }
+            cached.forget();
+            cached.bytes.resize(length as usize, 0);
+            file.seek(SeekFrom::Start(at))?;
+            file.read_exact(&mut cached.bytes)?;
+            cached.page = page;
         }
-        let index = if self.cache.len() < CACHED {
-            self.cache.push((page, Vec::new()));
-            self.cache.len() - 1
-        } else {
+        let cached = &mut self.cache[*known];
+        cached.used = true;
+        Ok(cached)
+    }
+
+    /// A place in the cache that has not been used for a while, by the clock of Corbató 1968.
+    fn oldest(&mut self) -> usize {
+        if self.cache.len() < CACHED {
+            self.cache.push(Cached::default());
+            return self.cache.len() - 1;
+        }
+        loop {
             self.clock = (self.clock + 1) % CACHED;
-            self.clock
-        };
-        let (cached, bytes) = &mut self.cache[index];
-        *cached = u32::MAX;
-        bytes.resize(length as usize, 0);
-        self.file.seek(SeekFrom::Start(at))?;
-        self.file.read_exact(bytes)?;
-        *cached = page;
-        Ok(&self.cache[index].1)
+            if !std::mem::take(&mut self.cache[self.clock].used) {
+                return self.clock;
+            }
+        }
+    }
+}
+
+impl Cached {
+    fn forget(&mut self) {
+        (self.page, self.used, self.changed) = (u32::MAX, false, None);
     }
 }
 
 const PAGE: usize = 1 << 16;
 /// Spilled pages that are kept for reading.
-const CACHED: usize = 32;
+const CACHED: usize = 256;
 /// Empty buffers that are kept for writing.
 const SPARES: usize = 64;

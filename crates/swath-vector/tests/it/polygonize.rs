@@ -155,7 +155,7 @@ impl Sink for Tallies {
     }
 }
 
-/// A map large enough for many pages of arcs: noise of four labels, from a small generator.
+/// A map large enough for many pages of arcs: noise, from a small generator.
 fn noise(width: usize, height: usize, classes: u32) -> Map {
     let mut state = 1u64;
     let labels = (0..width * height).map(|_| {
@@ -167,8 +167,20 @@ fn noise(width: usize, height: usize, classes: u32) -> Map {
 
 #[test]
 fn large_maps_spill_and_come_back() {
-    for (classes, connectivity) in [(2, Connectivity::Four), (2, Connectivity::Eight), (65_535, Connectivity::Four)] {
-        let map = noise(500, 400, classes);
+    let (four, eight) = (Connectivity::Four, Connectivity::Eight);
+    // The larger of two classes is one region with most of all arcs; the squares of a checkerboard are two that interlock.
+    let giant = noise(500, 400, 10).labels.into_iter().map(|label| label.max(6)).collect();
+    let checkerboard = (0..500 * 400).map(|at| (at / 500 + at % 500) as u32 & 1).collect();
+    // Boundaries that turn at every pixel, and close nowhere but at the edge.
+    let stripes = (0..500 * 400).map(|at| ((at / 500 + at % 500) as u32 / 3) & 1).collect();
+    for (map, connectivity) in [
+        (noise(500, 400, 2), four),
+        (noise(500, 400, 2), eight),
+        (noise(500, 400, 65_535), four),
+        (Map { width: 500, labels: giant }, four),
+        (Map { width: 500, labels: checkerboard }, eight),
+        (Map { width: 500, labels: stripes }, four),
+    ] {
         let whole = traced(&map, connectivity, 400, None);
         for rows in [1, 7, 64] {
             assert_eq!(traced(&map, connectivity, rows, Some(100_000)), whole);
@@ -176,6 +188,41 @@ fn large_maps_spill_and_come_back() {
         let mut found: Vec<(u32, u64)> = whole.regions().iter().map(|region| (region.label, region.pixels)).collect();
         found.sort_unstable();
         assert_eq!(found, flooded(&map, connectivity));
+    }
+}
+
+/// Reads the rings of regions in several orders.
+struct Orders;
+
+impl Sink for Orders {
+    type Error = VectorError;
+
+    fn region(&mut self, _: &Region, outlines: &mut Outlines<'_>) -> Result<(), VectorError> {
+        let mut forth = Vec::new();
+        for ring in 0..outlines.rings() {
+            let mut corners = Vec::new();
+            let outer = outlines.is_outer(ring)?;
+            outlines.corners(ring, &mut corners)?;
+            forth.push((outer, corners));
+        }
+        for ring in (0..outlines.rings()).rev() {
+            let mut corners = Vec::new();
+            outlines.corners(ring, &mut corners)?;
+            assert_eq!((outlines.is_outer(ring)?, corners), forth[ring]);
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn rings_are_read_in_any_order() {
+    let map = noise(60, 40, 2);
+    for memory in [0, 1 << 20] {
+        let spill = Some(Spill { file: tempfile::tempfile().unwrap(), memory });
+        let options = PolygonizeOptions { connectivity: Connectivity::Eight, spill };
+        let mut polygonizer = Polygonizer::new(map.width, options).unwrap();
+        polygonizer.push(&map.labels, &mut Orders).unwrap();
+        polygonizer.finish(&mut Orders).unwrap();
     }
 }
 
