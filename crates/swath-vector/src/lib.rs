@@ -8,6 +8,7 @@ pub mod accuracy;
 mod centerline;
 mod clean;
 mod coverage;
+mod crossings;
 mod error;
 mod lines;
 pub mod objects;

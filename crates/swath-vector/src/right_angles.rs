@@ -10,7 +10,6 @@
 //! [`square`] treats one polygon alone. [`Groups`] treats the regions of a coverage, those that touch together: what two of them share is
 //! fitted once, fronts go on from one to the next, and the boundaries of everything around follow, so that the plane stays tiled.
 
-mod crossings;
 mod frame;
 mod gate;
 mod layout;
@@ -18,6 +17,7 @@ mod mesh;
 mod near;
 mod network;
 mod round;
+mod sides;
 mod strokes;
 mod together;
 mod track;

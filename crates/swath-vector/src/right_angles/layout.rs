@@ -1,9 +1,9 @@
 //! What a method makes of a network: new places of nodes and new lines of chains, and whether they may stand for the old ones.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::gate::{holds, ring_gate};
-use super::network::Network;
+use super::network::{Network, Piece};
 use super::track::{Place, Track};
 use crate::{Corner, Coverage, Point};
 
@@ -90,16 +90,28 @@ impl Layout {
 
     /// Cuts the chains into their arcs. Fails with the members of a chain whose arcs do not follow each other along the new line.
     pub(super) fn draw(&self, network: &Network, coverage: &Coverage) -> Result<Drawing, Vec<usize>> {
-        let (mut arcs, mut corners) = (Vec::new(), HashMap::new());
+        let mut corners = HashMap::new();
+        // The new lines of the parts of arcs, and the old ones of those that may have to be joined to new ones.
+        let (mut drawn, mut stand): (Parts, Parts) = (Parts::new(), Parts::new());
         let node_of: HashMap<Corner, usize> =
             network.nodes.iter().enumerate().map(|(at, node)| (node.corner, at)).collect();
         for (chain, line) in network.chains.iter().zip(&self.chains) {
-            let Some(line) = line else { continue };
+            let Some(line) = line else {
+                let mut from = 0;
+                for piece in &chain.pieces {
+                    if piece.count > 1 {
+                        let points = chain.points[from..=piece.end].iter().map(|&point| corner_point(network, point));
+                        stand.insert((piece.arc, piece.number), piece.in_order(points.collect()));
+                    }
+                    from = piece.end;
+                }
+                continue;
+            };
             let track = Track::new(line.clone(), chain.is_closed());
             let middles = chain.pieces[..chain.pieces.len() - 1]
                 .iter()
-                .map(|&(_, end)| Place::once(track.nearest(chain.points[end])));
-            let free = chain.is_closed() && coverage.arc_at(chain.pieces[0].0.arc as usize).ring;
+                .map(|piece| Place::once(track.nearest(chain.points[piece.end])));
+            let free = chain.is_closed() && coverage.arc_at(chain.pieces[0].arc).ring;
             let parts = if free {
                 Some(vec![line.clone()])
             } else if chain.is_closed() {
@@ -112,27 +124,56 @@ impl Layout {
                 track.cut(&places)
             };
             let Some(parts) = parts else { return Err(chain.sides.iter().flatten().copied().collect()) };
-            for (&(half, _), part) in chain.pieces.iter().zip(&parts) {
-                let mut points: Vec<Point> = part.iter().map(|&point| network.pixels(point)).collect();
-                if half.reversed {
-                    points.reverse();
-                }
-                let (arc, last) = (coverage.arc_at(half.arc as usize).corners, points.len() - 1);
+            for (piece, part) in chain.pieces.iter().zip(&parts) {
+                let mut points = piece.in_order(part.iter().map(|&point| network.pixels(point)).collect());
+                let last = points.len() - 1;
                 if !free {
-                    // Where a node stays, to the last bit.
-                    for (end, corner) in [(0, arc[0]), (last, arc[arc.len() - 1])] {
+                    // Where a node stays, and on the side of the raster on which it is, to the last bit.
+                    for (end, corner) in [0, last].into_iter().zip(piece.ends) {
                         let stays =
                             node_of.get(&corner).is_some_and(|&node| self.nodes[node] == network.nodes[node].at);
                         if stays {
                             points[end] = (f64::from(corner.col), f64::from(corner.row));
                         } else {
+                            points[end] = network.sides.snap(corner, points[end]);
                             corners.insert(corner, points[end]);
                         }
                     }
                 }
-                arcs.push((half.arc as usize, points));
+                drawn.insert((piece.arc, piece.number), points);
+            }
+        }
+        for (part, points) in stand {
+            if drawn.range((part.0, 0)..=(part.0, usize::MAX)).next().is_some() {
+                drawn.entry(part).or_insert(points);
+            }
+        }
+        let mut arcs: Vec<(usize, Vec<Point>)> = Vec::new();
+        for ((arc, _), points) in drawn {
+            match arcs.last_mut() {
+                Some((last, line)) if *last == arc => line.extend_from_slice(&points[1..]),
+                _ => arcs.push((arc, points)),
             }
         }
         Ok((arcs, corners))
+    }
+}
+
+/// Lines by arc and part of it.
+type Parts = BTreeMap<(usize, usize), Vec<Point>>;
+
+/// A corner in pixels, to the last bit.
+fn corner_point(network: &Network, point: Point) -> Point {
+    let corner = network.corner(point);
+    (f64::from(corner.col), f64::from(corner.row))
+}
+
+impl Piece {
+    /// Points of the chain in the arc's order.
+    fn in_order(&self, mut points: Vec<Point>) -> Vec<Point> {
+        if self.reversed {
+            points.reverse();
+        }
+        points
     }
 }

@@ -3,7 +3,8 @@
 use rstar::primitives::{GeomWithData, Rectangle};
 use rstar::{AABB, RTree};
 
-use crate::{Lines, Point};
+use crate::crossings::Edge;
+use crate::{Corner, Coverage, Lines, Point};
 
 type Bounds = AABB<[f64; 2]>;
 
@@ -16,14 +17,6 @@ pub(super) struct Near {
     pieces: RTree<Piece>,
     /// How often arcs were changed.
     changes: std::collections::HashMap<usize, u32>,
-}
-
-/// An edge of an arc.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Edge {
-    pub(super) from: Point,
-    pub(super) to: Point,
-    pub(super) arc: usize,
 }
 
 impl Near {
@@ -55,11 +48,9 @@ impl Near {
                 continue;
             }
             let points = lines.arc(arc);
-            for edge in points[start..points.len().min(start + PIECE + 1)].windows(2) {
-                if bounds(edge).intersects(within) {
-                    found.push(Edge { from: edge[0], to: edge[1], arc });
-                }
-            }
+            let end = points.len().min(start + PIECE + 1);
+            let near = |edge: &Edge| bounds(&[edge.from, edge.to]).intersects(within);
+            found.extend(edges(lines.coverage(), arc, &points, start..end - 1).filter(near));
         }
         found
     }
@@ -74,6 +65,26 @@ impl Near {
             self.pieces.insert(piece(bounds, arc, start, *changes));
         }
     }
+}
+
+/// Some edges of the line of an arc, by the numbers of their first points.
+pub(super) fn edges<'a>(
+    coverage: &Coverage,
+    arc: usize,
+    points: &'a [Point],
+    which: std::ops::Range<usize>,
+) -> impl Iterator<Item = Edge> + use<'a> {
+    let line = coverage.arc_at(arc);
+    let node = |corner: Corner| (u64::MAX, u64::from(corner.row) << 32 | u64::from(corner.col));
+    let ends = (!line.ring).then(|| [line.corners[0], line.corners[line.corners.len() - 1]].map(node));
+    let last = points.len() - 1;
+    let vertex = move |at: usize| match ends {
+        Some([first, _]) if at == 0 => first,
+        Some([_, end]) if at == last => end,
+        // A ring ends at its first point.
+        _ => (arc as u64, (at % last) as u64),
+    };
+    which.map(move |at| Edge { from: points[at], to: points[at + 1], line: arc, ends: [vertex(at), vertex(at + 1)] })
 }
 
 /// The box around points.

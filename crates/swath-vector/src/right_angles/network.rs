@@ -4,8 +4,10 @@
 //! Along the raster's edge boundaries are chains of their own, which stay where they are.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
-use crate::{ArcRef, Corner, Coverage, Point};
+use super::sides::{Part, Sides};
+use crate::{Corner, Coverage, Point};
 
 /// Regions that are connected by arcs or corners, in metres from one of their corners.
 #[derive(Debug)]
@@ -15,6 +17,8 @@ pub(super) struct Network {
     pub(super) members: Vec<Member>,
     /// Metres that a wall may move: the least of the members' tolerances.
     pub(super) tolerance: f64,
+    /// The raster's.
+    pub(super) sides: Sides,
     origin: Corner,
     /// Width and height of a pixel in metres.
     pixel: (f64, f64),
@@ -45,10 +49,25 @@ pub(super) struct Chain {
     pub(super) nodes: Option<(usize, usize)>,
     /// The members on the left and the right.
     pub(super) sides: [Option<usize>; 2],
-    /// Its arcs one after the other, and where each ends among the points.
-    pub(super) pieces: Vec<(ArcRef, usize)>,
+    /// Its arcs, or parts of them, one after the other.
+    pub(super) pieces: Vec<Piece>,
     /// Whether it runs along the edge of the raster.
     pub(super) edge: bool,
+}
+
+/// An arc, or a part of it, in a chain.
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub(super) arc: usize,
+    /// Whether the chain runs through the arc from its last point to its first.
+    pub(super) reversed: bool,
+    /// Which part of the arc it is, of how many.
+    pub(super) number: usize,
+    pub(super) count: usize,
+    /// Its corners at the ends, in the arc's order.
+    pub(super) ends: [Corner; 2],
+    /// Where it ends among the chain's points.
+    pub(super) end: usize,
 }
 
 /// A region of the network.
@@ -102,11 +121,11 @@ impl Chain {
 }
 
 impl Network {
-    /// The network of some regions; `extent` is the raster's last corner.
+    /// The network of some regions.
     pub(super) fn new(
         coverage: &Coverage,
         regions: &[usize],
-        extent: Corner,
+        sides: Sides,
         pixel: (f64, f64),
         tolerance: f64,
     ) -> Network {
@@ -119,71 +138,77 @@ impl Network {
             .collect();
         arcs.sort_unstable();
         arcs.dedup();
-        let mut ends: HashMap<Corner, Vec<(usize, bool)>> = HashMap::new();
-        for &arc in arcs.iter().filter(|&&arc| !coverage.arc_at(arc).ring) {
-            let corners = coverage.arc_at(arc).corners;
-            ends.entry(corners[0]).or_default().push((arc, false));
-            ends.entry(corners[corners.len() - 1]).or_default().push((arc, true));
-        }
-        let on_edge = |arc: usize| {
-            let (arc, across) = (coverage.arc_at(arc), |value: u32, last: u32| value == 0 || value == last);
-            let (a, b) = (arc.corners[0], arc.corners[1]);
-            arc.corners.len() == 2
-                && (arc.left.is_none() || arc.right.is_none())
-                && (a.col == b.col && across(a.col, extent.col) || a.row == b.row && across(a.row, extent.row))
-        };
         let origin = coverage.arc_at(arcs[0]).corners[0];
+        let mut parts: Vec<Part> = Vec::new();
+        let mut parts_of: HashMap<usize, Range<usize>> = HashMap::new();
+        for arc in arcs {
+            let from = parts.len();
+            parts.extend(sides.cut(coverage, arc));
+            parts_of.insert(arc, from..parts.len());
+        }
+        let mut ends: HashMap<Corner, Vec<(usize, bool)>> = HashMap::new();
+        for (number, part) in parts.iter().enumerate().filter(|(_, part)| !part.ring) {
+            ends.entry(part.corners[0]).or_default().push((number, false));
+            ends.entry(part.corners[part.corners.len() - 1]).or_default().push((number, true));
+        }
         let mut network =
-            Network { nodes: Vec::new(), chains: Vec::new(), members: Vec::new(), tolerance, origin, pixel };
+            Network { nodes: Vec::new(), chains: Vec::new(), members: Vec::new(), tolerance, sides, origin, pixel };
         let mut node_of: HashMap<Corner, usize> = HashMap::new();
         let mut corners: Vec<Corner> = ends.keys().copied().collect();
         corners.sort_unstable();
         for corner in corners {
             let at = &ends[&corner];
-            if at.len() != 2 || on_edge(at[0].0) != on_edge(at[1].0) {
+            let [first, second] = [at.first(), at.last()].map(|end| end.is_some_and(|&(part, _)| parts[part].edge));
+            if at.len() != 2 || first != second || first && sides.is_corner(corner) {
                 node_of.insert(corner, network.nodes.len());
                 network.nodes.push(Node { at: network.metres(corner), corner, ends: Vec::new() });
             }
         }
         // From nodes first; what is left are closed chains.
         let mut taken: HashMap<usize, (usize, bool)> = HashMap::new();
-        let starts = arcs.iter().flat_map(|&arc| [(arc, false), (arc, true)]);
-        let from_node = |&(arc, reversed): &(usize, bool)| {
-            let line = coverage.arc_at(arc);
-            let start = if reversed { line.corners.last() } else { line.corners.first() };
-            !line.ring && start.is_some_and(|start| node_of.contains_key(start))
+        let starts = (0..parts.len()).flat_map(|part| [(part, false), (part, true)]);
+        let from_node = |&(part, reversed): &(usize, bool)| {
+            let Part { corners, ring, .. } = &parts[part];
+            let start = if reversed { corners.last() } else { corners.first() };
+            !ring && start.is_some_and(|start| node_of.contains_key(start))
         };
         let ordered: Vec<(usize, bool)> =
-            starts.clone().filter(from_node).chain(arcs.iter().map(|&arc| (arc, false))).collect();
+            starts.clone().filter(from_node).chain((0..parts.len()).map(|part| (part, false))).collect();
         for start in ordered {
             if taken.contains_key(&start.0) {
                 continue;
             }
             let chain = network.chains.len();
             let (mut corners, mut pieces, mut next) = (Vec::new(), Vec::new(), Some(start));
-            while let Some((arc, reversed)) = next.filter(|(arc, _)| !taken.contains_key(arc)) {
-                taken.insert(arc, (chain, reversed));
+            while let Some((number, reversed)) = next.filter(|(part, _)| !taken.contains_key(part)) {
+                taken.insert(number, (chain, reversed));
                 corners.pop();
-                let line = coverage.arc_at(arc).corners;
+                let part = &parts[number];
                 if reversed {
-                    corners.extend(line.iter().rev());
+                    corners.extend(part.corners.iter().rev());
                 } else {
-                    corners.extend(line);
+                    corners.extend(&part.corners);
                 }
-                pieces.push((ArcRef { arc: arc as u64, reversed }, corners.len() - 1));
+                pieces.push(Piece {
+                    arc: part.arc,
+                    reversed,
+                    number: part.number,
+                    count: part.count,
+                    ends: [part.corners[0], part.corners[part.corners.len() - 1]],
+                    end: corners.len() - 1,
+                });
                 let end = corners[corners.len() - 1];
-                let beyond = |&&(other, at_end): &&(usize, bool)| (other, at_end) != (arc, !reversed);
+                let beyond = |&&(other, at_end): &&(usize, bool)| (other, at_end) != (number, !reversed);
                 next = match ends.get(&end) {
-                    Some(at) if !coverage.arc_at(arc).ring && !node_of.contains_key(&end) => {
-                        at.iter().find(beyond).copied()
-                    }
+                    Some(at) if !part.ring && !node_of.contains_key(&end) => at.iter().find(beyond).copied(),
                     _ => None,
                 };
             }
-            let line = coverage.arc_at(start.0);
+            let part = &parts[start.0];
+            let line = coverage.arc_at(part.arc);
             let (left, right) = if start.1 { (line.right, line.left) } else { (line.left, line.right) };
             let nodes = node_of.get(&corners[0]).zip(node_of.get(&corners[corners.len() - 1]));
-            let nodes = nodes.map(|(&first, &last)| (first, last)).filter(|_| !line.ring);
+            let nodes = nodes.map(|(&first, &last)| (first, last)).filter(|_| !part.ring);
             if let Some((first, last)) = nodes {
                 network.nodes[first].ends.push(End { chain, last: false });
                 network.nodes[last].ends.push(End { chain, last: true });
@@ -193,17 +218,21 @@ impl Network {
                 nodes,
                 sides: [left, right].map(|side| side.and_then(|region| member_of.get(&region).copied())),
                 pieces,
-                edge: on_edge(start.0),
+                edge: part.edge,
             });
         }
         for &region in regions {
             let rings = coverage.rings(region).map(|ring| {
                 let mut chains: Vec<(usize, bool)> = Vec::new();
                 for half in ring.arcs() {
-                    let (chain, reversed) = taken[&(half.arc as usize)];
-                    let step = (chain, reversed != half.reversed);
-                    if chains.last() != Some(&step) {
-                        chains.push(step);
+                    let parts = parts_of[&(half.arc as usize)].clone();
+                    let count = parts.len();
+                    for at in 0..count {
+                        let (chain, reversed) = taken[&(parts.start + if half.reversed { count - 1 - at } else { at })];
+                        let step = (chain, reversed != half.reversed);
+                        if chains.last() != Some(&step) {
+                            chains.push(step);
+                        }
                     }
                 }
                 // A ring may begin in the middle of a chain.
@@ -219,13 +248,17 @@ impl Network {
 
     /// A corner in metres.
     pub(super) fn metres(&self, corner: Corner) -> Point {
-        let away = |at: u32, from: u32| f64::from(at) - f64::from(from);
-        (away(corner.col, self.origin.col) * self.pixel.0, away(corner.row, self.origin.row) * self.pixel.1)
+        self.metres_of((f64::from(corner.col), f64::from(corner.row)))
     }
 
     /// A point in pixels.
     pub(super) fn pixels(&self, point: Point) -> Point {
         (point.0 / self.pixel.0 + f64::from(self.origin.col), point.1 / self.pixel.1 + f64::from(self.origin.row))
+    }
+
+    /// A point in metres.
+    pub(super) fn metres_of(&self, (col, row): Point) -> Point {
+        ((col - f64::from(self.origin.col)) * self.pixel.0, (row - f64::from(self.origin.row)) * self.pixel.1)
     }
 
     /// A corner where a point is one.

@@ -145,13 +145,31 @@ fn meet(a: &[Point], b: &[Point]) -> Option<Point> {
     ((0.0..=1.0).contains(&s) && (0.0..=1.0).contains(&t)).then(|| (a[0].0 + s * u.0, a[0].1 + s * u.1))
 }
 
-/// The raster's edge at a node, a little longer than the chains that run along it.
+/// The raster's edge at a node, as far as the node may go: not to the next node, nor to the raster's corner.
 fn edge_track(network: &Network, node: &Node) -> Option<Track> {
-    let end = node.ends.iter().find(|end| network.chains[end.chain].edge)?;
-    let (x, y) = heading(network, *end);
-    let reach = 2.0 * REACH * network.tolerance;
-    let far = |sign: f64| (node.at.0 + sign * reach * x, node.at.1 + sign * reach * y);
-    Some(Track::new(vec![far(-1.0), node.at, far(1.0)], false))
+    let along = |end: &End| {
+        let points = &network.chains[end.chain].points;
+        let to = if end.last { points[0] } else { points[points.len() - 1] };
+        let share = (REACH * network.tolerance / gap(node.at, to)).min(NEXT);
+        (node.at.0 + share * (to.0 - node.at.0), node.at.1 + share * (to.1 - node.at.1))
+    };
+    let edges: Vec<&End> = node.ends.iter().filter(|end| network.chains[end.chain].edge).collect();
+    let far = match edges[..] {
+        [] => return None,
+        _ if network.sides.is_corner(node.corner) => vec![node.at],
+        [end] => {
+            // The other way the edge belongs to others, up to the raster's corner at most.
+            let ahead = along(end);
+            let reach = REACH * network.tolerance / gap(node.at, ahead).max(f64::MIN_POSITIVE);
+            let back = (node.at.0 - reach * (ahead.0 - node.at.0), node.at.1 - reach * (ahead.1 - node.at.1));
+            let within = network.metres_of(network.sides.clamp(network.pixels(back)));
+            let share = if gap(within, back) > 0.0 { NEXT } else { 1.0 };
+            let behind = (node.at.0 + share * (within.0 - node.at.0), node.at.1 + share * (within.1 - node.at.1));
+            vec![behind, node.at, ahead]
+        }
+        [first, second, ..] => vec![along(first), node.at, along(second)],
+    };
+    Some(Track::new(far, false))
 }
 
 /// Chains one after the other.
@@ -309,3 +327,5 @@ const HEADING: f64 = 4.0;
 const PASSING: f64 = 2.0;
 /// Tolerances that a node may move.
 const REACH: f64 = 3.5;
+/// Share of the way to the next node on the raster's edge that a node may go.
+const NEXT: f64 = 0.45;

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use super::Regularity;
 use super::near::Near;
 use super::network::Network;
+use super::sides::Sides;
 use crate::{Corner, Coverage, Lines, Ring};
 
 /// How right angles are found.
@@ -83,11 +84,7 @@ impl Groups {
         }
         let mut together: Vec<Vec<usize>> = together.into_values().collect();
         together.sort_unstable();
-        let all = coverage.arcs().flat_map(|arc| arc.corners);
-        let extent = all.fold(Corner { col: 0, row: 0 }, |last, corner| Corner {
-            col: last.col.max(corner.col),
-            row: last.row.max(corner.row),
-        });
+        let sides = Sides::of(coverage);
         let (mut networks, mut large) = (Vec::new(), Vec::new());
         for regions in together {
             let arcs = regions.iter().flat_map(|&region| coverage.rings(region)).flat_map(Ring::arcs);
@@ -98,7 +95,7 @@ impl Groups {
             let first = coverage.rings(regions[0]).flat_map(Ring::arcs).next().map_or(0, |half| half.arc as usize);
             let tolerance = regions.iter().filter_map(|&region| tolerances[region]).fold(f64::INFINITY, f64::min);
             let pixel = (options.pixel)(coverage.arc_at(first).corners[0]);
-            networks.push(Network::new(coverage, &regions, extent, pixel, tolerance));
+            networks.push(Network::new(coverage, &regions, sides, pixel, tolerance));
         }
         Groups { method: options.method, networks, large, attached: corners }
     }

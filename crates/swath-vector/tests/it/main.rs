@@ -7,6 +7,7 @@ mod maps;
 mod objects;
 mod outlines;
 mod polygonize;
+mod raster_edge;
 mod right_angles;
 mod simplify;
 mod together;

@@ -17,14 +17,14 @@ fn drawn(width: usize, height: usize, label: impl Fn(Point) -> u32) -> Coverage 
     polygonize(&labels, width).unwrap()
 }
 
-const WALLS: RightAngleMethod = RightAngleMethod::Walls;
-const MESH: RightAngleMethod = RightAngleMethod::Mesh;
+pub const WALLS: RightAngleMethod = RightAngleMethod::Walls;
+pub const MESH: RightAngleMethod = RightAngleMethod::Mesh;
 
 /// The rings of each region, and whether they are outer ones.
-type Rings = Vec<Vec<(bool, Vec<Point>)>>;
+pub type Rings = Vec<Vec<(bool, Vec<Point>)>>;
 
 /// The rings of all regions with right angles for some labels, and what became of these.
-fn squared(
+pub fn squared(
     coverage: &Coverage,
     tolerance: &dyn Fn(u32) -> Option<f64>,
     method: RightAngleMethod,
@@ -43,6 +43,13 @@ fn cross(a: Point, b: Point, c: Point) -> f64 {
     (b.0 - a.0) * (c.1 - a.1) - (b.1 - a.1) * (c.0 - a.0)
 }
 
+/// From a point to the straight line between two others.
+fn away(point: Point, a: Point, b: Point) -> f64 {
+    let ((x, y), (px, py)) = ((b.0 - a.0, b.1 - a.1), (point.0 - a.0, point.1 - a.1));
+    let along = ((px * x + py * y) / (x * x + y * y)).clamp(0.0, 1.0);
+    (px - along * x).hypot(py - along * y)
+}
+
 /// Positive when it runs counterclockwise with the first row at the top.
 fn area(ring: &[Point]) -> f64 {
     -ring.windows(2).map(|pair| cross(ring[0], pair[0], pair[1])).sum::<f64>() / 2.0
@@ -53,16 +60,17 @@ fn key(point: Point) -> (u64, u64) {
     ((point.0 + 0.0).to_bits(), (point.1 + 0.0).to_bits())
 }
 
-/// Every edge lies between two polygons that both have it, or has the outside on its right as it had before; edges meet at their ends only;
-/// rings keep their sense. Then polygons fill what they filled, without gaps and overlaps.
-fn assert_tiles(coverage: &Coverage, rings: &[Vec<(bool, Vec<Point>)>]) {
+/// Every edge lies between two polygons that both have it, or has the outside on its right as it had before; edges meet at their ends only, and
+/// no ring comes to a point twice; rings keep their sense. Then polygons are valid, and fill what they filled, without gaps and overlaps.
+pub fn assert_tiles(coverage: &Coverage, rings: &[Vec<(bool, Vec<Point>)>]) {
     let mut edges: HashMap<[(u64, u64); 2], usize> = HashMap::new();
     let mut plain: Vec<(Point, Point)> = Vec::new();
     for ring in rings.iter().flatten() {
         assert!(ring.1.len() > 3 && ring.1.first() == ring.1.last(), "{ring:?}");
         assert!(if ring.0 { area(&ring.1) > 0.0 } else { area(&ring.1) < 0.0 }, "{ring:?}");
+        let points: std::collections::HashSet<_> = ring.1.iter().map(|&point| key(point)).collect();
+        assert_eq!(points.len(), ring.1.len() - 1, "touches itself: {ring:?}");
         for pair in ring.1.windows(2) {
-            assert_ne!(pair[0], pair[1]);
             *edges.entry([key(pair[0]), key(pair[1])]).or_default() += 1;
             plain.push((pair[0], pair[1]));
         }
@@ -81,12 +89,15 @@ fn assert_tiles(coverage: &Coverage, rings: &[Vec<(bool, Vec<Point>)>]) {
             let common = a == c || a == d || b == c || b == d;
             let crosses = sides[0] * sides[1] < 0.0 && sides[2] * sides[3] < 0.0;
             assert!(common || !crosses, "{a:?} {b:?} crosses {c:?} {d:?}");
+            let near = |point, a, b| away(point, a, b) < 1e-9;
+            let touches = near(a, c, d) || near(b, c, d) || near(c, a, b) || near(d, a, b);
+            assert!(common || !touches, "{a:?} {b:?} touches {c:?} {d:?}");
         }
     }
 }
 
 /// All regions together fill the raster's data.
-fn assert_fills(coverage: &Coverage, rings: &[Vec<(bool, Vec<Point>)>]) {
+pub fn assert_fills(coverage: &Coverage, rings: &[Vec<(bool, Vec<Point>)>]) {
     let pixels: u64 = coverage.regions().iter().map(|region| region.pixels).sum();
     let total: f64 = rings.iter().flatten().map(|(_, ring)| area(ring)).sum();
     assert!((total - pixels as f64).abs() < 1e-6 * pixels as f64, "{total} {pixels}");

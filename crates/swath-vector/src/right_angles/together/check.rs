@@ -1,16 +1,16 @@
 //! Whether new lines of a group cross others, or change on which side of each other they are.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use rstar::AABB;
 
-use super::super::crossings::crossings;
 use super::super::gate::holds_together;
 use super::super::layout::Drawing;
-use super::super::near::{Edge, Near, bounds};
+use super::super::near::{Near, bounds, edges};
 use super::super::network::Network;
 use super::Groups;
+use crate::crossings::{Edge, crossings};
 use crate::{Corner, Coverage, Lines, Point};
 
 impl Groups {
@@ -24,8 +24,8 @@ impl Groups {
     ) -> Result<Vec<(usize, Vec<Point>)>, Vec<usize>> {
         let mut members_of: HashMap<usize, Vec<usize>> = HashMap::new();
         for chain in &network.chains {
-            for (half, _) in &chain.pieces {
-                members_of.insert(half.arc as usize, chain.sides.iter().flatten().copied().collect());
+            for piece in &chain.pieces {
+                members_of.insert(piece.arc, chain.sides.iter().flatten().copied().collect());
             }
         }
         // Arcs of others follow the corners at which they end.
@@ -46,15 +46,13 @@ impl Groups {
         let mut around = around(network, lines);
         arcs.iter().for_each(|(_, points)| rstar::Envelope::merge(&mut around, &bounds(points)));
         let old: Vec<Edge> =
-            near.edges(lines, &around).into_iter().filter(|edge| !changed.contains(&edge.arc)).collect();
-        let edges = |(arc, points): &(usize, Vec<Point>)| {
-            let arc = *arc;
-            points.windows(2).map(move |edge| Edge { from: edge[0], to: edge[1], arc }).collect::<Vec<_>>()
-        };
-        let new: Vec<Edge> = arcs.iter().flat_map(edges).collect();
-        let mut clashes: Vec<usize> = Vec::new();
+            near.edges(lines, &around).into_iter().filter(|edge| !changed.contains(&edge.line)).collect();
+        let new: Vec<Edge> =
+            arcs.iter().flat_map(|(arc, points)| edges(lines.coverage(), *arc, points, 0..points.len() - 1)).collect();
+        let beyond = arcs.iter().filter(|(_, points)| !points.iter().all(|&point| network.sides.hold(point)));
+        let mut clashes: Vec<usize> = beyond.flat_map(|(arc, _)| &members_of[arc]).copied().collect();
         for (first, second) in crossings(&new, &old) {
-            let arcs = [Some(new[first].arc), new.get(second).map(|edge| edge.arc)];
+            let arcs = [Some(new[first].line), new.get(second).map(|edge| edge.line)];
             clashes.extend(arcs.into_iter().flatten().flat_map(|arc| &members_of[&arc]));
         }
         if clashes.is_empty() {
@@ -78,12 +76,14 @@ impl Groups {
     /// Which arcs end at the corners of a group, `true` for their last points.
     fn ends(&self, network: &Network, coverage: &Coverage) -> HashMap<Corner, Vec<(usize, bool)>> {
         let mut ends: HashMap<Corner, Vec<(usize, bool)>> = HashMap::new();
-        for (half, _) in network.chains.iter().flat_map(|chain| &chain.pieces) {
-            let arc = half.arc as usize;
-            let corners = coverage.arc_at(arc).corners;
-            if !coverage.arc_at(arc).ring {
-                ends.entry(corners[0]).or_default().push((arc, false));
-                ends.entry(corners[corners.len() - 1]).or_default().push((arc, true));
+        let pieces = network.chains.iter().flat_map(|chain| &chain.pieces);
+        for piece in pieces.filter(|piece| !coverage.arc_at(piece.arc).ring) {
+            let [first, last] = piece.ends;
+            if piece.number == 0 {
+                ends.entry(first).or_default().push((piece.arc, false));
+            }
+            if piece.number + 1 == piece.count {
+                ends.entry(last).or_default().push((piece.arc, true));
             }
         }
         for (corner, ends) in &mut ends {
@@ -95,12 +95,12 @@ impl Groups {
     /// Whether a line of others comes to lie on the other side of the group's boundary as a whole.
     fn sweeps(&self, network: &Network, arcs: &[(usize, Vec<Point>)], old: &[Edge], lines: &Lines<'_>) -> bool {
         let outside = network.chains.iter().filter(|chain| chain.sides.iter().flatten().count() == 1);
-        let numbers: Vec<usize> = outside.flat_map(|chain| &chain.pieces).map(|(half, _)| half.arc as usize).collect();
+        let numbers: BTreeSet<usize> = outside.flat_map(|chain| &chain.pieces).map(|piece| piece.arc).collect();
         // Lines that end at the group cannot be on its other side without crossing it.
         let mut own: HashSet<usize> = HashSet::new();
-        for (half, _) in network.chains.iter().flat_map(|chain| &chain.pieces) {
-            let corners = lines.coverage().arc_at(half.arc as usize).corners;
-            own.insert(half.arc as usize);
+        for piece in network.chains.iter().flat_map(|chain| &chain.pieces) {
+            let corners = lines.coverage().arc_at(piece.arc).corners;
+            own.insert(piece.arc);
             for corner in [corners.first(), corners.last()].into_iter().flatten() {
                 own.extend(self.attached.get(corner).into_iter().flatten().map(|&(arc, _)| arc));
             }
@@ -112,7 +112,7 @@ impl Groups {
         let before: Vec<&[Point]> = before.iter().map(|arc| &arc[..]).collect();
         let mut tested = HashSet::new();
         old.iter()
-            .filter(|edge| !own.contains(&edge.arc) && tested.insert(edge.arc))
+            .filter(|edge| !own.contains(&edge.line) && tested.insert(edge.line))
             .any(|edge| holds_together(&before, edge.from) != holds_together(&after, edge.from))
     }
 }
@@ -135,7 +135,7 @@ fn order<'a>(ends: &[(usize, bool)], points: &dyn Fn(usize) -> Cow<'a, [Point]>)
 
 /// The box in which a group's lines may come to lie, in pixels.
 pub(super) fn around(network: &Network, lines: &Lines<'_>) -> AABB<[f64; 2]> {
-    let arcs = network.chains.iter().flat_map(|chain| &chain.pieces).map(|(half, _)| half.arc as usize);
+    let arcs = network.chains.iter().flat_map(|chain| &chain.pieces).map(|piece| piece.arc);
     let mut around: Option<AABB<[f64; 2]>> = None;
     for arc in arcs {
         let bounds = bounds(&lines.arc(arc));
