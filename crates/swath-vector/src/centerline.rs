@@ -3,12 +3,13 @@
 //! The pixels of a class are thinned to a skeleton one pixel wide (Guo and Hall 1989), the skeleton becomes a graph, and the graph loses
 //! the branches that only come from rough edges; the crossings of wide lines, which a skeleton splits, are joined again. Lines lie in the
 //! middle between both edges, to a part of a pixel, are smoothed and simplified (Douglas and Peucker 1973), and are drawn out to where the
-//! class ends where they meet nothing. Widths are measured across the lines, from boundary to boundary of the pixels.
+//! class ends where they meet nothing. Where that would make lines cross, they are left rougher. Widths are measured across the lines, from boundary to boundary of the pixels.
 //!
 //! Thinning goes a fixed number of rounds, enough for the widest line that is asked for. What becomes of a pixel then depends on what is near
 //! it alone: the map is thinned in strips with as many rows around as that needs, and no seam can show. Memory is that of a strip, of the
 //! skeleton, and of the runs of pixels near it. Parts of the class that are wider have no line.
 
+mod apart;
 mod graph;
 mod lines;
 mod mask;
@@ -34,7 +35,8 @@ pub struct CenterlineOptions {
 pub struct Centerline {
     /// Class.
     pub label: u32,
-    /// From one end to the other, in pixel coordinates; lines that meet share the point where they do. A closed line has equal ends.
+    /// From one end to the other, in pixel coordinates; lines that meet share the point where they do, and have nothing else in
+    /// common. A closed line has equal ends.
     pub points: Vec<Point>,
     /// How wide the class is along the line, in pixels: the mean of the middle half of its widths.
     pub width: f64,

@@ -8,8 +8,18 @@ use crate::Point;
 pub(super) struct Graph {
     pub(super) nodes: Vec<Node>,
     pub(super) edges: Vec<Edge>,
-    /// Closed lines without a node, with the width at each point.
-    pub(super) rings: Vec<Vec<(Point, f64)>>,
+    /// Closed lines without a node.
+    pub(super) rings: Vec<Vec<Stop>>,
+}
+
+/// A point of a line.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stop {
+    /// The middle between both edges.
+    pub(super) at: Point,
+    /// The centre of the skeleton's pixel.
+    pub(super) pixel: Point,
+    pub(super) width: f64,
 }
 
 /// Where lines end or meet: pixels that are one.
@@ -25,8 +35,8 @@ pub(super) struct Node {
 #[derive(Debug, Clone)]
 pub(super) struct Edge {
     pub(super) ends: [u32; 2],
-    /// Between the ends, with the width at each.
-    pub(super) points: Vec<(Point, f64)>,
+    /// Between the ends.
+    pub(super) points: Vec<Stop>,
     pub(super) gone: bool,
 }
 
@@ -43,9 +53,16 @@ impl Node {
     }
 }
 
+impl Stop {
+    fn of(pixel: &SkeletonPixel) -> Stop {
+        let centre = (f64::from(pixel.col) + 0.5, f64::from(pixel.row) + 0.5);
+        Stop { at: pixel.middle, pixel: centre, width: pixel.width }
+    }
+}
+
 impl Edge {
     pub(super) fn new<'a>(from: u32, to: u32, pixels: impl Iterator<Item = &'a SkeletonPixel>) -> Edge {
-        Edge { ends: [from, to], points: pixels.map(|pixel| (pixel.middle, pixel.width)).collect(), gone: false }
+        Edge { ends: [from, to], points: pixels.map(Stop::of).collect(), gone: false }
     }
 }
 
@@ -66,7 +83,7 @@ impl Graph {
     }
 
     pub(super) fn ring<'a>(&mut self, pixels: impl Iterator<Item = &'a SkeletonPixel>) {
-        self.rings.push(pixels.map(|pixel| (pixel.middle, pixel.width)).collect());
+        self.rings.push(pixels.map(Stop::of).collect());
     }
 
     /// Joins crossings, takes loops around gaps away, and branches that are no longer than the line is wide, and makes one edge of two where nothing else meets.
@@ -96,13 +113,13 @@ impl Graph {
     }
 
     fn length(&self, edge: u32) -> f64 {
-        length(&self.line(&self.edges[edge as usize]))
+        length(&self.line(&self.edges[edge as usize], |stop| stop.at))
     }
 
     /// The points of an edge, from node to node.
-    pub(super) fn line(&self, edge: &Edge) -> Vec<Point> {
+    pub(super) fn line(&self, edge: &Edge, point: impl Fn(&Stop) -> Point) -> Vec<Point> {
         let [from, to] = edge.ends.map(|end| self.nodes[end as usize].place());
-        let middle = edge.points.iter().map(|(point, _)| *point);
+        let middle = edge.points.iter().map(point);
         std::iter::once(from).chain(middle).chain([to]).collect()
     }
 
@@ -170,7 +187,7 @@ impl Graph {
         self.remove(first);
         self.remove(second);
         let mut points = a.points;
-        points.push((place, width));
+        points.push(Stop { at: place, pixel: place, width });
         points.extend(b.points);
         self.connect(Edge { ends: [a.ends[0], b.ends[1]], points, gone: false });
     }

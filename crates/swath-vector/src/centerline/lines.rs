@@ -1,5 +1,6 @@
 //! From the edges of a graph to lines with widths.
 
+use super::apart::apart;
 use super::graph::{Edge, Graph, Node};
 use super::mask::Mask;
 use crate::Point;
@@ -7,9 +8,10 @@ use crate::Point;
 /// The lines with their widths. Ends that meet nothing are drawn out to where the class ends; what is shorter than it is wide is no line.
 pub(super) fn lines(graph: &Graph, mask: &Mask, widest: usize, tolerance: f64) -> Vec<(Vec<Point>, f64)> {
     let across = Across { mask, widest: widest as f64 };
-    let mut lines = Vec::new();
+    let mut found: Vec<(Forms, f64)> = Vec::new();
     for edge in graph.edges.iter().filter(|edge| !edge.gone) {
-        let mut line = smoothed(&graph.line(edge), false);
+        let middle = graph.line(edge, |stop| stop.at);
+        let mut line = smoothed(&middle, false);
         let nodes = edge.ends.map(|end| &graph.nodes[end as usize]);
         let width = edge_width(edge, nodes, &line, &across);
         for node in nodes {
@@ -20,20 +22,55 @@ pub(super) fn lines(graph: &Graph, mask: &Mask, widest: usize, tolerance: f64) -
             line.reverse();
         }
         if nodes.iter().any(|node| node.edges.len() > 1) || length(&line) > width {
-            lines.push((simplified(&line, tolerance), width));
+            found.push((Forms { line, middle, pixels: graph.line(edge, |stop| stop.pixel) }, width));
         }
     }
     for ring in &graph.rings {
-        let (points, widths): (Vec<Point>, Vec<f64>) = ring.iter().copied().unzip();
-        let mut line = smoothed(&points, true);
-        line.push(line[0]);
+        let closed = |mut line: Vec<Point>| {
+            line.push(line[0]);
+            line
+        };
+        let middle: Vec<Point> = ring.iter().map(|stop| stop.at).collect();
+        let line = closed(smoothed(&middle, true));
+        let widths = ring.iter().map(|stop| stop.width).collect();
         let width = typical(across.widths(&line, |_| true)).or_else(|| typical(widths)).unwrap_or(1.0);
-        lines.push((simplified(&line, tolerance), width));
+        let pixels = ring.iter().map(|stop| stop.pixel).collect();
+        found.push((Forms { line, middle: closed(middle), pixels: closed(pixels) }, width));
     }
+    let drawn = apart(found.len(), |line, level| found[line].0.form(level, tolerance));
+    let mut lines: Vec<(Vec<Point>, f64)> =
+        drawn.into_iter().zip(&found).filter_map(|(line, &(_, width))| Some((line?, width))).collect();
     lines
         .sort_by(|(a, _), (b, _)| (a[0].1, a[0].0).partial_cmp(&(b[0].1, b[0].0)).unwrap_or(std::cmp::Ordering::Equal));
     lines
 }
+
+/// What a line may be drawn as.
+struct Forms {
+    /// Smoothed and drawn out.
+    line: Vec<Point>,
+    /// Through the middles between both edges.
+    middle: Vec<Point>,
+    /// Through the centres of the skeleton's pixels.
+    pixels: Vec<Point>,
+}
+
+impl Forms {
+    /// Simplified within the tolerance, and within less and less of it, and then not at all; the rougher the higher the number.
+    fn form(&self, level: usize, tolerance: f64) -> Option<Vec<Point>> {
+        let all = |line: &[Point]| line.iter().copied().map(grain).collect();
+        match level {
+            0..FINER => Some(simplified(&self.line, tolerance / 4f64.powi(level as i32))),
+            FINER => Some(self.line.clone()),
+            _ if level == FINER + 1 => Some(all(&self.middle)),
+            _ if level == FINER + 2 => Some(all(&self.pixels)),
+            _ => None,
+        }
+    }
+}
+
+/// How often lines that cross others are simplified with a quarter of the tolerance before.
+const FINER: usize = 3;
 
 /// The typical one of the widths, but for those near crossings, where another line is counted in, and near ends, if there are others.
 fn edge_width(edge: &Edge, nodes: [&Node; 2], line: &[Point], across: &Across<'_>) -> f64 {
@@ -45,7 +82,7 @@ fn edge_width(edge: &Edge, nodes: [&Node; 2], line: &[Point], across: &Across<'_
         })
     };
     let found = [TRIM, 0.0].into_iter().find_map(|ends| typical(across.widths(line, |point| apart(point, ends))));
-    let first = edge.points.iter().map(|&(_, width)| width).chain(nodes.map(|node| node.width));
+    let first = edge.points.iter().map(|stop| stop.width).chain(nodes.map(|node| node.width));
     found.or_else(|| typical(first.collect())).unwrap_or(1.0)
 }
 
@@ -158,15 +195,24 @@ const ROUNDS: usize = 4;
 /// Pixels, a power of two.
 const GRAIN: f64 = 1.0 / (1 << 20) as f64;
 
-/// Douglas and Peucker's choice of points.
+/// Douglas and Peucker's choice of points; a closed line keeps three at least.
 fn simplified(line: &[Point], tolerance: f64) -> Vec<Point> {
     let last = line.len() - 1;
+    let away = |at: usize, from: usize, to: usize| crate::right_angles::distance(line[at], line[from], line[to]);
+    let farthest = |from: usize, to: usize, a: usize, b: usize| {
+        (from + 1..to).max_by(|&x, &y| away(x, a, b).total_cmp(&away(y, a, b)))
+    };
     let mut kept = vec![0];
     let mut open = vec![(0, last)];
+    if line[0] == line[last]
+        && let Some(far) = farthest(0, last, 0, 0)
+        && let Some(wide) = farthest(0, last, 0, far).filter(|&wide| wide != far)
+    {
+        let (a, b) = (far.min(wide), far.max(wide));
+        open = vec![(b, last), (a, b), (0, a)];
+    }
     while let Some((from, to)) = open.pop() {
-        let measure = |at: &usize| crate::right_angles::distance(line[*at], line[from], line[to]);
-        let farthest = (from + 1..to).max_by(|a, b| measure(a).total_cmp(&measure(b)));
-        match farthest.filter(|at| measure(at) > tolerance) {
+        match farthest(from, to, from, to).filter(|&at| away(at, from, to) > tolerance) {
             Some(middle) => open.extend([(middle, to), (from, middle)]),
             None => kept.push(to),
         }

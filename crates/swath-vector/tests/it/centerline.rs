@@ -89,6 +89,53 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(192))]
+
+    #[test]
+    fn lines_meet_at_their_ends_only(
+        grains in prop::collection::vec(0u32..100, 24 * 24), scale in 1usize..4, share in 20u32..80, widest in 1usize..12,
+        tolerance in prop::sample::select(vec![0.0, 0.75, 2.0, 50.0]),
+    ) {
+        let side = 24 * scale;
+        let road = |at: usize| grains[at / side / scale * 24 + at % side / scale] < share;
+        let labels: Vec<u32> = (0..side * side).map(|at| if road(at) { ROAD } else { 0 }).collect();
+        let lines = found(&labels, side, CenterlineOptions { tolerance, ..options(widest) }, side);
+        // Edges with whether each of their points is an end of a line.
+        let mut edges: Vec<[(Point, bool); 2]> = Vec::new();
+        for Centerline { points, .. } in &lines {
+            let last = points.len() - 1;
+            prop_assert!(length(points) > 0.0);
+            prop_assert!(points.first() != points.last() || last > 2, "a closed line of {last} points");
+            let end = |at: usize| (points[at], at == 0 || at == last);
+            edges.extend((0..last).map(|at| [end(at), end(at + 1)]));
+            // No line comes twice to a point.
+            for at in 0..last {
+                prop_assert!(!points[at + 1..last].contains(&points[at]), "{:?}", points);
+            }
+        }
+        for (number, &[a, b]) in edges.iter().enumerate() {
+            prop_assert!(a.0 != b.0);
+            for (other, &[c, d]) in edges.iter().enumerate().skip(number + 1) {
+                // Edges that follow each other, or begin where lines end, have a point in common.
+                let follow = other == number + 1 && b == c;
+                let common: Vec<Point> = [a, b]
+                    .into_iter()
+                    .filter(|p| [c, d].iter().any(|q| q.0 == p.0 && (q.1 && p.1 || follow)))
+                    .map(|p| p.0)
+                    .collect();
+                let near = |p: Point, line: [Point; 2]| !common.contains(&p) && to_line(p, &line) < 1e-9;
+                let (first, second) = ([a.0, b.0], [c.0, d.0]);
+                let touch = near(a.0, second) || near(b.0, second) || near(c.0, first) || near(d.0, first);
+                let turn = |p: Point, q: Point, r: Point| (q.0 - p.0) * (r.1 - p.1) - (q.1 - p.1) * (r.0 - p.0);
+                let across = |p: [Point; 2], q: [Point; 2]| turn(p[0], p[1], q[0]) * turn(p[0], p[1], q[1]) < 0.0;
+                let crosses = common.is_empty() && across(first, second) && across(second, first);
+                prop_assert!(common.len() < 2 && !touch && !crosses, "{:?} {:?}", first, second);
+            }
+        }
+    }
+}
+
 #[test]
 fn slanted_roads_are_as_wide_as_their_area() {
     // Pixels with 0 <= down * x - right * y + shift < count lie on so many lines of pixels, and each line takes as much of the width.
