@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::gate::{holds, ring_gate};
-use super::network::{Network, Piece};
+use super::network::{Chain, Network, Piece};
 use super::track::{Place, Track};
+use super::walls::outline;
 use crate::{Corner, Coverage, Point};
 
 /// New lines for a network, in metres.
@@ -88,6 +89,23 @@ impl Layout {
         verdict
     }
 
+    /// Members whose outer rings have far more corners than Douglas and Peucker's measure leaves of their chains: those of pixels. All of them
+    /// are right, so that nothing else tells them from walls.
+    pub(super) fn with_stairs(&self, network: &Network) -> Vec<usize> {
+        let stairs = |(is_outer, chains): &(bool, Vec<(usize, bool)>)| {
+            let changed = chains.iter().filter(|&&(chain, _)| self.chains[chain].is_some());
+            let count = |(after, least): (usize, usize), &(chain, _): &(usize, bool)| {
+                let Chain { points, nodes, .. } = &network.chains[chain];
+                let kept = outline(points, nodes.is_none(), network.tolerance);
+                (after + self.points(network, chain).len(), least + kept.len())
+            };
+            let (after, least) = changed.fold((0, 0), count);
+            *is_outer && after > STAIRS * least
+        };
+        let members = network.members.iter().enumerate();
+        members.filter(|(_, member)| member.rings.iter().any(stairs)).map(|(number, _)| number).collect()
+    }
+
     /// Cuts the chains into their arcs. Fails with the members of a chain whose arcs do not follow each other along the new line.
     pub(super) fn draw(&self, network: &Network, coverage: &Coverage) -> Result<Drawing, Vec<usize>> {
         let mut corners = HashMap::new();
@@ -158,6 +176,9 @@ impl Layout {
         Ok((arcs, corners))
     }
 }
+
+/// How many times the corners that Douglas and Peucker's measure leaves are stairs.
+const STAIRS: usize = 2;
 
 /// Lines by arc and part of it.
 type Parts = BTreeMap<(usize, usize), Vec<Point>>;

@@ -8,7 +8,7 @@
 //!
 //! What differs: any number of labels instead of two; there are no vertices within a label, as they would go first: the mesh begins as the Delaunay
 //! triangulation of the boundaries, not as a lattice; an edge is collapsed by taking a vertex out and triangulating what it leaves, which
-//! includes the flips; walls turn and shift as a whole in addition to vertices that move one by one; prices may be lower for some labels; the price of slanted corners is nothing while the pixels' stairs go, all of whose corners are right, and grows then. The
+//! includes the flips; walls turn and shift as a whole in addition to vertices that move one by one; prices may be lower for some boundaries; the price of slanted corners is nothing while the pixels' stairs go, all of whose corners are right, and grows then. The
 //! weights are this crate's own, told in tolerances.
 
 mod boundary;
@@ -24,7 +24,7 @@ use boundary::Boundary;
 use energy::Energy;
 use triangles::Triangles;
 
-/// New lines for a network, whose members' walls move by shares of its tolerance; `None` when its box has more than [`LARGEST`] pixels.
+/// New lines for a network, whose chains move by shares of its tolerance, or stay where that is nothing; `None` when its box has more than [`LARGEST`] pixels.
 pub(super) fn fit_mesh(network: &Network, shares: &[f64]) -> Option<Layout> {
     let window = network.window(MARGIN);
     if window.width.checked_mul(window.height).is_none_or(|pixels| pixels > LARGEST) {

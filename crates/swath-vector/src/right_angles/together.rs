@@ -17,8 +17,8 @@ pub enum RightAngleMethod {
     /// Walls are fitted in the directions of a building: see [`square`](crate::square).
     #[default]
     Walls,
-    /// A triangle mesh over the group's label map is made coarser, after Tasar et al. 2018. Groups for which the result is refused are tried
-    /// with smaller distances; then they get walls, and so do those whose box has more than four million pixels.
+    /// A triangle mesh over the group's label map is made coarser, after Tasar et al. 2018. What is refused is tried with smaller distances, and
+    /// then stays as it is. Groups of which nothing would change get walls, and so do those whose box has more than four million pixels.
     Mesh,
 }
 

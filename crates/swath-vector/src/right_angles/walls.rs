@@ -6,7 +6,7 @@ use crate::Point;
 
 /// The ends of the walls of a line of points: where it is cut by Douglas and Peucker's measure. A closed line repeats its first point at the
 /// end, and is cut first where it is widest; the first end comes again as the last.
-fn outline(points: &[Point], closed: bool, tolerance: f64) -> Vec<usize> {
+pub(super) fn outline(points: &[Point], closed: bool, tolerance: f64) -> Vec<usize> {
     let last = points.len() - 1;
     let whole: Vec<usize> = (0..=last).collect();
     let (turned, mut open) = if closed {

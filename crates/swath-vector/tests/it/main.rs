@@ -10,4 +10,5 @@ mod polygonize;
 mod raster_edge;
 mod right_angles;
 mod simplify;
+mod stairs;
 mod together;

@@ -11,20 +11,20 @@ use swath_vector::{
 use crate::outlines::angles;
 
 /// A map whose pixels have the label of their centres.
-fn drawn(width: usize, height: usize, label: impl Fn(Point) -> u32) -> Coverage {
+pub(crate) fn drawn(width: usize, height: usize, label: impl Fn(Point) -> u32) -> Coverage {
     let centre = |at: usize| ((at % width) as f64 + 0.5, (at / width) as f64 + 0.5);
     let labels: Vec<u32> = (0..width * height).map(|at| label(centre(at))).collect();
     polygonize(&labels, width).unwrap()
 }
 
-pub const WALLS: RightAngleMethod = RightAngleMethod::Walls;
-pub const MESH: RightAngleMethod = RightAngleMethod::Mesh;
+pub(crate) const WALLS: RightAngleMethod = RightAngleMethod::Walls;
+pub(crate) const MESH: RightAngleMethod = RightAngleMethod::Mesh;
 
 /// The rings of each region, and whether they are outer ones.
-pub type Rings = Vec<Vec<(bool, Vec<Point>)>>;
+pub(crate) type Rings = Vec<Vec<(bool, Vec<Point>)>>;
 
 /// The rings of all regions with right angles for some labels, and what became of these.
-pub fn squared(
+pub(crate) fn squared(
     coverage: &Coverage,
     tolerance: &dyn Fn(u32) -> Option<f64>,
     method: RightAngleMethod,
@@ -62,7 +62,7 @@ fn key(point: Point) -> (u64, u64) {
 
 /// Every edge lies between two polygons that both have it, or has the outside on its right as it had before; edges meet at their ends only, and
 /// no ring comes to a point twice; rings keep their sense. Then polygons are valid, and fill what they filled, without gaps and overlaps.
-pub fn assert_tiles(coverage: &Coverage, rings: &[Vec<(bool, Vec<Point>)>]) {
+pub(crate) fn assert_tiles(coverage: &Coverage, rings: &[Vec<(bool, Vec<Point>)>]) {
     let mut edges: HashMap<[(u64, u64); 2], usize> = HashMap::new();
     let mut plain: Vec<(Point, Point)> = Vec::new();
     for ring in rings.iter().flatten() {
@@ -97,7 +97,7 @@ pub fn assert_tiles(coverage: &Coverage, rings: &[Vec<(bool, Vec<Point>)>]) {
 }
 
 /// All regions together fill the raster's data.
-pub fn assert_fills(coverage: &Coverage, rings: &[Vec<(bool, Vec<Point>)>]) {
+pub(crate) fn assert_fills(coverage: &Coverage, rings: &[Vec<(bool, Vec<Point>)>]) {
     let pixels: u64 = coverage.regions().iter().map(|region| region.pixels).sum();
     let total: f64 = rings.iter().flatten().map(|(_, ring)| area(ring)).sum();
     assert!((total - pixels as f64).abs() < 1e-6 * pixels as f64, "{total} {pixels}");

@@ -42,7 +42,7 @@ pub(super) enum Knot {
 }
 
 impl<'a> Boundary<'a> {
-    /// The boundaries, whose members move by shares of the tolerance, and the numbers in the window of the mesh's vertices: all corners of pixels on them.
+    /// The boundaries, which move by shares of the tolerance, and the numbers in the window of the mesh's vertices: all corners of pixels on them.
     pub(super) fn new(network: &'a Network, shares: &[f64], window: &Window) -> (Boundary<'a>, Vec<u32>) {
         let chain = |chain: &Chain| {
             let corners: Vec<_> = chain.points.iter().map(|&point| network.corner(point)).collect();
@@ -77,7 +77,7 @@ impl<'a> Boundary<'a> {
                 labels: chain.sides.map(|side| side.map_or(0, |member| member as u32 + 1)),
                 closed,
                 edge: chain.edge,
-                share: chain.sides.iter().flatten().map(|&member| shares[member]).fold(1.0, f64::min),
+                share: shares[line],
             });
         }
         (boundary, all)
@@ -99,7 +99,7 @@ impl<'a> Boundary<'a> {
         for (number, &vertex) in self.nodes.iter().enumerate() {
             layout.nodes[number] = place(vertex);
         }
-        for (number, line) in self.lines.iter().enumerate() {
+        for (number, line) in self.lines.iter().enumerate().filter(|(_, line)| line.share > 0.0) {
             let mut points = vec![place(line.first)];
             let mut at = line.second;
             while at != line.last {
@@ -183,12 +183,20 @@ impl<'a> Boundary<'a> {
         self.share(vertex) * self.share(vertex)
     }
 
-    /// Whether a vertex may move: none does that is on the raster's edge.
+    /// Whether a line has to stay as it is.
+    pub(super) fn stays(&self, line: usize) -> bool {
+        self.lines[line].share == 0.0
+    }
+
+    /// Whether a vertex may move: none does that is on the raster's edge, or on a line that stays.
     pub(super) fn is_free(&self, vertex: u32) -> bool {
         match self.knot(vertex) {
             None => false,
-            Some(Knot::On { line, .. }) => !self.lines[line].edge,
-            Some(Knot::Node(node)) => self.network.nodes[node].ends.iter().all(|end| !self.lines[end.chain].edge),
+            Some(Knot::On { line, .. }) => !self.lines[line].edge && !self.stays(line),
+            Some(Knot::Node(node)) => {
+                let mut ends = self.network.nodes[node].ends.iter();
+                ends.all(|end| !self.lines[end.chain].edge && !self.stays(end.chain))
+            }
         }
     }
 }

@@ -29,6 +29,12 @@ impl Groups {
             }
         }
         // Arcs of others follow the corners at which they end.
+        let mut members_at: HashMap<Corner, Vec<usize>> = HashMap::new();
+        for chain in &network.chains {
+            for corner in chain.pieces.iter().flat_map(|piece| piece.ends) {
+                members_at.entry(corner).or_default().extend(chain.sides.iter().flatten());
+            }
+        }
         let mut follow: HashMap<usize, Vec<Point>> = HashMap::new();
         let mut moved: Vec<_> = corners.iter().collect();
         moved.sort_unstable_by_key(|&(corner, _)| *corner);
@@ -37,7 +43,7 @@ impl Groups {
                 let points = follow.entry(arc).or_insert_with(|| lines.arc(arc).into_owned());
                 let at = if last { points.len() - 1 } else { 0 };
                 points[at] = point;
-                members_of.entry(arc).or_default().extend(0..network.members.len());
+                members_of.entry(arc).or_default().extend(members_at.get(corner).into_iter().flatten());
             }
         }
         arcs.extend(follow);

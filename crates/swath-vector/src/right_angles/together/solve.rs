@@ -14,15 +14,9 @@ use crate::{Lines, Point};
 impl Groups {
     /// New arcs for a group. Members that cannot have right angles stay as they are with all of their boundaries, and the others are
     /// tried again without them.
-    pub(super) fn solve(
-        &self,
-        network: &Network,
-        lines: &Lines<'_>,
-        near: &Near,
-    ) -> (Vec<(usize, Vec<Point>)>, Vec<Regularity>) {
+    pub(super) fn solve(&self, network: &Network, lines: &Lines<'_>, near: &Near) -> Solved {
         let mut kept: Vec<Option<&'static str>> = vec![None; network.members.len()];
         let mut holes = vec![false; network.chains.len()];
-        let mut squared = if network.members.len() > 1 { Regularity::Together } else { Regularity::Squared };
         if let Some(circle) = circle(network)
             && let Ok(drawing) = circle.draw(network, lines.coverage())
             && let Ok(drawing) = self.check(network, drawing, lines, near)
@@ -30,9 +24,9 @@ impl Groups {
             return (drawing, vec![Regularity::Round]);
         }
         if self.method == RightAngleMethod::Mesh
-            && let Some(drawing) = self.solve_by_mesh(network, lines, near)
+            && let Some(solved) = self.solve_by_mesh(network, lines, near)
         {
-            return (drawing, vec![squared; network.members.len()]);
+            return solved;
         }
         let frames = candidates(network);
         let mut drawing = Vec::new();
@@ -88,34 +82,76 @@ impl Groups {
                 }
             }
         }
-        if kept.iter().flatten().count() + 1 == kept.len() {
-            squared = Regularity::Squared;
-        }
-        let regularity = kept.into_iter().map(|kept| kept.map_or(squared, Regularity::Kept));
-        (drawing, regularity.collect())
+        (drawing, regularity(&kept))
     }
 
-    /// New arcs for a group by a mesh. Members for which the result is refused are tried again with half the tolerance.
-    fn solve_by_mesh(&self, network: &Network, lines: &Lines<'_>, near: &Near) -> Option<Vec<(usize, Vec<Point>)>> {
-        let mut shares = vec![1.0; network.members.len()];
+    /// New arcs for a group by a mesh. What is refused is tried again with half the tolerance, and stays as it is after [`LEAST`] of it, or when
+    /// it keeps the stairs of pixels: members with all of their boundaries, holes alone. `None` when that would be all members.
+    fn solve_by_mesh(&self, network: &Network, lines: &Lines<'_>, near: &Near) -> Option<Solved> {
+        let mut members = vec![1.0; network.members.len()];
+        let mut kept: Vec<Option<&'static str>> = vec![None; network.members.len()];
+        let mut chains = vec![1.0; network.chains.len()];
         for _ in 0..TRIES {
+            let share = |(chain, own): (usize, &f64)| {
+                let sides = network.chains[chain].sides.iter().flatten();
+                sides.map(|&member| members[member]).fold(*own, f64::min)
+            };
+            let shares: Vec<f64> = chains.iter().enumerate().map(share).collect();
             let layout = fit_mesh(network, &shares)?;
             let verdict = layout.judge(network);
-            let mut refused: Vec<usize> = verdict.refused.iter().map(|&(member, _)| member).collect();
-            refused.extend(verdict.holes.iter().flat_map(|&chain| network.chains[chain].sides.iter().flatten()));
-            if refused.is_empty() {
+            let mut refused = verdict.refused;
+            for member in layout.with_stairs(network) {
+                members[member] = 0.0;
+                refused.push((member, "kept: stairs"));
+            }
+            if refused.is_empty() && verdict.holes.is_empty() {
                 let drawn = layout.draw(network, lines.coverage());
                 match drawn.and_then(|drawn| self.check(network, drawn, lines, near)) {
-                    Ok(drawn) => return Some(drawn),
-                    Err(members) => refused = members,
+                    Ok(drawn) => return Some((drawn, regularity(&kept))),
+                    Err(members) => refused.extend(members.into_iter().map(|member| (member, "kept: crosses itself"))),
                 }
             }
+            if !verdict.holes.is_empty() {
+                small_holes(network).into_iter().for_each(|chain| chains[chain] = 0.0);
+            }
+            let fewer = |share: f64| if share > LEAST { share / 2.0 } else { 0.0 };
+            let mut holes = verdict.holes;
+            holes.sort_unstable();
+            holes.dedup();
+            holes.into_iter().for_each(|chain| chains[chain] = fewer(chains[chain]));
             refused.sort_unstable();
-            refused.dedup();
-            refused.into_iter().for_each(|member| shares[member] /= 2.0);
+            refused.dedup_by_key(|(member, _)| *member);
+            for (member, reason) in refused {
+                members[member] = fewer(members[member]);
+                if members[member] == 0.0 {
+                    kept[member].get_or_insert(reason);
+                }
+            }
+            if kept.iter().all(Option::is_some) {
+                break;
+            }
         }
         None
     }
+}
+
+/// New arcs, and what became of each member.
+type Solved = (Vec<(usize, Vec<Point>)>, Vec<Regularity>);
+
+/// What became of members, given why some stayed as they were.
+fn regularity(kept: &[Option<&'static str>]) -> Vec<Regularity> {
+    let squared =
+        if kept.iter().filter(|kept| kept.is_none()).count() > 1 { Regularity::Together } else { Regularity::Squared };
+    kept.iter().map(|kept| kept.map_or(squared, Regularity::Kept)).collect()
+}
+
+/// The chains of holes that are smaller than the square of two tolerances.
+fn small_holes(network: &Network) -> Vec<usize> {
+    let small = 4.0 * network.tolerance * network.tolerance;
+    let holes = network.members.iter().flat_map(|member| &member.rings).filter(|(outer, chains)| {
+        !outer && area(&network.ring(chains, &|chain| &network.chains[chain].points)).abs() < small
+    });
+    holes.flat_map(|(_, chains)| chains).map(|&(chain, _)| chain).collect()
 }
 
 /// A circle for a single region that nearly is one.
@@ -158,4 +194,6 @@ fn candidates(network: &Network) -> Vec<Vec<Frame>> {
 /// How often what is left of a group is tried again.
 const ROUNDS: usize = 16;
 /// How often a mesh is tried.
-const TRIES: usize = 4;
+const TRIES: usize = 8;
+/// Share of the tolerance after which a mesh is not tried with less.
+const LEAST: f64 = 0.25;
