@@ -9,7 +9,8 @@ use crate::{Grid, Window};
 ///
 /// Geographic grids use the closed formula of the authalic latitude for every row. Projected grids project
 /// small cells around a lattice of points back to longitude and latitude, measure those on the ellipsoid,
-/// and interpolate between them to about a millionth: the true area, free of the projection's distortion.
+/// and interpolate between them to about a millionth: the true area, free of the projection's distortion. Pixels where the projection shows
+/// nothing, as beside the world in Mollweide's, have no area: NaN.
 #[derive(Debug, Clone)]
 pub struct PixelAreas(Kind);
 
@@ -48,6 +49,14 @@ impl PixelAreas {
         }
     }
 
+    /// The column nearest to `col` whose pixels have an area in a row.
+    pub(crate) fn nearest(&self, col: f64, row: f64) -> f64 {
+        match &self.0 {
+            Kind::Rows { .. } => col,
+            Kind::Lattice(lattice) => lattice.nearest(col, row),
+        }
+    }
+
     /// The mean from one column to another, by Simpson's rule.
     pub(crate) fn mean(&self, from: f64, to: f64, row: f64) -> f64 {
         match &self.0 {
@@ -62,21 +71,24 @@ impl PixelAreas {
     pub fn row(&self, row: usize) -> RowAreas {
         let centre = row as f64 + 0.5;
         match &self.0 {
-            Kind::Rows { .. } => RowAreas { step: f64::INFINITY, nodes: vec![self.at(0.5, centre)], sums: vec![0.0] },
+            Kind::Rows { .. } => {
+                RowAreas { step: f64::INFINITY, nodes: vec![self.at(0.5, centre)], sums: vec![0.0], unknown: vec![0] }
+            }
             Kind::Lattice(lattice) => {
                 let (step, nodes) = lattice.row(centre);
                 let nodes: Vec<f64> = nodes.into_iter().map(|[area]| area).collect();
-                let parts = nodes.windows(2).map(|pair| 0.5 * (pair[0] + pair[1]) * step);
-                let sums = std::iter::once(0.0).chain(parts.scan(0.0, |sum, part| {
-                    *sum += part;
-                    Some(*sum)
-                }));
-                RowAreas { step, sums: sums.collect(), nodes }
+                let (mut sums, mut unknown) = (vec![0.0], vec![0]);
+                for (part, pair) in nodes.windows(2).enumerate() {
+                    let area = 0.5 * (pair[0] + pair[1]) * step;
+                    sums.push(sums[part] + if area.is_nan() { 0.0 } else { area });
+                    unknown.push(unknown[part] + usize::from(area.is_nan()));
+                }
+                RowAreas { step, sums, unknown, nodes }
             }
         }
     }
 
-    /// Area of all pixels of a window.
+    /// Area of all pixels of a window that have one.
     pub fn sum(&self, window: Window) -> f64 {
         match &self.0 {
             Kind::Rows { .. } => {
@@ -91,8 +103,9 @@ impl PixelAreas {
                 let mut mean = 0.0;
                 for j in 0..down {
                     for i in 0..across {
-                        mean += self
-                            .at(window.col as f64 + (i as f64 + 0.5) * dx, window.row as f64 + (j as f64 + 0.5) * dy);
+                        let (col, row) = ((i as f64 + 0.5) * dx, (j as f64 + 0.5) * dy);
+                        let area = self.at(window.col as f64 + col, window.row as f64 + row);
+                        mean += if area.is_nan() { 0.0 } else { area };
                     }
                 }
                 mean * dx * dy
@@ -108,22 +121,52 @@ pub struct RowAreas {
     step: f64,
     /// Area of a pixel at each node.
     nodes: Vec<f64>,
-    /// Area of the row up to each node.
+    /// Area of the row up to each node, as far as it is known.
     sums: Vec<f64>,
+    /// Parts of the row up to each node where it is not.
+    unknown: Vec<usize>,
 }
 
 impl RowAreas {
-    /// Area of the pixels of some columns in square metres. Sums over parts add up to the sum over the whole.
+    /// Area of the pixels of some columns in square metres; NaN where one of them has none. Sums over parts add up to the sum over the whole.
     pub fn sum(&self, cols: std::ops::Range<usize>) -> f64 {
-        if self.nodes.len() == 1 {
+        if self.nodes.len() == 1 || cols.is_empty() {
             return cols.len() as f64 * self.nodes[0];
+        }
+        let (first, last) = (self.part(cols.start as f64), self.part(cols.end as f64 - 0.5));
+        if self.unknown[last + 1] > self.unknown[first] {
+            return self.each(cols).sum();
         }
         self.up_to(cols.end as f64) - self.up_to(cols.start as f64)
     }
 
+    /// As [`RowAreas::sum`], with nothing for pixels that have no area.
+    pub fn known(&self, cols: std::ops::Range<usize>) -> f64 {
+        let sum = self.sum(cols.clone());
+        if sum.is_nan() { self.each(cols).filter(|area| !area.is_nan()).sum() } else { sum }
+    }
+
+    /// Areas of single pixels by their middles.
+    fn each(&self, cols: std::ops::Range<usize>) -> impl Iterator<Item = f64> + '_ {
+        cols.map(|col| {
+            let middle = col as f64 + 0.5;
+            let node = self.part(middle);
+            let past = middle / self.step - node as f64;
+            self.nodes[node] * (1.0 - past) + self.nodes[node + 1] * past
+        })
+    }
+
+    /// The part between two nodes in which a column lies.
+    fn part(&self, col: f64) -> usize {
+        ((col / self.step) as usize).min(self.nodes.len() - 2)
+    }
+
     fn up_to(&self, col: f64) -> f64 {
-        let node = ((col / self.step) as usize).min(self.nodes.len() - 2);
+        let node = self.part(col);
         let past = col - node as f64 * self.step;
+        if past == 0.0 || self.unknown[node + 1] > self.unknown[node] {
+            return self.sums[node];
+        }
         let slope = (self.nodes[node + 1] - self.nodes[node]) / self.step;
         self.sums[node] + past * (self.nodes[node] + 0.5 * slope * past)
     }
@@ -241,6 +284,40 @@ mod tests {
             assert!((parts / whole - 1.0).abs() < 1e-7, "{parts} against {whole}");
             assert!((parts / pixels - 1.0).abs() < 1e-9, "{parts} against {pixels}");
         }
+    }
+
+    #[test]
+    fn a_world_has_areas_within_its_rim() {
+        // Mollweide's projection keeps areas of the sphere; its world is an ellipse in a box, and its corners are nowhere.
+        let (pixel, radius) = (100_000.0, 6_371_007.181f64);
+        let world = grid("+proj=moll +R=6371007.181", [-18e6, pixel, 0.0, 9e6, 0.0, -pixel], 360, 180);
+        let areas = PixelAreas::new(&world).unwrap();
+        let inside = |col: usize, row: usize, most: f64| {
+            let (x, y) = world.pixel_to_world(col as f64 + 0.5, row as f64 + 0.5);
+            ((x / 2.0).hypot(y) / (2f64.sqrt() * radius)).powi(2) < most
+        };
+        for row in 0..180 {
+            let of_row = areas.row(row);
+            for col in 0..360 {
+                let (area, alone) = (areas.at(col as f64 + 0.5, row as f64 + 0.5), of_row.sum(col..col + 1));
+                if inside(col, row, 0.98) {
+                    // At the rim areas are continued from further in.
+                    let most = if inside(col, row, 0.9) { 1e-5 } else { 1e-3 };
+                    let equal = |area: f64| (area / (pixel * pixel) - 1.0).abs() < most;
+                    assert!(equal(area) && equal(alone), "{col}, {row}: {area}, {alone}");
+                } else if !inside(col, row, 1.2) {
+                    assert!(area.is_nan() && alone.is_nan(), "{col}, {row}: {area}, {alone}");
+                }
+            }
+        }
+        let row = areas.row(20);
+        let known = (0..360).filter(|&col| !row.sum(col..col + 1).is_nan()).count();
+        assert!((row.known(0..360) / (known as f64 * pixel * pixel) - 1.0).abs() < 1e-5);
+        assert!(row.sum(0..360).is_nan() && known > 100 && known < 300);
+        let (all, sphere) = (world.area_m2(world.window()).unwrap(), 4.0 * std::f64::consts::PI * radius * radius);
+        assert!((all / sphere - 1.0).abs() < 0.05, "{all} against {sphere}");
+        let nowhere = Grid { transform: Affine([1e8, 1e3, 0.0, 1e8, 0.0, -1e3]), ..world };
+        assert!(PixelAreas::new(&nowhere).is_none());
     }
 
     #[test]

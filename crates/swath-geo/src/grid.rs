@@ -135,6 +135,7 @@ impl Grid {
         let nominal = (a1.hypot(a4) * unit, a2.hypot(a5) * unit);
         let stretch = PixelAreas::new(self)
             .map(|areas| areas.at(col, row) / (self.transform.determinant().abs() * unit * unit))
+            .filter(|stretch| stretch.is_finite())
             .map_or(1.0, f64::sqrt);
         let factor = if (stretch - 1.0).abs() > 0.01 { stretch } else { 1.0 };
         Some((nominal.0 * factor, nominal.1 * factor))

@@ -34,12 +34,12 @@ impl Metric {
         Some(Metric(Kind::Lattice(Lattice::new(grid, &|cols, rows| cells.metrics(cols, rows))?)))
     }
 
-    /// Metres from one (column, row) to another.
+    /// Metres from one (column, row) to another; NaN beside what the projection shows.
     pub(crate) fn length(&self, from: (f64, f64), to: (f64, f64)) -> f64 {
         let step = (to.0 - from.0, to.1 - from.1);
         let speed = |part: f64| self.speed((from.0 + part * step.0, from.1 + part * step.1), step);
         let rough = speed(0.5);
-        if rough < SHORT {
+        if rough < SHORT || rough.is_nan() {
             return rough;
         }
         // Gauss's rule of two points on each piece.
@@ -63,7 +63,9 @@ impl Metric {
             }
             Kind::Lattice(lattice) => {
                 let [e, f, g] = lattice.at(col, row);
-                (e * dc * dc + 2.0 * f * dc * dr + g * dr * dr).max(0.0).sqrt()
+                let square = e * dc * dc + 2.0 * f * dc * dr + g * dr * dr;
+                // NaN, beside what the projection shows, stays so.
+                if square < 0.0 { 0.0 } else { square.sqrt() }
             }
         }
     }

@@ -75,7 +75,8 @@ impl Ruler {
     ///
     /// The area `a(col, row)` of a pixel is integrated over the polygon by Green's theorem, `A = sum over edges of the
     /// integral of m(col, row) (col - c) d row`, with `m` the mean of `a` from the column `c` of the polygon's centroid to the edge: equal to
-    /// the sum of the pixels for outlines of pixels.
+    /// the sum of the pixels for outlines of pixels. Where `c` has no area in a row of pixels, the nearest column that has takes its place
+    /// in that row. NaN for outlines beside what the projection shows.
     pub(crate) fn area(&self, outline: &Outline) -> f64 {
         let column = centroid_column(outline);
         outline.edges().map(|(from, to)| self.integral(from, to, column)).sum::<f64>().abs()
@@ -112,6 +113,8 @@ impl Ruler {
             let bottom = (top.floor() + 1.0).min(high);
             let middle = (top + bottom) / 2.0;
             let edge = c0 + slope * (middle - r0);
+            // One column for all edges in a row of pixels.
+            let column = self.areas.as_ref().map_or(column, |areas| areas.nearest(column, middle.floor() + 0.5));
             let mean = self.areas.as_ref().map_or(1.0, |areas| areas.mean(column, edge, middle));
             total += (edge - column) * mean * (bottom - top);
             top = bottom;
@@ -183,6 +186,27 @@ mod tests {
             let expected = grid.area_m2(Window::new(0, 0, width, height)).unwrap();
             assert!((area / expected - 1.0).abs() < 2e-6, "{area} {expected}");
         }
+    }
+
+    #[test]
+    fn outlines_beside_the_rim_of_the_world_have_areas() {
+        // What is left of the upper right rim of the world, whose centroid lies right of its first rows.
+        let pixel = 100_000.0;
+        let world = Grid {
+            width: 360,
+            height: 180,
+            ..grid("+proj=moll +R=6371007.181", [-18e6, pixel, 0.0, 9e6, 0.0, -pixel])
+        };
+        let ruler = Ruler::new(&world);
+        let rim =
+            [(181.0, 4.0), (181.0, 9.0), (345.0, 80.0), (353.0, 80.0), (345.0, 65.0), (300.0, 26.0), (250.0, 9.0)];
+        let ring: Vec<(f64, f64)> = rim.iter().chain(&rim[..1]).copied().collect();
+        let doubled: f64 = ring.windows(2).map(|edge| edge[0].0 * edge[1].1 - edge[1].0 * edge[0].1).sum();
+        let expected = (doubled / 2.0).abs() * pixel * pixel;
+        let area = ruler.area(&outline(&[ring]));
+        assert!((area / expected - 1.0).abs() < 1e-5, "{area} against {expected}");
+        assert!(ruler.area(&outline(&[rectangle(0.0, 0.0, 9.0, 9.0)])).is_nan(), "beside the world");
+        assert!(ruler.perimeter(&outline(&[rectangle(0.0, 0.0, 9.0, 9.0)])).is_nan());
     }
 
     #[test]

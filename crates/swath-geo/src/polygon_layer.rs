@@ -82,20 +82,22 @@ pub struct ClassPolygons {
     pub name: String,
     /// Polygons written.
     pub polygons: u64,
-    /// Their area in square metres on the ellipsoid (pixels without georeference).
+    /// Their area in square metres on the ellipsoid (pixels without georeference), as far as it is known.
     pub area_m2: f64,
 }
 
 /// Writes a file with one layer of polygons, which `fill` adds.
 ///
 /// The extension of `out` names the format: `.gpkg` (with styles, so that QGIS opens it coloured), `.fgb`, `.geojson`
-/// (RFC 7946: WGS 84), `.parquet` (GeoParquet 1.1) or `.shp`. Attributes are `class_id`, `class`, `area_m2`, `perimeter_m` (`perim_m` in
+/// (RFC 7946: WGS 84, cut at the antimeridian), `.parquet` (GeoParquet 1.1) or `.shp`. Attributes are `class_id`, `class`, `area_m2`, `perimeter_m` (`perim_m` in
 /// shapefiles), `n_pixels` and `touches_edge` (`touch_edge`), and those that the layer asks for: `status`, `conf_mean` and `conf_p10`,
-/// its constants, `n_polygons` (`n_polys`) where polygons are merged; without georeference `area_px` and `perim_px`. Outer rings run
+/// its constants, `n_polygons` (`n_polys`) where polygons are merged; without georeference `area_px` and `perim_px`. GeoParquet and GeoJSON number
+/// features by `id`, as GeoPackage does by `fid`. Areas and perimeters are empty for what lies beside what the projection shows. Outer rings run
 /// counterclockwise, in shapefiles clockwise.
 ///
 /// # Errors
-/// When the output exists and `overwrite` is off or cannot be written, and what `fill` returns.
+/// When the output exists and `overwrite` is off or cannot be written, for GeoJSON of a grid without CRS or of places that have no longitude and
+/// latitude, and what `fill` returns.
 pub fn write_polygons<E: From<GeoError>>(
     out: &Path,
     layer: PolygonLayer<'_>,
@@ -219,7 +221,7 @@ impl PolygonWriter<'_, '_> {
             ClassPolygons { value: feature.class, name, polygons: 0, area_m2: 0.0 }
         });
         total.polygons += 1;
-        total.area_m2 += area;
+        total.area_m2 += if area.is_nan() { 0.0 } else { area };
         self.wkb.clear();
         self.wkb.reserve_exact(MULTIPOLYGON + feature.outline.wkb_bytes());
         if self.layer.multipolygons && self.merged.is_none() {
@@ -256,7 +258,8 @@ impl PolygonWriter<'_, '_> {
     /// Stores a feature whose geometry is in `self.wkb`.
     fn store(&mut self, class: u32, parts: &Parts, status: &str, confidence: Option<Confidence>) -> Result<()> {
         let real = |value: Option<f64>, digits: f64| {
-            value.map_or(Cell::Missing, |value| Cell::Real((value * digits).round() / digits))
+            let known = value.filter(|value| !value.is_nan());
+            known.map_or(Cell::Missing, |value| Cell::Real((value * digits).round() / digits))
         };
         let name = self.totals.get(&class).map_or("", |total| total.name.as_str());
         let mut cells = vec![

@@ -47,7 +47,9 @@ impl Survey {
             let count = (0..width).filter(everywhere).count();
             self.valid += count as u64;
             let centre = window.row as f64 + (row as f64 + 0.5) * step;
-            self.valid_area_m2 += areas.map_or(0.0, |areas| areas.at(middle, centre)) * count as f64;
+            // A row may lie beside what the projection shows.
+            let area = areas.map_or(0.0, |areas| areas.at(areas.nearest(middle, centre), centre));
+            self.valid_area_m2 += if area.is_nan() { 0.0 } else { area * count as f64 };
         }
     }
 }

@@ -141,7 +141,8 @@ pub fn areas(spec: &AreaSpec) -> Result<AreaTable> {
 /// The row of a class in a place.
 pub(super) fn row(zone: &str, class: &ClassEntry, counted: &Counted) -> AreaRow {
     let ClassCount { pixels, m2, .. } = counted.classes.get(&class.value).copied().unwrap_or_default();
-    let share = |part: f64, of: f64| (of > 0.0).then(|| part / of);
+    // Sums in another order differ by their last digits.
+    let share = |part: f64, of: f64| (of > 0.0).then(|| (part / of).min(1.0));
     AreaRow {
         map: None,
         period: None,
@@ -183,7 +184,7 @@ fn count(map: &ClassMap, path: &Path, places: &Places) -> Result<Vec<Counted>> {
             let lines = classes.chunks_exact(strip.width).zip(&rows).skip(place.first);
             for ((line, areas), ranges) in lines.zip(place.rows) {
                 for range in ranges {
-                    counted.m2 += areas.sum(range.clone());
+                    counted.m2 += areas.known(range.clone());
                     let mut col = range.start;
                     for run in line[range].chunk_by(|a, b| a == b) {
                         let end = col + run.len();
@@ -208,7 +209,20 @@ fn count(map: &ClassMap, path: &Path, places: &Places) -> Result<Vec<Counted>> {
             }
         }
     }
+    check_known(&counted, map.grid(), path)?;
     Ok(counted)
+}
+
+/// Fails where something that has a class has no area.
+pub(super) fn check_known<'a>(counted: impl IntoIterator<Item = &'a Counted>, grid: &Grid, path: &Path) -> Result<()> {
+    if counted.into_iter().all(|counted| !counted.observed_m2.is_nan()) {
+        return Ok(());
+    }
+    let crs = grid.crs.as_ref().map_or_else(String::new, ToString::to_string);
+    let problem = format!(
+        "some of its pixels with a class cannot be brought from {crs} to the ellipsoid, so that areas are unknown; make them nodata, or reproject it"
+    );
+    Err(GeoError::input(path, problem).into())
 }
 
 /// The classes that were counted and, where the user names some, those that the map declares: a class that it nowhere shows is one

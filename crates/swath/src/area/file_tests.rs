@@ -240,3 +240,41 @@ fn what_cannot_be_measured_is_refused() {
     wrong.zones.as_mut().unwrap().field = "nam".into();
     refused(wrong, &["nam", "name"]);
 }
+
+#[test]
+fn what_lies_beside_the_world_may_be_nodata() {
+    let site = Site { folder: tempfile::tempdir().unwrap() };
+    // Mollweide's world is an ellipse in a box; the corners are nowhere.
+    let pixel = 500_000.0;
+    let crs = Some(Crs::from_user("ESRI:54009").unwrap());
+    let grid = Grid { crs, transform: Affine([-18e6, pixel, 0.0, 9e6, 0.0, -pixel]), width: 72, height: 36 };
+    let inside = |at: usize| {
+        let (x, y) = grid.pixel_to_world((at % 72) as f64 + 0.5, (at / 72) as f64 + 0.5);
+        (x / 18_040_095.7).hypot(y / 9_020_047.85) < 0.9
+    };
+    let map = site.map("inside.tif", &grid, |at| if inside(at) { 1 } else { 65_535 });
+    let table = areas(&spec(vec![map.clone()], None)).unwrap();
+    let measured = swath_geo::PixelAreas::new(&grid).unwrap();
+    let within: Vec<usize> = (0..72 * 36).filter(|&at| inside(at)).collect();
+    let m2: f64 = within.iter().map(|at| measured.at((at % 72) as f64 + 0.5, (at / 72) as f64 + 0.5)).sum();
+    let row = &table.rows[0];
+    assert_eq!((table.rows.len(), row.pixels), (1, within.len() as u64));
+    assert!((row.km2 * 1e6 / m2 - 1.0).abs() < 1e-4, "{} against {m2}", row.km2);
+    assert!(row.observed_share.is_some_and(|share| (0.7..0.9).contains(&share)), "{:?}", row.observed_share);
+    let stack = AreaSpec { period: Some(Period::All), ..spec(vec![map], None) };
+    assert!((areas(&stack).unwrap().rows[0].km2 / row.km2 - 1.0).abs() < 1e-12);
+    // Not so what has a class.
+    let all = site.map("all.tif", &grid, |_| 1);
+    let stack = AreaSpec { period: Some(Period::All), ..spec(vec![all.clone()], None) };
+    for refused in [spec(vec![all], None), stack] {
+        let error = areas(&refused).unwrap_err().to_string();
+        assert!(error.contains("all.tif") && error.contains("make them nodata"), "{error}");
+    }
+}
+
+#[test]
+fn shares_are_at_most_all() {
+    let counted = count::Counted { m2: 1.0, observed_m2: 1.0 + 2.0 * f64::EPSILON, ..Default::default() };
+    let class = swath_geo::ClassEntry { value: 1, name: "lake".into(), color: [0; 3] };
+    assert_eq!(count::row("here", &class, &counted).observed_share, Some(1.0));
+}

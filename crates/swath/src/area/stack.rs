@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use swath_geo::{ClassEntry, ClassMap, GeoError, NO_CLASS};
 
-use super::count::{AreaRow, AreaSpec, AreaTable, Counted, check_size, merge, options, pixel_areas, row, wanted};
+use super::count::{
+    AreaRow, AreaSpec, AreaTable, Counted, check_known, check_size, merge, options, pixel_areas, row, wanted,
+};
 use super::dates::{MapDate, Period};
 use super::places::{Places, row_areas};
 use super::tally;
@@ -178,7 +180,7 @@ fn count(groups: &[Group], first: &Path, places: &Places, classes: &[ClassEntry]
                 for ((line, areas), range) in
                     lines.flat_map(|(line, ranges)| ranges.iter().map(move |range| (line, range)))
                 {
-                    let whole = areas.sum(range.clone());
+                    let whole = areas.known(range.clone());
                     counted.m2 += whole;
                     if period == 0 {
                         total.m2 += whole;
@@ -194,6 +196,7 @@ fn count(groups: &[Group], first: &Path, places: &Places, classes: &[ClassEntry]
             before.iter_mut().zip(&now).for_each(|(before, now)| *before |= now);
         }
     }
+    check_known(counted.iter().flatten(), map.grid(), first)?;
     Ok(counted)
 }
 

@@ -11,7 +11,7 @@ pub struct ClassTally {
     pub value: u32,
     /// Pixels.
     pub pixels: u64,
-    /// Their area on the ellipsoid in square metres; `None` for a map without coordinates.
+    /// Their area on the ellipsoid in square metres; `None` for a map without coordinates, and where pixels lie beside what its projection shows.
     pub area_m2: Option<f64>,
 }
 
@@ -44,7 +44,7 @@ pub fn tally(map: &ClassMap) -> Result<Vec<ClassTally>> {
     let of_class = |value: usize| ClassTally {
         value: value as u32,
         pixels: pixels[value],
-        area_m2: areas.is_some().then(|| square_metres[value]),
+        area_m2: areas.as_ref().map(|_| square_metres[value]).filter(|area| !area.is_nan()),
     };
     Ok(found.map(of_class).collect())
 }

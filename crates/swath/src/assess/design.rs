@@ -192,7 +192,7 @@ struct Stratum {
 
 /// Columns and points, in random order: the first of them, as many as the interpreters manage, are a random sample too.
 fn table(grid: &Grid, classes: &[PlannedClass], drawn: &[Drawn], seed: u64) -> (Vec<&'static str>, Vec<PointRow>) {
-    let areas = PixelAreas::new(grid);
+    let areas = PixelAreas::new(grid).filter(|_| classes.iter().all(|class| class.area_m2.is_some()));
     let mut columns = vec![
         columns::ID,
         columns::STRATUM,

@@ -220,7 +220,7 @@ impl MapAtPoints {
         Ok(MapAtPoints {
             path: path.to_path_buf(),
             classes: classes.iter().flatten().map(|value| names[value].clone()).collect(),
-            pixel_m2: areas.as_ref().map(area),
+            pixel_m2: areas.as_ref().map(area).filter(|areas: &Vec<f64>| areas.iter().all(|area| !area.is_nan())),
             tally,
             names,
         })

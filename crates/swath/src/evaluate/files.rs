@@ -108,7 +108,11 @@ fn evaluate_pair(
         let rows = reference.chunks(window.width).zip(predicted.chunks(window.width));
         for (row, (reference, predicted)) in (strip.row..).zip(rows) {
             let centre = window.col as f64 + window.width as f64 / 2.0;
-            let pixel_m2 = areas.as_ref().map(|areas| areas.at(centre, row as f64 + 0.5));
+            let pixel_m2 = areas
+                .as_ref()
+                .map(|areas| areas.at(centre, row as f64 + 0.5))
+                // The row's middle lies beside what the projection shows.
+                .map(|area| if area.is_nan() { 0.0 } else { area });
             comparison.push_row(reference, predicted, pixel_m2);
             preview.push_row((row - window.row) as usize, reference, predicted);
         }

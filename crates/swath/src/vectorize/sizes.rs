@@ -16,9 +16,11 @@ impl PixelSizes {
         PixelSizes { areas, height }
     }
 
-    /// Area of a pixel on the ellipsoid in square metres; 1 without georeference.
+    /// Area of a pixel on the ellipsoid in square metres; 1 without georeference,
+    /// that of a square beside what the projection shows.
     pub(super) fn area(&self, col: f64, row: f64) -> f64 {
-        self.areas.as_ref().map_or(1.0, |areas| areas.at(col, row))
+        let area = self.areas.as_ref().map_or(1.0, |areas| areas.at(col, row));
+        if area.is_nan() { self.height * self.height } else { area }
     }
 
     /// In metres: the width follows from the area, which shrinks towards the poles on geographic grids.
