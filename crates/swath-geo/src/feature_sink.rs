@@ -3,6 +3,7 @@
 use gdal::vector::{Feature, Layer, LayerAccess};
 use gdal_sys::{OGRErr, OGRFieldType, OGRwkbGeometryType};
 
+use crate::antimeridian::Unwrapped;
 use crate::geoparquet::GeoParquet;
 
 /// What a column holds.
@@ -52,14 +53,24 @@ pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Where features go.
 pub(crate) enum FeatureSink<'a> {
     /// A layer of GDAL's, with the places of the columns among its fields.
-    Ogr { layer: Layer<'a>, fields: Vec<(usize, Kind)> },
+    Ogr { layer: Layer<'a>, fields: Vec<(usize, Kind)>, lonlat: Option<LonLatLayer> },
     /// A GeoParquet file.
     Parquet(Box<GeoParquet>),
 }
 
+/// What a layer in longitude and latitude needs besides: features that GDAL does not number, and geometries to bring there.
+pub(crate) struct LonLatLayer {
+    unwrapped: Unwrapped,
+    features: u64,
+}
+
 impl<'a> FeatureSink<'a> {
-    /// A layer of GDAL's, which gets the columns.
-    pub(crate) fn ogr(layer: Layer<'a>, columns: &[Column]) -> gdal::errors::Result<FeatureSink<'a>> {
+    /// A layer of GDAL's, which gets the columns; in longitude and latitude if `unwrapped` says the way.
+    pub(crate) fn ogr(
+        layer: Layer<'a>,
+        columns: &[Column],
+        unwrapped: Option<Unwrapped>,
+    ) -> gdal::errors::Result<FeatureSink<'a>> {
         let kind = |kind| match kind {
             Kind::Integer | Kind::Flag => OGRFieldType::OFTInteger,
             Kind::Long => OGRFieldType::OFTInteger64,
@@ -71,13 +82,19 @@ impl<'a> FeatureSink<'a> {
         // Drivers may number fields differently from the order of their creation, so ask.
         let field = |column: &Column| Ok((layer.defn().field_index(&column.name)?, column.kind));
         let fields = columns.iter().map(field).collect::<gdal::errors::Result<_>>()?;
-        Ok(FeatureSink::Ogr { layer, fields })
+        let lonlat = unwrapped.map(|unwrapped| LonLatLayer { unwrapped, features: 0 });
+        Ok(FeatureSink::Ogr { layer, fields, lonlat })
     }
 
     /// Adds a feature: its cells in the order of the columns, its geometry as well-known binary, little endian.
     pub(crate) fn add(&mut self, cells: &[Cell<'_>], wkb: &[u8]) -> Result<(), Failure> {
         match self {
-            FeatureSink::Ogr { layer, fields } => Ok(add_to_layer(layer, fields, cells, wkb)?),
+            FeatureSink::Ogr { layer, fields, lonlat: None } => Ok(add_to_layer(layer, fields, cells, wkb, None)?),
+            FeatureSink::Ogr { layer, fields, lonlat: Some(lonlat) } => {
+                let wkb = lonlat.unwrapped.convert(wkb)?;
+                lonlat.features += 1;
+                Ok(add_to_layer(layer, fields, cells, &wkb, Some(lonlat.features))?)
+            }
             FeatureSink::Parquet(file) => Ok(file.add(cells, wkb)?),
         }
     }
@@ -88,8 +105,13 @@ fn add_to_layer(
     fields: &[(usize, Kind)],
     cells: &[Cell<'_>],
     wkb: &[u8],
+    id: Option<u64>,
 ) -> gdal::errors::Result<()> {
     let mut feature = Feature::new(layer.defn())?;
+    if let Some(id) = id {
+        // SAFETY: the feature is valid; the call only stores a number.
+        unsafe { gdal_sys::OGR_F_SetFID(feature.c_feature(), id as i64) };
+    }
     for (&(field, kind), cell) in fields.iter().zip(cells) {
         match *cell {
             Cell::Whole(value) if kind == Kind::Long => feature.set_field_integer64(field, value)?,

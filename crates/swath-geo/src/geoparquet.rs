@@ -1,7 +1,8 @@
 //! GeoParquet 1.1: a Parquet file whose metadata item `geo` says what its geometries are (<https://geoparquet.org/releases/v1.1.0>).
 //!
 //! Geometries are well-known binary, with a column `bbox` of their bounds, by which readers skip row groups. The CRS is written as
-//! PROJJSON; a file without one says so, since a missing entry would mean longitude and latitude. Pages are not compressed.
+//! PROJJSON; a file without one says so, since a missing entry would mean longitude and latitude. Pages are not compressed. Features are
+//! numbered in a column `id`, from 1, as GDAL numbers those of a GeoPackage, unless they have such a column.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -20,10 +21,14 @@ use serde_json::{Value, json};
 
 use crate::Crs;
 use crate::feature_sink::{Cell, Column, Kind};
+use crate::wkb::{count, take};
 
 /// A file in the making. Features are kept until there are enough for a row group.
 pub(crate) struct GeoParquet {
     writer: SerializedFileWriter<BufWriter<File>>,
+    /// Numbers of the features, unless a column is called `id`.
+    ids: Option<Vec<i64>>,
+    features: i64,
     buffers: Vec<Buffer>,
     geometries: Vec<ByteArray>,
     /// West, south, east, north of each.
@@ -54,7 +59,9 @@ impl GeoParquet {
         geometry: OGRwkbGeometryType::Type,
         columns: &[Column],
     ) -> Result<GeoParquet> {
-        let mut fields = columns.iter().map(field).collect::<Result<Vec<_>>>()?;
+        let numbered = columns.iter().all(|column| !column.name.eq_ignore_ascii_case(ID));
+        let id = numbered.then(|| Column::new(ID, Kind::Long));
+        let mut fields = id.iter().chain(columns).map(field).collect::<Result<Vec<_>>>()?;
         fields.push(primitive(GEOMETRY, Physical::BYTE_ARRAY, Repetition::REQUIRED, None)?);
         let side = |name: &&str| primitive(name, Physical::DOUBLE, Repetition::REQUIRED, None);
         let sides = SIDES.iter().map(side).collect::<Result<_>>()?;
@@ -69,6 +76,8 @@ impl GeoParquet {
         let file = BufWriter::new(File::create(path)?);
         Ok(GeoParquet {
             writer: SerializedFileWriter::new(file, schema, Arc::new(properties.build()))?,
+            ids: numbered.then(Vec::new),
+            features: 0,
             buffers: columns.iter().map(|column| Buffer::of(column.kind)).collect(),
             geometries: Vec::new(),
             bounds: Default::default(),
@@ -81,6 +90,8 @@ impl GeoParquet {
 
     /// Adds a feature; see [`crate::feature_sink::FeatureSink::add`].
     pub(crate) fn add(&mut self, cells: &[Cell<'_>], wkb: &[u8]) -> Result<()> {
+        self.features += 1;
+        self.ids.iter_mut().for_each(|ids| ids.push(self.features));
         for (buffer, cell) in self.buffers.iter_mut().zip(cells) {
             buffer.push(cell)?;
         }
@@ -107,6 +118,9 @@ impl GeoParquet {
 
     fn write_group(&mut self) -> Result<()> {
         let mut group = self.writer.next_row_group()?;
+        if let Some(ids) = &mut self.ids {
+            write::<Int64Type>(&mut group, ids, None)?;
+        }
         for buffer in &mut self.buffers {
             buffer.write(&mut group)?;
         }
@@ -144,6 +158,7 @@ impl GeoParquet {
     }
 }
 
+const ID: &str = "id";
 const GEOMETRY: &str = "geometry";
 const BBOX: &str = "bbox";
 const SIDES: [&str; 4] = ["xmin", "ymin", "xmax", "ymax"];
@@ -252,14 +267,4 @@ fn point(rest: &mut &[u8], bounds: &mut [f64; 4]) -> Option<()> {
     let (x, y) = (f64::from_le_bytes(take(rest)?), f64::from_le_bytes(take(rest)?));
     *bounds = united(*bounds, [x, y, x, y]);
     Some(())
-}
-
-fn count(rest: &mut &[u8]) -> Option<u32> {
-    take(rest).map(u32::from_le_bytes)
-}
-
-fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-    let (taken, left) = rest.split_first_chunk::<N>()?;
-    *rest = left;
-    Some(*taken)
 }

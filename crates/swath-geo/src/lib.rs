@@ -5,6 +5,7 @@
 //! *corner* of the first pixel, areas are square metres on the ellipsoid.
 
 mod align;
+mod antimeridian;
 mod area;
 mod burn_rules;
 mod canvas;
@@ -26,6 +27,7 @@ mod info;
 mod lattice;
 mod line_layer;
 mod load;
+mod lonlat;
 mod merge;
 mod metric;
 mod names;
@@ -43,6 +45,7 @@ mod rasterize;
 mod raw_vrt;
 mod read;
 mod resampling;
+mod ring;
 mod scene;
 mod scratch;
 mod shapes;
@@ -58,6 +61,7 @@ mod vector;
 mod vector_file;
 mod warp;
 mod window;
+mod wkb;
 mod write;
 mod xml;
 mod zones;

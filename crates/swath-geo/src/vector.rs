@@ -112,9 +112,15 @@ pub(crate) fn set_filter(layer: &mut Layer<'_>, path: &Path, filter: Option<&str
     })
 }
 
-/// The CRS of a layer.
+/// The CRS of a layer; none where it is one of those by which a GeoPackage says that it has none.
 pub(crate) fn layer_crs(layer: &Layer<'_>) -> Option<Crs> {
-    layer.spatial_ref().and_then(|reference| Crs::from_spatial_ref(&reference).ok())
+    let unknown = |name: &str| {
+        ["Undefined Cartesian SRS", "Undefined geographic SRS", "Undefined SRS"]
+            .iter()
+            .any(|undefined| undefined.eq_ignore_ascii_case(name))
+    };
+    let reference = layer.spatial_ref().filter(|reference| !reference.name().is_some_and(|name| unknown(&name)))?;
+    Crs::from_spatial_ref(&reference).ok()
 }
 
 /// `fields: a, b, c`, the most similar to `wanted` first, not more than a dozen.

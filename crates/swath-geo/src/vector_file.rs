@@ -3,13 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use gdal::DriverManager;
+use gdal::spatial_ref::SpatialRef;
 use gdal::vector::LayerOptions;
 use gdal_sys::OGRwkbGeometryType;
 
+use crate::antimeridian::Unwrapped;
 use crate::config_scope::ConfigScope;
 use crate::feature_sink::{Column, FeatureSink};
 use crate::gdal_setup::{clear_messages, take_messages};
 use crate::geoparquet::GeoParquet;
+use crate::lonlat::LonLat;
 use crate::scratch::{Scratch, check_target, with_suffix};
 use crate::style::{Symbol, write_styles};
 use crate::{ClassEntry, Crs, GeoError, Result};
@@ -23,6 +26,10 @@ pub(crate) struct VectorFormat {
     layer_options: &'static [&'static str],
     /// Extensions of further files that belong to an output.
     companions: &'static [&'static str],
+    /// Whether coordinates are longitude and latitude, whatever the map's.
+    lonlat: bool,
+    /// The CRS of pixels without georeference as WKT, if the format needs one.
+    unknown_crs: Option<&'static str>,
     /// Longest field name.
     name_limit: usize,
     /// Whether styles travel in the file.
@@ -35,6 +42,9 @@ static FORMATS: [VectorFormat; 5] = [
         driver: Some("GPKG"),
         layer_options: &[],
         companions: &[],
+        lonlat: false,
+        // By this name GDAL knows the entry -1 of the standard (OGC 12-128r18, 1.1.2.1.2); without it, it takes entry 0, degrees.
+        unknown_crs: Some(r#"LOCAL_CS["Undefined Cartesian SRS"]"#),
         name_limit: usize::MAX,
         styles: true,
     },
@@ -43,15 +53,19 @@ static FORMATS: [VectorFormat; 5] = [
         driver: Some("FlatGeobuf"),
         layer_options: &[],
         companions: &[],
+        lonlat: false,
+        unknown_crs: None,
         name_limit: usize::MAX,
         styles: false,
     },
     VectorFormat {
         extension: "geojson",
         driver: Some("GeoJSON"),
-        // WGS 84, outer rings counterclockwise.
+        // WGS 84, seven digits, outer rings counterclockwise.
         layer_options: &["RFC7946=YES"],
         companions: &[],
+        lonlat: true,
+        unknown_crs: None,
         name_limit: usize::MAX,
         styles: false,
     },
@@ -60,6 +74,8 @@ static FORMATS: [VectorFormat; 5] = [
         driver: None,
         layer_options: &[],
         companions: &[],
+        lonlat: false,
+        unknown_crs: None,
         name_limit: usize::MAX,
         styles: false,
     },
@@ -68,6 +84,8 @@ static FORMATS: [VectorFormat; 5] = [
         driver: Some("ESRI Shapefile"),
         layer_options: &["ENCODING=UTF-8"],
         companions: &["dbf", "shx", "prj", "cpg"],
+        lonlat: false,
+        unknown_crs: None,
         name_limit: 10,
         styles: false,
     },
@@ -186,7 +204,12 @@ impl VectorFile {
         let failed = |error: gdal::errors::GdalError| GeoError::write(target, take_messages(&error.to_string()));
         let driver = DriverManager::get_driver_by_name(driver).map_err(failed)?;
         let mut dataset = driver.create_vector_only(&self.file).map_err(failed)?;
-        let reference = layer.crs.map(Crs::spatial_ref).transpose()?;
+        let unwrapped = self.unwrapped(layer)?;
+        let reference = match (&unwrapped, layer.crs) {
+            (Some(_), _) => Some(Crs::from_user("EPSG:4326")?.spatial_ref()?),
+            (None, Some(crs)) => Some(crs.spatial_ref()?),
+            (None, None) => self.format.unknown_crs.map(SpatialRef::from_wkt).transpose().map_err(failed)?,
+        };
         let name = self.layer_name();
         dataset
             .create_layer(LayerOptions {
@@ -201,7 +224,7 @@ impl VectorFile {
         clear_messages();
         let (filled, classes) = {
             let target_layer = dataset.layer(0).map_err(failed)?;
-            let mut sink = FeatureSink::ogr(target_layer, &layer.columns).map_err(failed)?;
+            let mut sink = FeatureSink::ogr(target_layer, &layer.columns, unwrapped).map_err(failed)?;
             fill(&mut sink)?
         };
         if self.format.styles && !classes.is_empty() {
@@ -218,6 +241,16 @@ impl VectorFile {
             return Err(GeoError::write(target, complaints).into());
         }
         Ok(filled)
+    }
+
+    /// The way to longitude and latitude, for the format that holds nothing else.
+    fn unwrapped(&self, layer: &LayerPlan<'_>) -> Result<Option<Unwrapped>> {
+        if !self.format.lonlat {
+            return Ok(None);
+        }
+        let unknown = "GeoJSON holds longitude and latitude, and the map has no coordinate reference system; give it one, for example with gdal_edit -a_srs, or choose .gpkg";
+        let crs = layer.crs.ok_or_else(|| GeoError::write(self.scratch.target(), unknown))?;
+        Ok(Some(Unwrapped::new(LonLat::new(crs)?)))
     }
 
     /// Companions first: a reader that finds the main file finds all of them.

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod files;
+mod geojson;
 mod info;
 mod rasterize;
 mod read;

@@ -86,19 +86,20 @@ fn geoparquet_says_what_it_holds() {
     let names: Vec<&str> = file.schema_descr().root_schema().get_fields().iter().map(|field| field.name()).collect();
     let attributes =
         ["class_id", "class", "area_m2", "perimeter_m", "n_pixels", "touches_edge", "conf_mean", "conf_p10"];
-    assert_eq!(names, [&attributes[..], &["source", "model", "geometry", "bbox"]].concat());
+    assert_eq!(names, [&["id"], &attributes[..], &["source", "model", "geometry", "bbox"]].concat());
     // GDAL reads the same features from another format.
     let twin = vectorized(&map, "polygons.gpkg", VectorizeOptions::default());
     let dataset = Dataset::open(twin).unwrap();
     let mut layer = dataset.layer(0).unwrap();
     for (row, feature) in reader.get_row_iter(None).unwrap().zip(layer.features()) {
         let row = row.unwrap();
-        assert_eq!(i64::from(row.get_int(0).unwrap()), feature.field_as_integer64(0).unwrap().unwrap());
-        assert_eq!(*row.get_string(1).unwrap(), feature.field_as_string(1).unwrap().unwrap());
-        assert_eq!(row.get_double(2).unwrap(), feature.field_as_double(2).unwrap().unwrap());
-        let geometry = gdal::vector::Geometry::from_wkb(row.get_bytes(10).unwrap().data()).unwrap();
+        assert_eq!(row.get_long(0).unwrap() as u64, feature.fid().unwrap());
+        assert_eq!(i64::from(row.get_int(1).unwrap()), feature.field_as_integer64(0).unwrap().unwrap());
+        assert_eq!(*row.get_string(2).unwrap(), feature.field_as_string(1).unwrap().unwrap());
+        assert_eq!(row.get_double(3).unwrap(), feature.field_as_double(2).unwrap().unwrap());
+        let geometry = gdal::vector::Geometry::from_wkb(row.get_bytes(11).unwrap().data()).unwrap();
         assert_eq!(geometry.wkt().unwrap(), feature.geometry().unwrap().wkt().unwrap());
-        let (envelope, bbox) = (geometry.envelope(), row.get_group(11).unwrap());
+        let (envelope, bbox) = (geometry.envelope(), row.get_group(12).unwrap());
         let sides: Vec<f64> = (0..4).map(|side| bbox.get_double(side).unwrap()).collect();
         assert_eq!(sides, [envelope.MinX, envelope.MinY, envelope.MaxX, envelope.MaxY]);
     }
@@ -119,7 +120,7 @@ fn geoparquet_without_a_crs_says_so() {
     assert_eq!(column["geometry_types"], serde_json::json!(["MultiPolygon"]));
     // Rows that grow downwards mirror the ground: in its own plane such a grid has its rings the other way.
     let row = reader.get_row_iter(None).unwrap().next().unwrap().unwrap();
-    let geometry = gdal::vector::Geometry::from_wkb(row.get_bytes(9).unwrap().data()).unwrap();
+    let geometry = gdal::vector::Geometry::from_wkb(row.get_bytes(10).unwrap().data()).unwrap();
     let mut ring = Vec::new();
     geometry.get_geometry(0).get_geometry(0).get_points(&mut ring);
     let doubled: f64 = ring.windows(2).map(|pair| pair[0].0 * pair[1].1 - pair[1].0 * pair[0].1).sum();
@@ -135,7 +136,7 @@ fn many_features_make_many_row_groups() {
     let out = vectorized(&map, "polygons.parquet", VectorizeOptions::default());
     let reader = Arc::new(SerializedFileReader::new(std::fs::File::open(&out).unwrap()).unwrap());
     assert_eq!((reader.metadata().num_row_groups(), reader.metadata().file_metadata().num_rows()), (2, 90_000));
-    let pixels: i64 = reader.get_row_iter(None).unwrap().map(|row| row.unwrap().get_long(4).unwrap()).sum();
+    let pixels: i64 = reader.get_row_iter(None).unwrap().map(|row| row.unwrap().get_long(5).unwrap()).sum();
     assert_eq!(pixels, 90_000);
 }
 
