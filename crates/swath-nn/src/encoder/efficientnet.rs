@@ -4,7 +4,7 @@
 //! <https://arxiv.org/abs/1905.11946>
 //!
 //! Layers and levels are those of timm's `tf_efficientnet_b0` to `b4` with `features_only`: TensorFlow's padding and an epsilon of
-//! 0.001. Blocks have one number through all stages; in a block `expand`, `depthwise`, `squeeze.reduce`, `squeeze.expand` and
+//! 0.001. With `form = "pytorch"` they are those of torchvision's `efficientnet_b0` to `b4` and of timm's networks of that name. Blocks have one number through all stages; in a block `expand`, `depthwise`, `squeeze.reduce`, `squeeze.expand` and
 //! `project` are timm's `conv_pw`, `conv_dw`, `se.conv_reduce`, `se.conv_expand` and `conv_pwl`, each with its norm.
 //! Differs from the paper: there is no stochastic depth, and dilation keeps up output strides 16 and 8, as for `mobilenet_v2`.
 
@@ -26,11 +26,42 @@ pub struct EfficientnetConfig {
     pub width: f64,
     /// The last 1x1 convolution that classifiers have, to 1280 channels in b0.
     pub head: bool,
+    /// Which of the two networks that bear this name; weights of one give other features in the other.
+    pub form: Form,
 }
 
 impl Default for EfficientnetConfig {
     fn default() -> Self {
-        Self { variant: Variant::B0, width: 1.0, head: false }
+        Self { variant: Variant::B0, width: 1.0, head: false, form: Form::Tensorflow }
+    }
+}
+
+/// The two forms in which EfficientNets are published. Parameters have the same names and shapes in both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// The authors': strided convolutions pad more below and to the right, as TensorFlow does, and normalization has an epsilon of
+    /// 0.001. Of weights with the names of timm those of networks whose names begin with `tf_`, and of efficientnet_pytorch.
+    #[default]
+    Tensorflow,
+    /// Of networks trained in PyTorch: padding alike on all sides, and an epsilon of 0.00001. Weights of torchvision, and of timm's
+    /// networks without `tf_`.
+    Pytorch,
+}
+
+impl Form {
+    pub(super) fn placement(self) -> Placement {
+        match self {
+            Self::Tensorflow => Placement::Balanced,
+            Self::Pytorch => Placement::Centred,
+        }
+    }
+
+    pub(super) fn epsilon(self) -> f64 {
+        match self {
+            Self::Tensorflow => 1e-3,
+            Self::Pytorch => 1e-5,
+        }
     }
 }
 
@@ -106,8 +137,8 @@ impl EfficientnetConfig {
             head: self.head.then(|| scaled(1280)),
             activation: Activation::Silu,
             squeeze: true,
-            epsilon: 1e-3,
-            placement: Placement::Balanced,
+            epsilon: self.form.epsilon(),
+            placement: self.form.placement(),
         }
     }
 }

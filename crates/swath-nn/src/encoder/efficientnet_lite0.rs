@@ -3,16 +3,17 @@
 //! Liu: *Higher accuracy on vision models with EfficientNet-Lite*. TensorFlow blog 2020.
 //! <https://blog.tensorflow.org/2020/03/higher-accuracy-on-vision-models-with-efficientnet-lite.html>
 //!
-//! Layers and levels are those of timm's `tf_efficientnet_lite0` with `features_only`; names are as in
+//! Layers and levels are those of timm's `tf_efficientnet_lite0` with `features_only`, and with `form = "pytorch"` those of its
+//! `efficientnet_lite0`; names are as in
 //! [`efficientnet`](super::efficientnet). Differs from it: there is no stochastic depth, and dilation keeps up output strides 16
 //! and 8, as for `mobilenet_v2`.
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use super::efficientnet::{STAGES, check_width};
+use super::efficientnet::{Form, STAGES, check_width};
 use super::{Demand, dilated_stride};
-use crate::block::{InvertedResiduals, InvertedResidualsConfig, Placement, Stage, round_channels};
+use crate::block::{InvertedResiduals, InvertedResidualsConfig, Stage, round_channels};
 use crate::family::{FamilyError, Level};
 use crate::ops::Activation;
 
@@ -24,11 +25,13 @@ pub struct EfficientnetLite0Config {
     pub width: f64,
     /// The last 1x1 convolution that classifiers have, to 1280 channels.
     pub head: bool,
+    /// Which of the two networks that bear this name; weights of one give other features in the other.
+    pub form: Form,
 }
 
 impl Default for EfficientnetLite0Config {
     fn default() -> Self {
-        Self { width: 1.0, head: false }
+        Self { width: 1.0, head: false, form: Form::Tensorflow }
     }
 }
 
@@ -63,8 +66,8 @@ impl EfficientnetLite0Config {
             head: self.head.then(|| scaled(1280)),
             activation: Activation::Relu6,
             squeeze: false,
-            epsilon: 1e-3,
-            placement: Placement::Balanced,
+            epsilon: self.form.epsilon(),
+            placement: self.form.placement(),
         }
     }
 }

@@ -58,7 +58,7 @@ pub(crate) fn small_encoders() -> Vec<EncoderConfig> {
         ResnetConfig { depth: 50, width: 4 }.into(),
         MobilenetV2Config { width: 0.125, head: 24 }.into(),
         EfficientnetConfig { width: 0.125, ..EfficientnetConfig::default() }.into(),
-        EfficientnetLite0Config { width: 0.125, head: false }.into(),
+        EfficientnetLite0Config { width: 0.125, ..EfficientnetLite0Config::default() }.into(),
         ResnextConfig { depth: 50, cardinality: 3, group_width: 2, width: 4 }.into(),
         AlexnetConfig { width: 4, classifier: None }.into(),
         AlexnetConfig { width: 2, classifier: Some(12) }.into(),

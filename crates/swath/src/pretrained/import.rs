@@ -7,6 +7,7 @@ use burn::tensor::Device;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 use swath_nn::encoder::EncoderConfig;
+use swath_nn::encoder::efficientnet::Form;
 use swath_nn::weights::NamedTensor;
 use swath_nn::weights::foreign::{self, Slot};
 
@@ -62,24 +63,47 @@ pub struct Report {
     pub note: Option<String>,
 }
 
-/// Where weights fit by name and shape, and the layers around them differ all the same.
+/// Where weights fit by name and shape, and the layers around them differ all the same, or may differ: what to choose.
 pub(super) fn note(encoder: &EncoderConfig, library: &str) -> Option<String> {
     const START: &str = "weights are a start for training, and give other features";
-    let difference = match (encoder, library) {
-        (EncoderConfig::Efficientnet(_), "torchvision") => {
-            "torchvision pads this network's strided convolutions alike on all sides; the encoder pads more below and to the right, as the \
-             weights tf_efficientnet of timm were trained. These"
-        }
-        (EncoderConfig::Efficientnet(_) | EncoderConfig::EfficientnetLite0(_), "timm") => {
-            "timm has this network twice. The encoder is the one whose name begins with tf_, which pads strided convolutions more below and \
-             to the right and normalizes with an epsilon of 1e-3. The other's"
-        }
-        (EncoderConfig::Alexnet(_), "torchvision") => {
-            "torchvision's features end a pixel before the encoder's at the lower and right edge, where both differ. These"
-        }
-        _ => return None,
+    let form = match encoder {
+        EncoderConfig::Efficientnet(config) => Some(config.form),
+        EncoderConfig::EfficientnetLite0(config) => Some(config.form),
+        _ => None,
     };
-    Some(format!("{difference} {START}"))
+    let words = |difference: &str, key: &str| {
+        let name = encoder.name();
+        format!(
+            "{difference} {START}: for the same choose `form = \"{key}\"`, here by `--encoder {name} -s form={key}` and in a recipe in \
+             `[model.encoder.{name}]`"
+        )
+    };
+    match (form, encoder, library) {
+        (Some(Form::Tensorflow), _, "torchvision") => Some(words(
+            "torchvision pads this network's strided convolutions alike on all sides and normalizes with an epsilon of 1e-5; this encoder \
+             pads more below and to the right, with 1e-3, as TensorFlow does. Here these",
+            "pytorch",
+        )),
+        (Some(Form::Tensorflow), _, "timm") => Some(words(
+            "timm has this network twice, and a file does not tell which it is of. This encoder is the one whose name begins with tf_. The \
+             other's",
+            "pytorch",
+        )),
+        (Some(Form::Pytorch), _, "timm") => Some(words(
+            "timm has this network twice, and a file does not tell which it is of. This encoder is the one whose name does not begin with \
+             tf_. The other's",
+            "tensorflow",
+        )),
+        (Some(Form::Pytorch), _, "efficientnet_pytorch") => Some(words(
+            "efficientnet_pytorch pads this network's strided convolutions more below and to the right and normalizes with an epsilon of \
+             1e-3, as TensorFlow does. Here these",
+            "tensorflow",
+        )),
+        (_, EncoderConfig::Alexnet(_), "torchvision") => Some(format!(
+            "torchvision's features end a pixel before the encoder's at the lower and right edge, where both differ. These {START}"
+        )),
+        _ => None,
+    }
 }
 
 /// Where weights come from.

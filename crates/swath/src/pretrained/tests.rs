@@ -113,11 +113,23 @@ fn files_of_other_networks_are_refused() {
 
 #[test]
 fn networks_that_exist_in_two_forms_have_a_note() {
-    let note = |encoder: &str, library: &str| super::import::note(&encoder_config(encoder, &[]).unwrap(), library);
+    let of = |encoder: &str, options: &[String], library: &str| {
+        super::import::note(&encoder_config(encoder, options).unwrap(), library)
+    };
+    let note = |encoder: &str, library: &str| of(encoder, &[], library);
     assert!(note("efficientnet", "timm").unwrap().contains("tf_"));
     assert!(note("efficientnet_lite0", "timm").is_some() && note("efficientnet", "torchvision").is_some());
     assert_eq!(note("efficientnet", "segmentation_models.pytorch"), None);
     assert_eq!(note("vgg", "torchvision"), None);
+    // The note says which option gives the other form, and that option ends the note or turns it round.
+    let torchvision = note("efficientnet", "torchvision").unwrap();
+    assert!(torchvision.contains("`--encoder efficientnet -s form=pytorch`"), "{torchvision}");
+    let pytorch = ["form=pytorch".to_string()];
+    assert_eq!(of("efficientnet", &pytorch, "torchvision"), None);
+    assert!(of("efficientnet", &pytorch, "efficientnet_pytorch").unwrap().contains("form=tensorflow"));
+    assert_eq!(note("efficientnet", "efficientnet_pytorch"), None);
+    assert!(note("efficientnet_lite0", "timm").unwrap().contains("--encoder efficientnet_lite0 -s form=pytorch"));
+    assert!(of("efficientnet_lite0", &pytorch, "timm").unwrap().contains("form=tensorflow"));
 }
 
 #[test]
