@@ -3,7 +3,7 @@
 //! The pixels of a class are thinned to a skeleton one pixel wide (Guo and Hall 1989), the skeleton becomes a graph, and the graph loses
 //! the branches that only come from rough edges; the crossings of wide lines, which a skeleton splits, are joined again. Lines lie in the
 //! middle between both edges, to a part of a pixel, are smoothed and simplified (Douglas and Peucker 1973), and are drawn out to where the
-//! class ends where they meet nothing. Where that would make lines cross, they are left rougher. Widths are measured across the lines, from boundary to boundary of the pixels.
+//! class ends where they meet nothing. Where that would make lines cross, they are left rougher, and the last that still do go. Widths are measured across the lines, from boundary to boundary of the pixels.
 //!
 //! Thinning goes a fixed number of rounds, enough for the widest line that is asked for. What becomes of a pixel then depends on what is near
 //! it alone: the map is thinned in strips with as many rows around as that needs, and no seam can show. Memory is that of a strip, of the

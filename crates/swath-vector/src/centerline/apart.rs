@@ -1,10 +1,11 @@
 //! Lines that neither cross themselves nor each other: where smoothing or simplifying would make them, they are left rougher.
 
+use super::lines::length;
 use crate::Point;
 use crate::crossings::{Edge, Vertex, crossings};
 
 /// For each line, of its forms from the smoothest to the roughest, the first ones with which lines meet in their common ends only. `form` gives
-/// a line in the form of a number, or `None` after the roughest one. Lines that have crossed others in all forms go.
+/// a line in the form of a number, or `None` after the roughest one. A line that crosses itself or a longer one in all forms goes.
 pub(super) fn apart(count: usize, form: impl Fn(usize, usize) -> Option<Vec<Point>>) -> Vec<Option<Vec<Point>>> {
     let mut levels = vec![0; count];
     let next = |line: usize, level: &mut usize| {
@@ -25,7 +26,19 @@ pub(super) fn apart(count: usize, form: impl Fn(usize, usize) -> Option<Vec<Poin
         let new: Vec<Edge> = fresh.iter().copied().flat_map(edges).collect();
         let old: Vec<Edge> = (0..count).filter(|line| !is_fresh(line)).flat_map(edges).collect();
         let number = |at: usize| if at < new.len() { new[at].line } else { old[at - new.len()].line };
-        let mut clashes: Vec<usize> = crossings(&new, &old).into_iter().flat_map(|(a, b)| [a, b]).map(number).collect();
+        // Of two, the one that has a rougher form gives way; if both or neither has one, both or the shorter.
+        let mut clashes: Vec<usize> = Vec::new();
+        for pair in crossings(&new, &old) {
+            let (a, b) = (number(pair.0), number(pair.1));
+            let [a_bends, b_bends] = [a, b].map(|line| form(line, levels[line] + 1).is_some());
+            let span = |line: usize| lines[line].as_deref().map_or(0.0, length);
+            if a_bends || (!b_bends && span(a) <= span(b)) {
+                clashes.push(a);
+            }
+            if b_bends || (!a_bends && span(a) > span(b)) {
+                clashes.push(b);
+            }
+        }
         clashes.sort_unstable();
         clashes.dedup();
         for &line in &clashes {
