@@ -115,8 +115,17 @@ impl Ruler {
             let edge = c0 + slope * (middle - r0);
             // One column for all edges in a row of pixels.
             let column = self.areas.as_ref().map_or(column, |areas| areas.nearest(column, middle.floor() + 0.5));
-            let mean = self.areas.as_ref().map_or(1.0, |areas| areas.mean(column, edge, middle));
-            total += (edge - column) * mean * (bottom - top);
+            let mean = |row: f64| {
+                let edge = c0 + slope * (row - r0);
+                self.areas.as_ref().map_or(1.0, |areas| areas.mean(column, edge, row))
+            };
+            let height = bottom - top;
+            total += (edge - column) * mean(middle) * height;
+            if slope != 0.0 && self.areas.is_some() {
+                // Where an edge is slanted, longer parts of the row may be those with larger pixels.
+                let more = slope * (mean(bottom) - mean(top)) * height * height / 12.0;
+                total += if more.is_nan() { 0.0 } else { more };
+            }
             top = bottom;
         }
         if r1 > r0 { total } else { -total }
@@ -185,6 +194,26 @@ mod tests {
             let area = Ruler::new(&grid).area(&outline(&[rectangle(0.0, 0.0, width as f64, height as f64)]));
             let expected = grid.area_m2(Window::new(0, 0, width, height)).unwrap();
             assert!((area / expected - 1.0).abs() < 2e-6, "{area} {expected}");
+        }
+    }
+
+    #[test]
+    fn slanted_edges_of_coarse_grids_have_the_area_of_fine_ones() {
+        for (crs, transform) in [
+            ("EPSG:4326", [10.0, 1.0, 0.0, 90.0, 0.0, -1.0]),
+            ("EPSG:4326", [10.0, 0.1, 0.0, 62.0, 0.0, -0.1]),
+            ("EPSG:3857", [1e6, 1e4, 0.0, 9e6, 0.0, -1e4]),
+        ] {
+            let area = |zoom: f64| {
+                let [x, dx, _, y, _, dy] = transform;
+                let side = 20 * zoom as usize;
+                let fine = Grid { width: side, height: side, ..grid(crs, [x, dx / zoom, 0.0, y, 0.0, dy / zoom]) };
+                let ring =
+                    [(1.0, 1.0), (3.0, 4.0), (12.0, 5.0), (9.0, 2.0), (1.0, 1.0)].map(|(c, r)| (c * zoom, r * zoom));
+                Ruler::new(&fine).area(&outline(&[ring.to_vec()]))
+            };
+            let (coarse, fine) = (area(1.0), area(64.0));
+            assert!((coarse / fine - 1.0).abs() < 1e-6, "{crs}: {coarse} against {fine}");
         }
     }
 
