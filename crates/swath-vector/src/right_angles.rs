@@ -22,6 +22,7 @@ mod strokes;
 mod together;
 mod track;
 mod walls;
+mod window;
 
 use crate::Point;
 use frame::Frame;

@@ -1,7 +1,8 @@
 //! Boundaries on the mesh.
 
 use super::super::layout::Layout;
-use super::super::network::{Chain, End, Network, Node, Window};
+use super::super::network::{Chain, End, Network, Node};
+use super::super::window::Window;
 use super::triangles::Triangles;
 
 /// The boundaries of a network as vertices of the mesh.

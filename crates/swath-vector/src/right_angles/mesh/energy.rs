@@ -1,6 +1,6 @@
 //! What a boundary costs: pixels on its wrong side, and corners that are not right.
 
-use super::super::network::Window;
+use super::super::window::Window;
 use crate::Point;
 
 /// A label map by rows of runs, to integrate along boundaries.

@@ -3,7 +3,7 @@
 use spade::{DelaunayTriangulation, Point2, Triangulation};
 
 use super::super::cross;
-use super::super::network::Window;
+use super::super::window::Window;
 use crate::Point;
 
 /// Vertices and triangles. Triangles know their vertices, and vertices their triangles.
