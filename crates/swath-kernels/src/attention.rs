@@ -154,7 +154,7 @@ impl Kernel for Block<'_> {
                 let (left, right) = (Left { start: left.as_ptr(), block }, Rows { start: right, step });
                 // SAFETY: the machine has the instruction set, and the matrices these sizes.
                 unsafe {
-                    S::call(gemm::Multiply::<Floats> { rows, vecs, depth, left, right, out, operands: PhantomData })
+                    S::call(gemm::Multiply::<Floats, _> { rows, vecs, depth, left, right, out, operands: PhantomData })
                 };
             };
             let together = (WIDEST / S::LANES).min(2);

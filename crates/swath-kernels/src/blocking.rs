@@ -31,10 +31,13 @@ pub(crate) fn winograd_looks_ahead(floats: usize, channels: usize) -> bool {
     floats * size_of::<f32>() >= 8 << 20 && channels >= 64
 }
 
-/// Output pixels that are gathered together for a direct convolution: `pixels * depth` floats in half of L2; the other half is for the
+/// The most that [`gathered_pixels`] returns.
+pub(crate) const MOST_GATHERED: usize = 8 * ROWS;
+
+/// Output pixels that are gathered together for a direct convolution: `pixels * words` floats in half of L2; the other half is for the
 /// panel of the filter.
-pub(crate) fn gathered_pixels(depth: usize) -> usize {
-    (L2 / 2 / depth.max(1) / ROWS).clamp(1, 8) * ROWS
+pub(crate) fn gathered_pixels(words: usize) -> usize {
+    (L2 / 2 / words.max(1)).clamp(ROWS, MOST_GATHERED) / ROWS * ROWS
 }
 
 /// The distance between planes that are written side by side, an odd number of cache lines as with [`row`].

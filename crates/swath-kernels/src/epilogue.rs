@@ -3,7 +3,7 @@
 use crate::functions::Function;
 use crate::image::{Layout, padded};
 use crate::memory::Buffer;
-use crate::simd::Simd;
+use crate::simd::{Simd, prefetch};
 
 /// An elementwise function after a convolution.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -75,6 +75,14 @@ impl Finish {
             (images.as_ptr(), layout.pixel)
         });
         Finish { bias, add, add_pixel, activation: epilogue.activation }
+    }
+
+    /// Asks for the cache line of what [`apply`](Self::apply) will add.
+    #[inline(always)]
+    pub(crate) fn expect(&self, pixel: usize, channel: usize) {
+        if !self.add.is_null() {
+            prefetch::<true>(self.add.wrapping_add(pixel * self.add_pixel + channel));
+        }
     }
 
     /// The result for channels from `channel` of pixel number `pixel`.

@@ -5,6 +5,7 @@
 //! alone, so that a result does not depend on how rows and columns were cut into pieces.
 
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 
 use crate::operands::{Floats, Operands};
 use crate::simd::{Kernel, Simd, WIDEST};
@@ -34,6 +35,51 @@ pub(crate) struct Rows<P> {
     pub start: P,
     pub step: usize,
 }
+
+/// What becomes of a product, a few rows of one or two vectors at a time.
+pub(crate) trait Out: Copy {
+    /// Whether sums take some time to put away. They then leave their registers for memory first: a loop that does more than to store them would
+    /// otherwise keep them out of registers from the beginning.
+    const STAGED: bool = false;
+
+    /// The same from row `row` on.
+    fn from_row(self, row: usize) -> Self;
+
+    /// Hears that `rows` rows of `vecs` vectors come next, once their sums have been taken.
+    ///
+    /// # Safety
+    /// As [`put`](Self::put) of them.
+    #[inline(always)]
+    unsafe fn expect<S: Simd>(self, rows: usize, vecs: usize) {
+        let _ = (rows, vecs);
+    }
+
+    /// Takes the sums of a vector of columns from `column` on.
+    ///
+    /// # Safety
+    /// The machine must have the instruction set, and what is written must be there, for nobody else.
+    unsafe fn put<S: Simd>(self, row: usize, column: usize, sum: S::V);
+}
+
+impl Out for Rows<*mut f32> {
+    #[inline(always)]
+    fn from_row(self, row: usize) -> Self {
+        Rows { start: self.start.wrapping_add(row * self.step), ..self }
+    }
+
+    #[inline(always)]
+    unsafe fn put<S: Simd>(self, row: usize, column: usize, sum: S::V) {
+        // SAFETY: the caller's promise.
+        unsafe { S::store(self.start.add(row * self.step + column), sum) }
+    }
+}
+
+/// The most rows of a [`Tile`].
+const MOST_ROWS: usize = 14;
+
+/// Room for the sums of a [`Tile`].
+#[repr(align(64))]
+struct Stage([MaybeUninit<f32>; MOST_ROWS * 2 * WIDEST]);
 
 /// A piece of the product of [`ROWS`](Simd::ROWS) rows at most and `VECS` vectors of columns.
 struct Tile<S: Simd, const ROWS: usize, const VECS: usize> {
@@ -80,12 +126,27 @@ impl<S: Simd, const ROWS: usize, const VECS: usize> Tile<S, ROWS, VECS> {
     }
 
     #[inline(always)]
-    unsafe fn store(&self, to: Rows<*mut f32>) {
+    unsafe fn store<T: Out>(&self, to: T) {
         // SAFETY: the caller's promise about `to`.
         unsafe {
+            if !T::STAGED {
+                for (row, sums) in self.sums.iter().enumerate() {
+                    for (vec, sum) in sums.iter().enumerate() {
+                        to.put::<S>(row, vec * S::LANES, *sum);
+                    }
+                }
+                return;
+            }
+            let mut stage = Stage([const { MaybeUninit::uninit() }; MOST_ROWS * 2 * WIDEST]);
+            let stage = stage.0.as_mut_ptr().cast::<f32>();
             for (row, sums) in self.sums.iter().enumerate() {
                 for (vec, sum) in sums.iter().enumerate() {
-                    S::store(to.start.add(row * to.step + vec * S::LANES), *sum);
+                    S::store(stage.add((row * VECS + vec) * S::LANES), *sum);
+                }
+            }
+            for row in 0..ROWS {
+                for vec in 0..VECS {
+                    to.put::<S>(row, vec * S::LANES, S::load(stage.add((row * VECS + vec) * S::LANES)));
                 }
             }
         }
@@ -98,10 +159,11 @@ unsafe fn multiply_rows<S: Simd, O: Operands, const ROWS: usize, const VECS: usi
     left: Left,
     right: Rows<*const f32>,
     depth: usize,
-    out: Rows<*mut f32>,
+    out: impl Out,
 ) {
     // SAFETY: the caller's promise about the matrices.
     unsafe {
+        out.expect::<S>(ROWS, VECS);
         let mut tile = Tile::<S, ROWS, VECS>::zero();
         let (mut block, mut row) = (left.start, right.start);
         let mut left_over = depth;
@@ -172,17 +234,17 @@ fn pieces<S: Simd>(rows: usize) -> impl Iterator<Item = std::ops::Range<usize>> 
 ///
 /// # Safety
 /// To run it, the matrices must be valid for reading, and `out` for writing; nothing else may use `out` at the same time.
-pub(crate) struct Multiply<O> {
+pub(crate) struct Multiply<O, T> {
     pub rows: usize,
     pub vecs: usize,
     pub depth: usize,
     pub left: Left,
     pub right: Rows<*const f32>,
-    pub out: Rows<*mut f32>,
+    pub out: T,
     pub operands: PhantomData<O>,
 }
 
-impl<O: Operands> Kernel for Multiply<O> {
+impl<O: Operands, T: Out> Kernel for Multiply<O, T> {
     #[inline(always)]
     unsafe fn compute<S: Simd>(self) {
         let Multiply { rows, vecs, depth, left, right, out, .. } = self;
@@ -190,7 +252,7 @@ impl<O: Operands> Kernel for Multiply<O> {
             // SAFETY: rows of the piece lie within the matrices.
             unsafe {
                 let left = Left { start: left.start.add(piece.start * WIDEST), ..left };
-                let out = Rows { start: out.start.add(piece.start * out.step), ..out };
+                let out = out.from_row(piece.start);
                 if vecs == 2 {
                     for_rows!(piece.len(), multiply_rows::<S, O, 2>(left, right, depth, out));
                 } else {
@@ -222,7 +284,7 @@ impl Kernel for AddTransposed {
             // SAFETY: rows of the piece lie within the matrices.
             unsafe {
                 let left = LeftTransposed { start: left.start.add(piece.start), ..left };
-                let out = Rows { start: out.start.add(piece.start * out.step), ..out };
+                let out = out.from_row(piece.start);
                 if vecs == 2 {
                     for_rows!(piece.len(), add_transposed_rows::<S, Floats, 2>(left, right, depth, out));
                 } else {

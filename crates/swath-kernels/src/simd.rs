@@ -48,6 +48,19 @@ pub(crate) fn prefetch<const SOON: bool>(address: *const f32) {
     let _ = address;
 }
 
+/// As [`prefetch`], for L1, of a cache line that will be written.
+#[inline(always)]
+pub(crate) fn prefetch_to_write(address: *mut f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch never faults, and processors that do not know this one do nothing.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_ET0>(address.cast_const().cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
 /// A computation in vectors: its arguments, and one generic function.
 pub(crate) trait Kernel {
     /// Computes. Must be `#[inline(always)]`, and so must be all that it calls, other kernels by [`Simd::call`] excepted: whatever

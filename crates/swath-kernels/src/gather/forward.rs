@@ -12,7 +12,7 @@ use crate::image::Layout;
 use crate::isa::{self, Isa};
 use crate::memory::with_scratch;
 use crate::operands::Operands;
-use crate::simd::{Kernel, Simd, WIDEST};
+use crate::simd::{Kernel, Simd, WIDEST, prefetch_to_write};
 use crate::threads::{parallel, threads};
 use crate::zeros::zeros;
 
@@ -41,7 +41,7 @@ pub(crate) unsafe fn run<O: Operands>(isa: Isa, job: &Job) {
         let [rows, cols] = job.pattern.phases[phases.start].count;
         let pixels = job.output_layout.batch * rows * cols;
         let depth = job.filter.depth(phases.start);
-        let most = blocking::gathered_pixels(depth);
+        let most = blocking::gathered_pixels(O::words(depth));
         let blocks = pixels.div_ceil(most).next_multiple_of(threads().min(pixels).max(1));
         // With few pixels, the panels of the filter are shared out as well.
         let shares = (2 * threads()).div_ceil(blocks.max(1)).min(panels.count());
@@ -53,9 +53,8 @@ pub(crate) unsafe fn run<O: Operands>(isa: Isa, job: &Job) {
             let count = last - first;
             let line = O::words(depth).next_multiple_of(WIDEST);
             let lines = if whole_words::<O>(&job.filter.groups) { 0 } else { count * line_of_taps::<O>(depth) };
-            with_scratch(lines + count * line + count * panels.widest(), |scratch| {
-                let (lines, scratch) = scratch.split_at_mut(lines);
-                let (gathered, products) = scratch.split_at_mut(count * line);
+            with_scratch(lines + count * line, |scratch| {
+                let (lines, gathered) = scratch.split_at_mut(lines);
                 let block = Block::<O> {
                     job: *job,
                     phases: phases.clone(),
@@ -65,7 +64,6 @@ pub(crate) unsafe fn run<O: Operands>(isa: Isa, job: &Job) {
                     panels: (panels.count() * share / shares, panels.count() * (share + 1) / shares),
                     lines: lines.as_mut_ptr(),
                     gathered: gathered.as_mut_ptr(),
-                    products: products.as_mut_ptr(),
                     operands: PhantomData,
                 };
                 // SAFETY: the caller's promise; each item has its own pixels or channels, and scratch.
@@ -110,7 +108,6 @@ struct Block<'a, O> {
     /// The taps of each pixel side by side, where they are no whole vectors.
     lines: *mut f32,
     gathered: *mut f32,
-    products: *mut f32,
     operands: PhantomData<O>,
 }
 
@@ -156,30 +153,73 @@ impl<O: Operands> Kernel for Block<'_, O> {
             }
         }
         let left = Left { start: self.gathered, block: count * WIDEST };
-        for (phase, panel) in
-            self.phases.clone().flat_map(|phase| (self.panels.0..self.panels.1).map(move |p| (phase, p)))
-        {
-            let width = filter.panels.width(panel);
-            let right = Rows { start: filter.matrix(phase, self.group, panel), step: width };
-            let out = Rows { start: self.products, step: width };
-            let channel = self.group * filter.groups.outputs + filter.panels.first(panel);
-            // SAFETY: the matrices have these sizes; output pixels and channels exist.
-            unsafe {
-                let (rows, vecs, depth) = (count, width / S::LANES, filter.rows(phase));
-                S::call(gemm::Multiply::<O> { rows, vecs, depth, left, right, out, operands: PhantomData });
-                for run in self.runs() {
-                    let (first, step) = self.output_pixels(run, phase);
-                    for index in 0..run.count {
-                        let pixel = first + index * step;
-                        let from = self.products.add((run.index + index) * width);
-                        let to = job.output.add(pixel * job.output_layout.pixel + channel);
-                        for lane in (0..width).step_by(S::LANES) {
-                            let value = job.finish.apply::<S>(S::load(from.add(lane)), pixel, channel + lane);
-                            S::store(to.add(lane), value);
-                        }
-                    }
-                }
+        let mut pixels = [0; blocking::MOST_GATHERED];
+        for phase in self.phases.clone() {
+            for run in self.runs() {
+                let (first, step) = self.output_pixels(run, phase);
+                let places = pixels[run.index..].iter_mut().take(run.count).enumerate();
+                places.for_each(|(index, pixel)| *pixel = first + index * step);
             }
+            for panel in self.panels.0..self.panels.1 {
+                let width = filter.panels.width(panel);
+                let right = Rows { start: filter.matrix(phase, self.group, panel), step: width };
+                let channel = self.group * filter.groups.outputs + filter.panels.first(panel);
+                let out = Outputs { job: &job, pixels: pixels.as_ptr(), channel };
+                let (rows, vecs, depth) = (count, width / S::LANES, filter.rows(phase));
+                // SAFETY: the matrices have these sizes; output pixels and channels exist.
+                unsafe {
+                    S::call(gemm::Multiply::<O, _> { rows, vecs, depth, left, right, out, operands: PhantomData })
+                };
+            }
+        }
+    }
+}
+
+/// Output pixels as a product's rows: sums are finished as they are stored.
+#[derive(Clone, Copy)]
+struct Outputs<'a> {
+    job: &'a Job<'a>,
+    /// Their numbers.
+    pixels: *const usize,
+    /// Of the first column.
+    channel: usize,
+}
+
+impl Outputs<'_> {
+    #[inline(always)]
+    fn place(&self, pixel: usize, column: usize) -> *mut f32 {
+        self.job.output.wrapping_add(pixel * self.job.output_layout.pixel + self.channel + column)
+    }
+}
+
+impl gemm::Out for Outputs<'_> {
+    const STAGED: bool = true;
+
+    #[inline(always)]
+    fn from_row(self, row: usize) -> Self {
+        Outputs { pixels: self.pixels.wrapping_add(row), ..self }
+    }
+
+    /// Asks for what will be written, and what will be added to it, while the sums are taken.
+    #[inline(always)]
+    unsafe fn expect<S: Simd>(self, rows: usize, vecs: usize) {
+        for row in 0..rows {
+            // SAFETY: the caller's promise.
+            let pixel = unsafe { *self.pixels.add(row) };
+            for line in (0..vecs * S::LANES).step_by(WIDEST) {
+                prefetch_to_write(self.place(pixel, line));
+                self.job.finish.expect(pixel, self.channel + line);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn put<S: Simd>(self, row: usize, column: usize, sum: S::V) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let pixel = *self.pixels.add(row);
+            let value = self.job.finish.apply::<S>(sum, pixel, self.channel + column);
+            S::store(self.place(pixel, column), value);
         }
     }
 }
@@ -258,16 +298,17 @@ impl<O: Operands> Block<'_, O> {
         for run in self.runs() {
             for tap in 0..self.first_phase().taps.len() {
                 for inputs in self.inputs(run, tap) {
-                    for block in 0..blocks {
-                        let from = inputs.channel(block * together);
-                        let to = ((tap * blocks + block) * self.count + inputs.index) * WIDEST;
+                    // A pixel's channels one after the other, as processors fetch memory ahead.
+                    for pixel in 0..inputs.count {
+                        let to = (tap * blocks * self.count + inputs.index + pixel) * WIDEST;
                         let to = self.gathered.wrapping_add(to);
-                        for pixel in 0..inputs.count {
+                        for block in 0..blocks {
+                            let from = inputs.channel(block * together).wrapping_add(pixel * inputs.step);
                             for word in (0..WIDEST).step_by(S::LANES) {
                                 // SAFETY: the pixel exists and has these channels, and so has the scratch.
                                 unsafe {
-                                    let value = O::load::<S>(from.add(pixel * inputs.step), word, together);
-                                    S::store(to.add(pixel * WIDEST + word), value);
+                                    let value = O::load::<S>(from, word, together);
+                                    S::store(to.add(block * self.count * WIDEST + word), value);
                                 }
                             }
                         }

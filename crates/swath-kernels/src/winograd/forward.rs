@@ -302,7 +302,7 @@ impl<T: Transform, O: Operands> Kernel for Multiply<'_, T, O> {
                     let right = Rows { start: filter.matrix(panel, element), step: width };
                     let out = Rows { start: products.add(element * plane), step: width };
                     let (rows, vecs, depth) = (block.count, width / S::LANES, O::words(job.input_layout.channels));
-                    S::call(gemm::Multiply::<O> { rows, vecs, depth, left, right, out, operands: PhantomData });
+                    S::call(gemm::Multiply::<O, _> { rows, vecs, depth, left, right, out, operands: PhantomData });
                 }
             }
             for index in 0..block.count {

@@ -73,7 +73,7 @@ impl Head<'_> {
             let (to, columns) = (panels.first(panel), panels.width(panel));
             // SAFETY: the caller's promise; the filter has a row for each channel, and the output its columns.
             unsafe {
-                S::call(gemm::Multiply::<Floats> {
+                S::call(gemm::Multiply::<Floats, _> {
                     rows: rows * room.side,
                     vecs: columns / S::LANES,
                     depth: width.min(depth - first),
