@@ -191,25 +191,42 @@ impl Kernel for Block<'_> {
 #[inline(always)]
 unsafe fn exponentials<S: Simd>(row: &mut [f32], step: usize, count: usize) -> f32 {
     let start = row.as_mut_ptr();
-    let places = || (0..count).flat_map(|piece| (0..WIDEST).step_by(S::LANES).map(move |lane| piece * step + lane));
     // SAFETY: the caller's promise.
     unsafe {
         let mut greatest = S::load(start);
-        for at in places().skip(1) {
-            let value = S::load(start.add(at));
-            greatest = S::select_greater(value, greatest, value, greatest);
+        for piece in 0..count {
+            for lane in (0..WIDEST).step_by(S::LANES) {
+                let value = S::load(start.add(piece * step + lane));
+                greatest = S::greater(value, greatest);
+            }
         }
         let mut lanes = [f32::NEG_INFINITY; WIDEST];
         S::store(lanes.as_mut_ptr(), greatest);
-        let greatest = S::splat(lanes[..S::LANES].iter().fold(f32::NEG_INFINITY, |a, b| a.max(*b)));
+        let greatest = S::splat(folded(lanes, |a, b| if b > a { b } else { a }));
         let mut sum = S::zero();
-        for at in places() {
-            let value = exp::<S>(S::sub(S::load(start.add(at)), greatest));
-            S::store(start.add(at), value);
-            sum = S::add(sum, value);
+        for piece in 0..count {
+            for lane in (0..WIDEST).step_by(S::LANES) {
+                let place = start.add(piece * step + lane);
+                let value = exp::<S>(S::sub(S::load(place), greatest));
+                S::store(place, value);
+                sum = S::add(sum, value);
+            }
         }
         let mut lanes = [0.0; WIDEST];
         S::store(lanes.as_mut_ptr(), sum);
-        lanes[..S::LANES].iter().sum()
+        folded(lanes, |a, b| a + b)
     }
+}
+
+/// One value of all, in pairs, so that no step waits for all before it.
+#[inline(always)]
+fn folded(mut lanes: [f32; WIDEST], join: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut half = WIDEST / 2;
+    while half > 0 {
+        for lane in 0..half {
+            lanes[lane] = join(lanes[lane], lanes[lane + half]);
+        }
+        half /= 2;
+    }
+    lanes[0]
 }

@@ -116,7 +116,7 @@ pub(crate) unsafe fn activate_vector<S: Simd>(value: S::V, activation: Activatio
             Activation::Relu => S::relu(value),
             Activation::Relu6 => {
                 let (value, six) = (S::relu(value), S::splat(6.0));
-                S::select_greater(value, six, six, value)
+                S::less(six, value)
             }
         }
     }

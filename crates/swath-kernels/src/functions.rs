@@ -107,7 +107,7 @@ impl Function {
             match self {
                 Function::Relu6 => {
                     let (x, six) = (S::relu(x), S::splat(6.0));
-                    S::select_greater(x, six, six, x)
+                    S::less(six, x)
                 }
                 Function::Sigmoid => sigmoid::<S>(x),
                 Function::Silu => S::mul(x, sigmoid::<S>(x)),
@@ -180,7 +180,7 @@ unsafe fn normal<S: Simd>(x: S::V) -> (S::V, S::V) {
     // SAFETY: the caller's promise.
     unsafe {
         let (zero, one) = (S::zero(), S::splat(1.0));
-        let size = S::select_greater(zero, x, S::sub(zero, x), x);
+        let size = S::greater(S::sub(zero, x), x);
         let bell = exp::<S>(S::mul(S::mul(x, x), S::splat(-0.5)));
         let t = S::div(one, S::mul_add(size, S::splat(0.327_591_1 / SQRT_2), one));
         let mut sum = S::splat(1.061_405_4);
@@ -206,8 +206,7 @@ pub(crate) unsafe fn exp<S: Simd>(x: S::V) -> S::V {
     // SAFETY: the caller's promise.
     unsafe {
         let (least, greatest, round) = (S::splat(LEAST), S::splat(GREATEST), S::splat(ROUND));
-        let x = S::select_greater(least, x, least, x);
-        let x = S::select_greater(x, greatest, greatest, x);
+        let x = S::less(greatest, S::greater(least, x));
         let n = S::sub(S::mul_add(x, S::splat(std::f32::consts::LOG2_E), round), round);
         // x - n ln(2), with ln(2) in two parts, the first of which is exact in products with n.
         let rest = S::neg_mul_add(n, S::splat(0.693_359_4), x);

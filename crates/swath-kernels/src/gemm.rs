@@ -42,8 +42,8 @@ pub(crate) trait Out: Copy {
     /// otherwise keep them out of registers from the beginning.
     const STAGED: bool = false;
 
-    /// The same from row `row` on.
-    fn from_row(self, row: usize) -> Self;
+    /// The same without its first rows.
+    fn skip(self, rows: usize) -> Self;
 
     /// Hears that `rows` rows of `vecs` vectors come next, once their sums have been taken.
     ///
@@ -63,8 +63,8 @@ pub(crate) trait Out: Copy {
 
 impl Out for Rows<*mut f32> {
     #[inline(always)]
-    fn from_row(self, row: usize) -> Self {
-        Rows { start: self.start.wrapping_add(row * self.step), ..self }
+    fn skip(self, rows: usize) -> Self {
+        Rows { start: self.start.wrapping_add(rows * self.step), ..self }
     }
 
     #[inline(always)]
@@ -252,7 +252,7 @@ impl<O: Operands, T: Out> Kernel for Multiply<O, T> {
             // SAFETY: rows of the piece lie within the matrices.
             unsafe {
                 let left = Left { start: left.start.add(piece.start * WIDEST), ..left };
-                let out = out.from_row(piece.start);
+                let out = out.skip(piece.start);
                 if vecs == 2 {
                     for_rows!(piece.len(), multiply_rows::<S, O, 2>(left, right, depth, out));
                 } else {
@@ -284,7 +284,7 @@ impl Kernel for AddTransposed {
             // SAFETY: rows of the piece lie within the matrices.
             unsafe {
                 let left = LeftTransposed { start: left.start.add(piece.start), ..left };
-                let out = out.from_row(piece.start);
+                let out = out.skip(piece.start);
                 if vecs == 2 {
                     for_rows!(piece.len(), add_transposed_rows::<S, Floats, 2>(left, right, depth, out));
                 } else {

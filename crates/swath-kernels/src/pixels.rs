@@ -24,6 +24,18 @@ pub(crate) trait PixelKernel: Sync {
     /// # Safety
     /// The machine must have the instruction set of `S`, and pixel and channels must exist.
     unsafe fn vector<S: Simd>(&self, place: Place, channel: usize);
+
+    /// Computes all channels of a pixel, `channels` with their padding: where something is worth finding out once for all of them.
+    ///
+    /// # Safety
+    /// As [`vector`](Self::vector).
+    #[inline(always)]
+    unsafe fn pixel<S: Simd>(&self, place: Place, channels: usize) {
+        for channel in (0..channels).step_by(S::LANES) {
+            // SAFETY: the caller's promise.
+            unsafe { self.vector::<S>(place, channel) };
+        }
+    }
 }
 
 /// Runs a kernel for all pixels and padded channels of a layout.
@@ -55,10 +67,8 @@ impl<K: PixelKernel> Kernel for Run<'_, K> {
         // Counted up from here on: a division costs as much as the work on a vector.
         let (mut image, mut row, mut col) = (line / height, line % height, self.first % width);
         for pixel in self.first..self.last {
-            for channel in (0..self.layout.padded_channels()).step_by(S::LANES) {
-                // SAFETY: the caller's promise.
-                unsafe { self.kernel.vector::<S>(Place { pixel, image, row, col }, channel) };
-            }
+            // SAFETY: the caller's promise.
+            unsafe { self.kernel.pixel::<S>(Place { pixel, image, row, col }, self.layout.padded_channels()) };
             col += 1;
             if col == width {
                 (row, col) = (row + 1, 0);

@@ -288,7 +288,7 @@ impl Places {
 #[inline(always)]
 pub(crate) unsafe fn greater<S: Simd>(value: S::V, most: S::V) -> S::V {
     // SAFETY: the caller's promise.
-    unsafe { S::select_nan(value, value, S::select_greater(value, most, value, most)) }
+    unsafe { S::select_nan(value, value, S::greater(value, most)) }
 }
 
 struct Max {
@@ -347,7 +347,7 @@ impl PixelKernel for MaxGradient {
                             let value = self.x.load::<S>(Places::pixel(from, place.image, row, col), channel);
                             let mine = S::splat(is_own(row, col));
                             own = S::select_nan(value, mine, S::select_greater(value, most, mine, own));
-                            most = S::select_nan(value, value, S::select_greater(value, most, value, most));
+                            most = S::select_nan(value, value, S::greater(value, most));
                         }
                     }
                     let dy = self.dy.load::<S>(Places::pixel(to, place.image, window_row, window_col), channel);

@@ -189,13 +189,40 @@ struct WeightedSums {
 impl PixelKernel for WeightedSums {
     #[inline(always)]
     unsafe fn vector<S: Simd>(&self, place: Place, channel: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { self.sum::<S>(place, channel, &self.rows[place.row], &self.cols[place.col]) }
+    }
+
+    /// Straight lines have one or two taps along each axis, whose number the compiler then knows.
+    #[inline(always)]
+    unsafe fn pixel<S: Simd>(&self, place: Place, channels: usize) {
+        let (rows, cols) = (&self.rows[place.row][..], &self.cols[place.col][..]);
+        for channel in (0..channels).step_by(S::LANES) {
+            // SAFETY: the caller's promise.
+            unsafe {
+                match (rows, cols) {
+                    ([a, b], [c, d]) => self.sum::<S>(place, channel, &[*a, *b], &[*c, *d]),
+                    ([a, b], [c]) => self.sum::<S>(place, channel, &[*a, *b], &[*c]),
+                    ([a], [c, d]) => self.sum::<S>(place, channel, &[*a], &[*c, *d]),
+                    _ => self.sum::<S>(place, channel, rows, cols),
+                }
+            }
+        }
+    }
+}
+
+impl WeightedSums {
+    /// # Safety
+    /// As [`PixelKernel::vector`].
+    #[inline(always)]
+    unsafe fn sum<S: Simd>(&self, place: Place, channel: usize, rows: &[(usize, f32)], cols: &[(usize, f32)]) {
         // SAFETY: the caller's promise; all places lie in the source.
         unsafe {
             let mut sum = S::zero();
-            for &(row, row_weight) in &self.rows[place.row] {
+            for &(row, row_weight) in rows {
                 let first = (place.image * self.from_layout.height + row) * self.from_layout.width;
                 let mut line = S::zero();
-                for &(col, weight) in &self.cols[place.col] {
+                for &(col, weight) in cols {
                     line = S::mul_add(self.from.load::<S>(first + col, channel), S::splat(weight), line);
                 }
                 sum = S::mul_add(line, S::splat(row_weight), sum);

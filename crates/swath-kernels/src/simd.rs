@@ -105,6 +105,18 @@ pub(crate) unsafe trait Simd: Copy + 'static {
     unsafe fn neg_mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `a > b ? yes : no`; `no` where one is NaN.
     unsafe fn select_greater(a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V;
+    /// `a > b ? a : b`; `b` where one is NaN.
+    #[inline(always)]
+    unsafe fn greater(a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: the caller's promise.
+        unsafe { Self::select_greater(a, b, a, b) }
+    }
+    /// `a < b ? a : b`; `b` where one is NaN.
+    #[inline(always)]
+    unsafe fn less(a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: the caller's promise.
+        unsafe { Self::select_greater(b, a, a, b) }
+    }
     /// `a` is NaN ? `yes` : `no`
     unsafe fn select_nan(a: Self::V, yes: Self::V, no: Self::V) -> Self::V;
     /// `max(a, 0)`; NaN stays NaN.

@@ -196,8 +196,8 @@ impl gemm::Out for Outputs<'_> {
     const STAGED: bool = true;
 
     #[inline(always)]
-    fn from_row(self, row: usize) -> Self {
-        Outputs { pixels: self.pixels.wrapping_add(row), ..self }
+    fn skip(self, rows: usize) -> Self {
+        Outputs { pixels: self.pixels.wrapping_add(rows), ..self }
     }
 
     /// Asks for what will be written, and what will be added to it, while the sums are taken.

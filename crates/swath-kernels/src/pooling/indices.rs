@@ -186,7 +186,7 @@ impl PixelKernel for MaxWithIndex {
                     let value = self.x.load::<S>(Places::pixel(&self.places.from, place.image, row, col), channel);
                     let own = S::splat(bits(row, col));
                     index = S::select_nan(value, own, S::select_greater(value, most, own, index));
-                    most = S::select_nan(value, value, S::select_greater(value, most, value, most));
+                    most = S::select_nan(value, value, S::greater(value, most));
                 }
             }
             self.y.store::<S>(place.pixel, channel, most);

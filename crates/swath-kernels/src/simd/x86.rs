@@ -54,6 +54,8 @@ macro_rules! avx512 {
                 select_nan(a: __m512, yes: __m512, no: __m512) -> __m512 =
                     _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a), no, yes);
                 // The second operand is the result where one is NaN.
+                greater(a: __m512, b: __m512) -> __m512 = _mm512_max_ps(a, b);
+                less(a: __m512, b: __m512) -> __m512 = _mm512_min_ps(a, b);
                 relu(a: __m512) -> __m512 = _mm512_max_ps(_mm512_setzero_ps(), a);
                 power_of_two(n: __m512) -> __m512 = _mm512_scalef_ps(_mm512_set1_ps(1.0), n);
                 any_nan(a: __m512) -> bool = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a) != 0;
@@ -130,6 +132,8 @@ unsafe impl Simd for Avx2 {
         select_nan(a: __m256, yes: __m256, no: __m256) -> __m256 =
             _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a));
         // The second operand is the result where one is NaN.
+        greater(a: __m256, b: __m256) -> __m256 = _mm256_max_ps(a, b);
+        less(a: __m256, b: __m256) -> __m256 = _mm256_min_ps(a, b);
         relu(a: __m256) -> __m256 = _mm256_max_ps(_mm256_setzero_ps(), a);
         power_of_two(n: __m256) -> __m256 = {
             let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
