@@ -134,7 +134,8 @@ pub(crate) fn run(args: &AreaArgs, console: &Console) -> Result<()> {
 }
 
 fn parse_date(text: &str) -> Result<MapDate, String> {
-    MapDate::find(text).ok_or_else(|| "write a date such as 2019-07-14, 2019-07 or 2019".to_owned())
+    MapDate::parse(text)
+        .ok_or_else(|| "there is no such date; write one such as 2019-07-14, 2019-07 or 2019".to_owned())
 }
 
 fn is_stdout(path: &Path) -> bool {

@@ -153,6 +153,9 @@ pub(crate) fn run(args: &VectorizeArgs, console: &Console) -> Result<()> {
     };
     let summary = vectorize(&args.map, &args.out, &options)?;
     let merged = if args.merge { format!(" of {} classes", summary.classes.len()) } else { String::new() };
+    if summary.polygons == 0 {
+        console.warn("nothing of the map is left to draw: its pixels have no class, or none that --classes, --clip and --min-area let through");
+    }
     console.say(format_args!("{} polygons{merged} in {}", summary.polygons, args.out.display()));
     Ok(())
 }
@@ -174,6 +177,9 @@ fn lines(args: &VectorizeArgs, console: &Console) -> Result<()> {
         overwrite: args.overwrite,
     };
     let summary = centerlines(&args.map, &args.out, &options)?;
+    if summary.lines == 0 {
+        console.warn("no line was drawn: the map has no pixel of these classes, or only parts that are wider than the number given");
+    }
     console.say(format_args!("{} lines in {}", summary.lines, args.out.display()));
     Ok(())
 }

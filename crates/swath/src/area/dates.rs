@@ -65,6 +65,20 @@ impl MapDate {
         days.chain(months).chain(years).next()
     }
 
+    /// The date that a text is, and nothing else: `2019-07-14`, `20190714`, `2019-07`, `201907` or `2019`.
+    ///
+    /// ```
+    /// use swath::area::MapDate;
+    ///
+    /// assert_eq!(MapDate::parse("2019-07").unwrap().to_string(), "2019-07");
+    /// assert_eq!(MapDate::parse("2019-02-29"), None);
+    /// ```
+    pub fn parse(text: &str) -> Option<MapDate> {
+        let found = MapDate::find(text)?;
+        let written = found.to_string();
+        [written.replace('-', ""), written].contains(&text.trim().to_owned()).then_some(found)
+    }
+
     /// The name of the period that the date lies in; `None` where the date does not say it.
     pub(super) fn label(&self, period: Period) -> Option<String> {
         let MapDate { year, month, day } = *self;
@@ -170,6 +184,19 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(MapDate::find(name).map(|date| date.to_string()).as_deref(), found, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_a_date_or_none() {
+        let parsed = |text| MapDate::parse(text).map(|date| date.to_string());
+        for (text, date) in
+            [("20190714", "2019-07-14"), (" 2019-07-14", "2019-07-14"), ("201907", "2019-07"), ("2019", "2019")]
+        {
+            assert_eq!(parsed(text).as_deref(), Some(date), "{text}");
+        }
+        for wrong in ["2019-13-45", "2019-02-30", "2019-13", "in 2019", "1900", "14.07.2019", ""] {
+            assert_eq!(parsed(wrong), None, "{wrong}");
         }
     }
 

@@ -50,6 +50,8 @@ pub struct DesignSummary {
     pub points: u64,
     /// Standard error that the overall accuracy will have if the map is as good as expected.
     pub expected_standard_error: f64,
+    /// Where that is more than was asked for, since floors take points from large classes: the total that would do.
+    pub points_for_target: Option<u64>,
     /// The strata, by ascending value.
     pub classes: Vec<PlannedClass>,
 }
@@ -106,14 +108,38 @@ pub fn design(spec: &DesignSpec) -> Result<DesignSummary> {
             sample_size(&strata, error)?.max(floors)
         }
     };
-    for (class, points) in classes.iter_mut().zip(allocate(&populations, total, spec.floor)?) {
+    let allocated = |total: u64| allocate(&populations, total, spec.floor);
+    for (class, points) in classes.iter_mut().zip(allocated(total)?) {
         class.points = points;
     }
+    let expected_standard_error = expected_error(&classes);
+    let points_for_target = match spec.size {
+        SampleSize::StandardError(target) if expected_standard_error > target => {
+            let mut more = classes.clone();
+            least_total(total, populations.iter().sum(), |total| {
+                more.iter_mut().zip(allocated(total)?).for_each(|(class, points)| class.points = points);
+                Ok(expected_error(&more) <= target)
+            })?
+        }
+        _ => None,
+    };
     let points = draw(&map, &classes, spec.seed)?;
     let (columns, rows) = table(map.grid(), &classes, &points, spec.seed);
     write_points(&spec.out, map.grid().crs.as_ref(), &columns, &rows, spec.overwrite)?;
-    let expected_standard_error = expected_error(&classes);
-    Ok(DesignSummary { points: points.len() as u64, expected_standard_error, classes })
+    Ok(DesignSummary { points: points.len() as u64, expected_standard_error, points_for_target, classes })
+}
+
+/// The least total above `short` and up to `all` that is `enough`, if one is.
+fn least_total(mut short: u64, all: u64, mut enough: impl FnMut(u64) -> Result<bool>) -> Result<Option<u64>> {
+    if !enough(all)? {
+        return Ok(None);
+    }
+    let mut reached = all;
+    while short + 1 < reached {
+        let middle = short + (reached - short) / 2;
+        if enough(middle)? { reached = middle } else { short = middle }
+    }
+    Ok(Some(reached))
 }
 
 /// A variance needs two pixels.

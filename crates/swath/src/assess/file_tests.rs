@@ -214,6 +214,15 @@ fn designs_that_cannot_be_drawn_are_refused() {
     assert_eq!(size(1e-4), 2340);
     // (0.3 / 0.03)^2, as every class is expected to be right in 90 %.
     assert_eq!(size(0.03), 100);
+    // Floors that take points from the large classes miss the target; what would reach it does, and one point less does not.
+    let planned = |size| design(&DesignSpec { size, floor: 25, ..site.spec("sample.fgb", 0, 1) }).unwrap();
+    let short = planned(SampleSize::StandardError(0.03));
+    assert!(short.expected_standard_error > 0.03, "{short:?}");
+    let points = short.points_for_target.unwrap();
+    assert!(planned(SampleSize::Total(points)).expected_standard_error <= 0.03);
+    assert!(planned(SampleSize::Total(points - 1)).expected_standard_error > 0.03);
+    assert!(design_table(&short).contains(&format!("--total {points}")));
+    assert_eq!(planned(SampleSize::StandardError(0.5)).points_for_target, None);
 }
 
 /// The example of Olofsson et al. (2014), table 8, as somebody else's table.

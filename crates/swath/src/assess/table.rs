@@ -86,6 +86,12 @@ pub fn design_table(summary: &DesignSummary) -> String {
         grouped(summary.points),
         100.0 * summary.expected_standard_error
     );
+    if let Some(points) = summary.points_for_target {
+        let _ = writeln!(
+            text,
+            "That is more than asked for, since small classes take their floor from the large ones: --total {points} would do."
+        );
+    }
     text
 }
 

@@ -1,5 +1,6 @@
 //! Bar charts as SVG files of their own.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::chart::{number, ticks};
@@ -10,10 +11,10 @@ pub(crate) struct Bars<'a> {
     pub(crate) title: String,
     /// What the axis counts.
     pub(crate) unit: &'a str,
-    /// Names and colours of the parts of a bar.
+    /// Names and colours of the parts of bars.
     pub(crate) parts: Vec<(&'a str, [u8; 3])>,
-    /// Label and parts of each bar, from top to bottom.
-    pub(crate) bars: Vec<(String, Vec<f64>)>,
+    /// Label of each bar, from top to bottom, and its parts: their places in `parts`, ascending, and sizes.
+    pub(crate) bars: Vec<(String, Vec<(usize, f64)>)>,
 }
 
 const LABEL: f64 = 200.0;
@@ -23,6 +24,8 @@ const ROW: f64 = 22.0;
 const TOP: f64 = 40.0;
 /// Bars drawn at most.
 const MOST: usize = 400;
+/// Parts in the legend at most.
+const NAMED: usize = 60;
 /// Letters of a label that fit beside the bars.
 const LETTERS: usize = 30;
 
@@ -30,12 +33,13 @@ impl Bars<'_> {
     /// The chart; the first bars, and how many more there are, where there are too many.
     pub(crate) fn svg(&self) -> String {
         let shown = &self.bars[..self.bars.len().min(MOST)];
-        let sum = |parts: &[f64]| parts.iter().sum::<f64>();
+        let sum = |parts: &[(usize, f64)]| parts.iter().map(|(_, size)| size).sum::<f64>();
         let largest = shown.iter().map(|(_, parts)| sum(parts)).fold(0.0, f64::max);
         let ticks = ticks(0.0, largest, 5);
         let end = ticks.last().copied().unwrap_or(1.0);
         let x_at = |value: f64| LABEL + value / end * PLOT;
-        let legend = if self.parts.len() > 1 { ROW * self.parts.len().div_ceil(4) as f64 } else { 0.0 };
+        let named = self.named(shown);
+        let legend = ROW * named.len().div_ceil(4) as f64;
         let bottom = TOP + legend + ROW * shown.len() as f64;
         let (width, height) = (LABEL + PLOT + VALUE, bottom + 44.0);
         let mut svg = format!(
@@ -45,18 +49,16 @@ impl Bars<'_> {
              <text x=\"10\" y=\"22\" font-size=\"15\" font-weight=\"600\">{}</text>\n",
             escape(&self.title)
         );
-        if self.parts.len() > 1 {
-            for (index, (name, color)) in self.parts.iter().enumerate() {
-                let (x, y) = (10.0 + (index % 4) as f64 * 185.0, TOP + (index / 4) as f64 * ROW);
-                let _ = writeln!(
-                    svg,
-                    "<rect x=\"{x}\" y=\"{y}\" width=\"12\" height=\"12\" fill=\"{}\"/><text x=\"{}\" y=\"{}\">{}</text>",
-                    hex(*color),
-                    x + 18.0,
-                    y + 11.0,
-                    escape(&shortened(name, 26))
-                );
-            }
+        for (index, (name, color)) in named.iter().enumerate() {
+            let (x, y) = (10.0 + (index % 4) as f64 * 185.0, TOP + (index / 4) as f64 * ROW);
+            let _ = writeln!(
+                svg,
+                "<rect x=\"{x}\" y=\"{y}\" width=\"12\" height=\"12\" fill=\"{}\"/><text x=\"{}\" y=\"{}\">{}</text>",
+                hex(*color),
+                x + 18.0,
+                y + 11.0,
+                escape(&shortened(name, 26))
+            );
         }
         for tick in &ticks {
             let x = x_at(*tick);
@@ -79,19 +81,20 @@ impl Bars<'_> {
                 escape(&shortened(label, LETTERS))
             );
             let mut from = 0.0;
-            for (part, (name, color)) in parts.iter().zip(&self.parts).filter(|(part, _)| **part > 0.0) {
+            for &(part, size) in parts.iter().filter(|(_, size)| *size > 0.0) {
+                let (name, color) = self.parts[part];
                 let _ = writeln!(
                     svg,
                     "<rect x=\"{:.2}\" y=\"{:.1}\" width=\"{:.2}\" height=\"{:.1}\" fill=\"{}\"><title>{}: {}</title></rect>",
                     x_at(from),
                     y + 3.0,
-                    x_at(from + part) - x_at(from),
+                    x_at(from + size) - x_at(from),
                     ROW - 6.0,
-                    hex(*color),
+                    hex(color),
                     escape(name),
-                    number(*part)
+                    number(size)
                 );
-                from += part;
+                from += size;
             }
             let _ = writeln!(svg, "<text x=\"{:.1}\" y=\"{:.1}\">{}</text>", x_at(from) + 6.0, y + 15.0, number(from));
         }
@@ -107,6 +110,17 @@ impl Bars<'_> {
             escape(self.unit)
         );
         svg
+    }
+
+    /// What the legend names: the parts of the bars that are drawn, unless these name them, as bars of one part each do.
+    fn named(&self, shown: &[(String, Vec<(usize, f64)>)]) -> Vec<(&str, [u8; 3])> {
+        let one_each =
+            shown.iter().all(|(label, parts)| matches!(parts[..], [(part, _)] if self.parts[part].0 == label));
+        let used: BTreeSet<usize> = shown.iter().flat_map(|(_, parts)| parts.iter().map(|(part, _)| *part)).collect();
+        if used.len() < 2 || one_each {
+            return Vec::new();
+        }
+        used.into_iter().take(NAMED).map(|part| self.parts[part]).collect()
     }
 }
 
@@ -127,6 +141,7 @@ mod tests {
 
     fn chart(bars: Vec<(String, Vec<f64>)>) -> String {
         let parts = vec![("land", [1, 2, 3]), ("<water>", [255, 0, 0])];
+        let bars = bars.into_iter().map(|(label, parts)| (label, parts.into_iter().enumerate().collect())).collect();
         Bars { title: "Areas & more".into(), unit: "km2", parts, bars }.svg()
     }
 
