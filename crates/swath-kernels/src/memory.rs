@@ -3,7 +3,7 @@
 //! Writing to pages that the system has just handed out is ten times slower than writing to pages that are there already:
 //! each page has to be cleared first. A freed buffer is therefore kept for the next one of its size.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
@@ -45,24 +45,68 @@ impl Block {
         Layout::from_size_align(bytes, align).expect("a buffer is smaller than the address space")
     }
 
+    /// Zeros, so that memory is initialized.
     fn new(bytes: usize) -> Block {
         let layout = Block::layout(bytes);
-        // SAFETY: the size is not zero.
-        let Some(start) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
-        // Before the first touch, which decides what kind of page it gets.
         #[cfg(target_os = "linux")]
-        if bytes >= HUGE {
-            // SAFETY: the range is the block's own, and the advice changes no value. Where huge pages cannot be had, nothing is lost.
-            unsafe { libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_HUGEPAGE) };
-        }
-        // SAFETY: the block has so many bytes.
-        unsafe { start.write_bytes(0, bytes) };
+        let start = if bytes >= HUGE { pages::map(bytes) } else { Block::allocate(layout) };
+        #[cfg(not(target_os = "linux"))]
+        let start = Block::allocate(layout);
+        let Some(start) = start else { handle_alloc_error(layout) };
         Block { start: start.cast(), bytes }
     }
 
+    fn allocate(layout: Layout) -> Option<NonNull<u8>> {
+        // SAFETY: the size is not zero.
+        NonNull::new(unsafe { alloc_zeroed(layout) })
+    }
+
     fn free(self) {
+        #[cfg(target_os = "linux")]
+        if self.bytes >= HUGE {
+            return pages::unmap(self.start.cast(), self.bytes);
+        }
         // SAFETY: allocated in `new` with the same layout, and owned.
         unsafe { dealloc(self.start.as_ptr().cast(), Block::layout(self.bytes)) }
+    }
+}
+
+/// Pages straight from the system. They are zeros, and come to be when they are first touched: by the threads that use them, all at once.
+#[cfg(target_os = "linux")]
+mod pages {
+    use std::ptr::{NonNull, null_mut};
+
+    use super::HUGE;
+
+    /// `bytes`, a multiple of [`HUGE`], that start at one.
+    pub(super) fn map(bytes: usize) -> Option<NonNull<u8>> {
+        // Room for any start, and what is left over goes back.
+        let room = bytes.checked_add(HUGE)?;
+        let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        // SAFETY: a new range of addresses; parts of it that are given back are nobody's yet, and the advice changes no value: where huge
+        // pages cannot be had, nothing is lost.
+        unsafe {
+            let start = libc::mmap(null_mut(), room, access, kind, -1, 0);
+            if start == libc::MAP_FAILED {
+                return None;
+            }
+            let before = start.cast::<u8>().align_offset(HUGE);
+            let aligned = start.cast::<u8>().add(before);
+            if before > 0 {
+                libc::munmap(start, before);
+            }
+            if before < HUGE {
+                libc::munmap(aligned.add(bytes).cast(), HUGE - before);
+            }
+            libc::madvise(aligned.cast(), bytes, libc::MADV_HUGEPAGE);
+            NonNull::new(aligned)
+        }
+    }
+
+    /// Gives back what [`map`] gave.
+    pub(super) fn unmap(start: NonNull<u8>, bytes: usize) {
+        // SAFETY: mapped by `map` with this size; the caller owns it.
+        unsafe { libc::munmap(start.as_ptr().cast(), bytes) };
     }
 }
 

@@ -41,9 +41,7 @@ pub(super) struct Filters {
 
 impl Filters {
     fn get(&mut self, plan: &Plan, op: &ConvolutionOp) -> Result<Arc<Filter>, PlanError> {
-        let mut hasher = DefaultHasher::new();
-        op.weights.iter().for_each(|weight| weight.to_bits().hash(&mut hasher));
-        let key = (hasher.finish(), op.convolution, op.transposed.is_some(), plan.method(), plan.precision());
+        let key = (digest(&op.weights), op.convolution, op.transposed.is_some(), plan.method(), plan.precision());
         if let Some(filter) = self.known.get(&key) {
             return Ok(Arc::clone(filter));
         }
@@ -51,6 +49,19 @@ impl Filters {
         self.known.insert(key, Arc::clone(&filter));
         Ok(filter)
     }
+}
+
+/// A number that differs where weights do. Several sums at once, since there are tens of millions of weights.
+fn digest(weights: &[f32]) -> u64 {
+    let mut sums = [0u64; 8];
+    for weights in weights.chunks(8) {
+        for (sum, weight) in sums.iter_mut().zip(weights) {
+            *sum = (*sum ^ u64::from(weight.to_bits())).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+        }
+    }
+    let mut hasher = DefaultHasher::new();
+    (sums, weights.len()).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A convolution of images.
