@@ -2,6 +2,7 @@
 
 use crate::image::Layout;
 use crate::shared::SharedMut;
+use crate::simd::WIDEST;
 use crate::threads::parallel;
 
 /// Pixels that are turned around at a time: their channels stay in L1 while planes are read one after the other.
@@ -19,14 +20,18 @@ pub fn pack(planes: &[f32], layout: &Layout, image: &mut [f32]) {
     each_segment(layout, |image, first, count| {
         // SAFETY: each segment has its own pixels, and the slice holds the layout.
         let pixels = unsafe { out.get().add((image * area + first) * layout.pixel) };
-        for channel in 0..layout.padded_channels() {
-            // SAFETY: as above; these are all channels of the pixels, with their padding.
-            let write = |pixel: usize, value| unsafe { pixels.add(pixel * layout.pixel + channel).write(value) };
-            if channel < layout.channels {
-                let plane = &planes[(image * layout.channels + channel) * area + first..][..count];
-                plane.iter().enumerate().for_each(|(pixel, value)| write(pixel, *value));
-            } else {
-                (0..count).for_each(|pixel| write(pixel, 0.0));
+        let padded = layout.padded_channels();
+        if layout.channels < padded {
+            for pixel in 0..count {
+                // SAFETY: as above; these are the last of the pixel's channels, with their padding.
+                unsafe { pixels.add(pixel * layout.pixel + padded - WIDEST).write_bytes(0, WIDEST) };
+            }
+        }
+        for channel in 0..layout.channels {
+            let plane = &planes[(image * layout.channels + channel) * area + first..][..count];
+            for (pixel, value) in plane.iter().enumerate() {
+                // SAFETY: as above; the pixel has this channel.
+                unsafe { pixels.add(pixel * layout.pixel + channel).write(*value) };
             }
         }
     });
