@@ -127,6 +127,7 @@ impl<S: Simd, const ROWS: usize, const VECS: usize> Tile<S, ROWS, VECS> {
 
     #[inline(always)]
     unsafe fn store<T: Out>(&self, to: T) {
+        const { assert!(ROWS <= MOST_ROWS && VECS <= 2 && S::LANES <= WIDEST) };
         // SAFETY: the caller's promise about `to`.
         unsafe {
             if !T::STAGED {

@@ -144,7 +144,7 @@ impl<O: Operands> Kernel for Block<'_, O> {
     unsafe fn compute<S: Simd>(self) {
         let Block { job, count, .. } = self;
         let filter = job.filter;
-        // SAFETY: the scratch holds the gathered pixels and the products of a panel.
+        // SAFETY: the scratch holds the gathered pixels.
         unsafe {
             if whole_words::<O>(&filter.groups) {
                 self.gather::<S>();
