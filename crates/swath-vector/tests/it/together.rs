@@ -161,8 +161,9 @@ proptest! {
             let (width, depth) = houses[number];
             prop_assert!(!matches!(done[&(region.id as usize)], Regularity::Kept(_)));
             let ring = &rings[0].1;
-            // Four corners and a neighbour's two; a wall that is turned by two or three degrees may keep a step of one pixel, which is right, too.
-            prop_assert!(ring.len() <= 15, "{:?}", ring);
+            // Four corners and a neighbour's two. Where a wall is turned by a few degrees only, it may keep a step of one pixel, which is right, too.
+            let hardly_turned = (angle.to_degrees() + 6.0) % 90.0 < 12.0;
+            prop_assert!(ring.len() <= if hardly_turned { 15 } else { 11 }, "{:?}", ring);
             let slanted = angles(ring).into_iter().filter(|&angle| (10.0..80.0).contains(&angle)).count();
             prop_assert!(slanted <= 2, "{:?}", ring);
             let away = (area(ring) - region.pixels as f64).abs();
