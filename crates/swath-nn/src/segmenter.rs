@@ -69,7 +69,15 @@ impl SegmenterConfig {
     /// # Errors
     /// As [`validate`](Self::validate).
     pub fn parameters(&self) -> Result<usize, FamilyError> {
-        Ok(weights::parameters(&self.build(&Device::default())?))
+        Ok(weights::parameters(&self.unfilled()?))
+    }
+
+    /// The network with parameters that hold nothing and take no memory, to see what there will be.
+    ///
+    /// # Errors
+    /// As [`validate`](Self::validate).
+    pub fn unfilled(&self) -> Result<Segmenter, FamilyError> {
+        self.build(&Device::default())
     }
 
     /// The network with parameters that hold zeros, and take no memory until something reads them.

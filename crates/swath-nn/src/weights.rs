@@ -13,9 +13,11 @@ use crate::segmenter::Segmenter;
 
 pub mod foreign;
 mod initialize;
+mod parts;
 mod path;
 
 pub use initialize::initialize;
+pub use parts::{Part, parts};
 use path::Path;
 
 /// A parameter or running statistic by name.

@@ -26,6 +26,7 @@ mod phases;
 mod pretrain;
 mod run;
 pub mod schedule;
+mod size;
 mod validate;
 
 pub use checkpoint::Best;

@@ -23,6 +23,7 @@ use super::outlines::{self, Examiner, Lesson, Lessons};
 use super::phases::Phases;
 use super::pretrain::Pretraining;
 use super::schedule::Schedule;
+use super::size::{self, SizeError};
 use super::validate::{Validation, validate};
 use super::{Best, optimizer, outcome};
 use crate::IGNORE;
@@ -151,6 +152,17 @@ impl<'a> Run<'a> {
                 (Some(Arc::new(opened.data)), opened.targets)
             }
         };
+        // The memory of other devices is not known.
+        let memory = if options.device == Device::flex() { size::memory() } else { None };
+        let large = size::check(&network, memory).map_err(|error| match error {
+            SizeError::Family(error) => error.into(),
+            SizeError::Memory(problem) => Error::Recipe { file: UNPLACED.into(), line: None, problem },
+        })?;
+        let large = large.map(|words| format!("warning: {words}"));
+        if let Some(words) = &large {
+            // Said before anything is allocated, and into the log when there is one.
+            observe(Event::Message(words));
+        }
         let mut model = weights::initialize(network.init(&device)?, recipe.train.seed);
         let mut optimizer = optimizer::init(&recipe.optimizer, &model);
         let phases = Phases::new(&recipe.train.phases, &model).map_err(|problem| Error::Recipe {
@@ -195,6 +207,8 @@ impl<'a> Run<'a> {
                 chips.div_ceil(recipe.train.batch as u64) as usize
             }
         };
+        let mut log = Log::open(&folder.log(), state.step > 0)?;
+        large.iter().try_for_each(|words| log.line(words))?;
         Ok(Self {
             recipe,
             folder,
@@ -202,7 +216,7 @@ impl<'a> Run<'a> {
             schedule: Schedule::new(&recipe.schedule, recipe.optimizer.lr(), steps),
             loss: recipe.loss.init(classes)?,
             journal: Journal::open(&folder.metrics(), state.step, state.validated)?,
-            log: Log::open(&folder.log(), state.step > 0)?,
+            log,
             bundle: Bundle { header, weights: weights::read(&model) },
             data: Arc::new(data),
             targets,
