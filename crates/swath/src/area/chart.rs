@@ -68,8 +68,7 @@ fn by_period(table: &AreaTable, last_zone: &str) -> Vec<Bar> {
         without_gaps(bars)
     };
     let mut bars = of(last_zone);
-    let mut zones: Vec<&str> =
-        table.rows.iter().map(|row| row.zone.as_str()).filter(|zone| *zone != last_zone).collect();
+    let zones: Vec<&str> = table.rows.iter().map(|row| row.zone.as_str()).filter(|zone| *zone != last_zone).collect();
     let mut seen = HashSet::new();
     for zone in zones.into_iter().filter(|zone| seen.insert(*zone)) {
         bars.extend(of(zone).into_iter().map(|(period, parts)| (format!("{zone}: {period}"), parts)));
