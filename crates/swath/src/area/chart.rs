@@ -1,6 +1,6 @@
 //! A table of areas as a chart.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::{AreaRow, AreaTable};
 use crate::report::Bars;
@@ -36,7 +36,13 @@ pub fn chart(table: &AreaTable) -> String {
         Some(map) => Some(map.clone()),
         None => Some(row.zone.clone()),
     };
-    Bars { title: "Area by zone and class".into(), unit: "km2", bars: gathered(table, label), parts: parts() }.svg()
+    Bars {
+        title: "Area by zone and class".into(),
+        unit: "km2",
+        bars: gathered(table, &table.rows, label),
+        parts: parts(),
+    }
+    .svg()
 }
 
 /// Whether a name in parentheses stands for all zones or all periods.
@@ -63,25 +69,34 @@ fn by_class(rows: &[AreaRow]) -> Vec<Bar> {
 
 /// A bar for each period of all places, then for each period of each place. Months and years without a map have empty bars.
 fn by_period(table: &AreaTable, last_zone: &str) -> Vec<Bar> {
-    let of = |zone: &str| {
-        let bars = gathered(table, |row| row.period.clone().filter(|period| row.zone == zone && !is_sum(period)));
-        without_gaps(bars)
-    };
-    let mut bars = of(last_zone);
-    let zones: Vec<&str> = table.rows.iter().map(|row| row.zone.as_str()).filter(|zone| *zone != last_zone).collect();
-    let mut seen = HashSet::new();
-    for zone in zones.into_iter().filter(|zone| seen.insert(*zone)) {
-        bars.extend(of(zone).into_iter().map(|(period, parts)| (format!("{zone}: {period}"), parts)));
+    let mut zones: Vec<&str> = Vec::new();
+    let mut of: HashMap<&str, Vec<&AreaRow>> = HashMap::new();
+    for row in &table.rows {
+        let rows = of.entry(&row.zone).or_insert_with(|| {
+            zones.push(&row.zone);
+            Vec::new()
+        });
+        rows.push(row);
     }
-    bars
+    let period = |row: &AreaRow| row.period.clone().filter(|period| !is_sum(period));
+    let bars = |zone: &str| without_gaps(gathered(table, of.get(zone).into_iter().flatten().copied(), period));
+    let named = |zone: &str| {
+        bars(zone).into_iter().map(move |(period, parts)| (format!("{zone}: {period}"), parts)).collect::<Vec<_>>()
+    };
+    let others = zones.into_iter().filter(|zone| *zone != last_zone).flat_map(named);
+    bars(last_zone).into_iter().chain(others).collect()
 }
 
 /// Rows with the same label as one bar, in the order of their first rows.
-fn gathered(table: &AreaTable, label: impl Fn(&AreaRow) -> Option<String>) -> Vec<Bar> {
+fn gathered<'a>(
+    table: &AreaTable,
+    rows: impl IntoIterator<Item = &'a AreaRow>,
+    label: impl Fn(&AreaRow) -> Option<String>,
+) -> Vec<Bar> {
     let part: HashMap<u32, usize> = table.classes.iter().enumerate().map(|(part, class)| (class.value, part)).collect();
     let mut places = HashMap::new();
     let mut bars: Vec<Bar> = Vec::new();
-    for row in &table.rows {
+    for row in rows {
         let (Some(label), Some(&part)) = (label(row), part.get(&row.class_id)) else { continue };
         let place = *places.entry(label.clone()).or_insert_with(|| {
             bars.push((label, Vec::new()));
