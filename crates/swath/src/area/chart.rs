@@ -192,6 +192,8 @@ mod tests {
             .iter()
             .map(|label| svg.find(&format!(">{label}<")).unwrap_or_else(|| panic!("no {label} in {svg}")))
             .collect();
+        // Two months in each of three groups.
+        assert_eq!(svg.matches(">no data<").count(), 6);
         assert!(labels.is_sorted() && !svg.contains("(total)") && svg.contains("Area of class 0 by period"), "{svg}");
     }
 }

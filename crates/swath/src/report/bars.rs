@@ -13,7 +13,8 @@ pub(crate) struct Bars<'a> {
     pub(crate) unit: &'a str,
     /// Names and colours of the parts of bars.
     pub(crate) parts: Vec<(&'a str, [u8; 3])>,
-    /// Label of each bar, from top to bottom, and its parts: their places in `parts`, ascending, and sizes.
+    /// Label of each bar, from top to bottom, and its parts: their places in `parts`, ascending, and sizes. A bar without parts says that there are no
+    /// data.
     pub(crate) bars: Vec<(String, Vec<(usize, f64)>)>,
 }
 
@@ -96,7 +97,8 @@ impl Bars<'_> {
                 );
                 from += size;
             }
-            let _ = writeln!(svg, "<text x=\"{:.1}\" y=\"{:.1}\">{}</text>", x_at(from) + 6.0, y + 15.0, number(from));
+            let total = if parts.is_empty() { "no data".into() } else { number(from) };
+            let _ = writeln!(svg, "<text x=\"{:.1}\" y=\"{:.1}\">{total}</text>", x_at(from) + 6.0, y + 15.0);
         }
         let more = match self.bars.len() - shown.len() {
             0 => String::new(),
