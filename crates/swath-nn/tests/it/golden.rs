@@ -93,12 +93,7 @@ fn check(case: &Case) -> Vec<String> {
     let Some(expected) = &case.logits else { return compared.failures };
     let forward = case.forward_tolerance.unwrap_or(TOLERANCE);
     let logits = network.forward(images);
-    compared.with(
-        logits.dims().to_vec(),
-        &values(logits.clone()),
-        expected,
-        case.forward_tolerance.unwrap_or(TOLERANCE),
-    );
+    compared.with(logits.dims().to_vec(), &values(logits.clone()), expected, forward);
 
     if case.train {
         let factor: Vec<f32> = uniform("loss", logits.shape().num_elements()).map(|u| u as f32).collect();
