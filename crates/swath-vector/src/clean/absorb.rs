@@ -84,11 +84,19 @@ impl Absorb {
         slot
     }
 
-    fn root(&self, mut region: u32) -> u32 {
-        while self.regions[region as usize].parent != region {
-            region = self.regions[region as usize].parent;
+    /// The root of a region. The way there becomes shorter for the next time.
+    fn root(&mut self, mut region: u32) -> u32 {
+        loop {
+            let parent = self.regions[region as usize].parent;
+            let beyond = self.regions[parent as usize].parent;
+            if parent == beyond {
+                return parent;
+            }
+            self.regions[beyond as usize].users += 1;
+            self.regions[region as usize].parent = beyond;
+            self.release(parent);
+            region = beyond;
         }
-        region
     }
 
     fn release(&mut self, mut region: u32) {
@@ -150,8 +158,9 @@ impl Absorb {
         }
     }
 
-    fn is_decided(&self, region: u32) -> bool {
-        let root = &self.regions[self.root(region) as usize];
+    fn is_decided(&mut self, region: u32) -> bool {
+        let root = self.root(region);
+        let root = &self.regions[root as usize];
         root.closed || root.pixels >= self.limit
     }
 
@@ -239,39 +248,57 @@ impl Absorb {
     }
 
     /// Where a complete region goes.
-    fn target(&self, region: u32) -> Option<u32> {
-        let entry = &self.regions[region as usize];
-        if entry.pixels >= self.limit {
+    fn target(&mut self, region: u32) -> Option<u32> {
+        if self.regions[region as usize].pixels >= self.limit {
             return None;
         }
-        let mut neighbours: Vec<(u32, u64)> = Vec::new();
-        for &(other, length) in &entry.borders {
-            let root = self.root(other);
-            if root == region {
-                continue;
-            }
-            match neighbours.iter_mut().find(|(known, _)| *known == root) {
-                Some((_, sum)) => *sum += length,
-                None => neighbours.push((root, length)),
-            }
-        }
+        self.sum_borders(region);
+        let entry = &self.regions[region as usize];
         let label = |region: u32| self.regions[region as usize].label;
-        let longest = neighbours.iter().rev().max_by_key(|&&(other, length)| (label(other) == entry.label, length));
+        let longest = entry.borders.iter().rev().max_by_key(|&&(other, length)| (label(other) == entry.label, length));
         match self.rule {
             Rule::LongestBorder => longest.map(|&(other, _)| other),
             Rule::Enclosed => {
-                longest.filter(|_| neighbours.len() == 1 && !entry.beside_outside).map(|&(other, _)| other)
+                longest.filter(|_| entry.borders.len() == 1 && !entry.beside_outside).map(|&(other, _)| other)
             }
         }
+    }
+
+    /// Makes one border of all with the same neighbour, in the order in which they were met. A neighbour is then a root.
+    fn sum_borders(&mut self, region: u32) {
+        let mut borders = std::mem::take(&mut self.regions[region as usize].borders);
+        for (other, _) in &mut borders {
+            let root = self.root(*other);
+            self.regions[root as usize].users += 1;
+            self.release(std::mem::replace(other, root));
+        }
+        let met = borders.into_iter().enumerate();
+        let mut sums: Vec<(u32, usize, u64)> = met.map(|(met, (root, length))| (root, met, length)).collect();
+        sums.sort_unstable();
+        sums.dedup_by(|next, first| {
+            let same = next.0 == first.0;
+            if same {
+                first.2 += next.2;
+                self.release(next.0);
+            }
+            same
+        });
+        sums.sort_unstable_by_key(|&(_, met, _)| met);
+        sums.retain(|&(root, ..)| {
+            if root == region {
+                self.release(root);
+            }
+            root != region
+        });
+        self.regions[region as usize].borders = sums.into_iter().map(|(root, _, length)| (root, length)).collect();
     }
 
     /// Gives out the rows whose regions are decided.
     fn give(&mut self, out: &mut Vec<u32>) {
         // The last row is needed by the next.
         while self.rows.len() > 1 {
-            let first = &self.rows[0];
-            while self.cursor < first.len() {
-                let region = first[self.cursor].region;
+            while let Some(run) = self.rows[0].get(self.cursor) {
+                let region = run.region;
                 if region != NONE && !self.is_decided(region) {
                     return;
                 }
@@ -284,7 +311,12 @@ impl Absorb {
     fn give_first(&mut self, out: &mut Vec<u32>) {
         let Some(runs) = self.rows.pop_front() else { return };
         for Run { start, end, region } in runs {
-            let label = if region == NONE { OUTSIDE } else { self.regions[self.root(region) as usize].label };
+            let label = if region == NONE {
+                OUTSIDE
+            } else {
+                let root = self.root(region);
+                self.regions[root as usize].label
+            };
             out.extend(std::iter::repeat_n(label, end - start));
             if region != NONE {
                 self.release(region);

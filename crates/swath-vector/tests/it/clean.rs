@@ -202,3 +202,17 @@ fn senseless_steps_are_refused() {
     let mut cleaner = Cleaner::new(5, &[]).unwrap();
     assert!(matches!(cleaner.push(&[1, 2], &mut Vec::new()), Err(VectorError::Size(_))));
 }
+
+/// With every region small, all go to one another: many thousands, whose borders and parents must not be looked through for each anew.
+#[test]
+fn a_limit_beyond_the_map_leaves_one_region() {
+    let side = 500;
+    let mut state = 7u64;
+    let mut noise = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 61) as u32
+    };
+    let map = Map { labels: (0..side * side).map(|_| noise()).collect(), width: side };
+    let sieved = cleaned(&map, &[Cleaning::Sieve { pixels: u64::MAX }], 64);
+    assert!(sieved.labels.iter().all(|label| *label == sieved.labels[0]));
+}
