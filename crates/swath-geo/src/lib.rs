@@ -53,6 +53,7 @@ mod spec;
 mod stack;
 mod stats;
 mod style;
+mod style_file;
 mod survey;
 mod table;
 mod tiling;

@@ -4,31 +4,18 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::scratch::Scratch;
+use crate::style_file::{Layer, MARK, write_qml, write_unless_foreign};
 use crate::xml::escape;
-use crate::{ClassEntry, GeoError, Result};
+use crate::{ClassEntry, Result};
 
 /// Puts `NAME.qml` and `NAME.sld` beside a raster, unless there are others than Swath's: somebody's own style stays.
 pub(crate) fn write_beside(scratch: &Scratch, target: &Path, classes: &[ClassEntry]) -> Result<()> {
     let layer = target.file_stem().unwrap_or_default().to_string_lossy();
-    for (extension, text) in [("qml", qml(classes)), ("sld", sld(&layer, classes))] {
-        let destination = target.with_extension(extension);
-        let foreign = match std::fs::read(&destination) {
-            Ok(bytes) => !String::from_utf8_lossy(&bytes).contains(MARK),
-            Err(error) => error.kind() != std::io::ErrorKind::NotFound,
-        };
-        if foreign {
-            continue;
-        }
-        let file = scratch.file(format!("style.{extension}"));
-        std::fs::write(&file, text).map_err(|error| GeoError::io(&file, error))?;
-        scratch.publish(&file, &destination)?;
-    }
-    Ok(())
+    write_qml(scratch, target, Layer::Raster, &qml(classes))?;
+    write_unless_foreign(scratch, &target.with_extension("sld"), &sld(&layer, classes))
 }
 
-/// Tells our own styles from those that somebody has saved.
-const MARK: &str = "<!-- Written by Swath with the map; it is replaced with it. -->";
-
+/// The elements of a raster in a QML file.
 fn qml(classes: &[ClassEntry]) -> String {
     let mut entries = String::new();
     for ClassEntry { value, name, color: [red, green, blue] } in classes {
@@ -39,12 +26,11 @@ fn qml(classes: &[ClassEntry]) -> String {
         );
     }
     format!(
-        "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n{MARK}\n\
-         <qgis version=\"3.22.0\" styleCategories=\"Symbology\">\n  <pipe>\n\
+        "  <pipe>\n\
          \x20   <rasterrenderer type=\"paletted\" band=\"1\" opacity=\"1\" alphaBand=\"-1\" nodataColor=\"\">\n\
          \x20     <rasterTransparency/>\n      <colorPalette>\n{entries}      </colorPalette>\n\
          \x20   </rasterrenderer>\n    <brightnesscontrast/>\n    <huesaturation/>\n    <rasterresampler/>\n\
-         \x20 </pipe>\n  <blendMode>0</blendMode>\n</qgis>\n"
+         \x20 </pipe>\n"
     )
 }
 

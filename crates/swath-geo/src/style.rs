@@ -1,4 +1,5 @@
-//! Map styles of classes, so that a GIS opens polygons coloured: QML for QGIS, SLD for others.
+//! Map styles of classes, so that a GIS opens polygons coloured: QML for QGIS, in a table of a GeoPackage or beside any other file, and SLD
+//! for others, in GeoPackages.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -8,6 +9,8 @@ use gdal::vector::{Feature, LayerAccess, LayerOptions};
 use gdal_sys::{OGRFieldType, OGRwkbGeometryType};
 
 use crate::gdal_setup::take_messages;
+use crate::scratch::Scratch;
+use crate::style_file::{Layer, document, write_qml};
 use crate::xml::escape;
 use crate::{ClassEntry, GeoError, Result};
 
@@ -42,7 +45,7 @@ pub(crate) fn write_styles(
         ("f_table_name", OGRFieldType::OFTString, layer),
         ("f_geometry_column", OGRFieldType::OFTString, "geom"),
         ("styleName", OGRFieldType::OFTString, "classes"),
-        ("styleQML", OGRFieldType::OFTString, &qml(symbol, classes)),
+        ("styleQML", OGRFieldType::OFTString, &document(&qml(symbol, classes), "")),
         ("styleSLD", OGRFieldType::OFTString, &sld(layer, symbol, classes)),
         ("useAsDefault", OGRFieldType::OFTInteger, "1"),
         ("description", OGRFieldType::OFTString, "Classes of the map, written by Swath"),
@@ -74,7 +77,12 @@ pub(crate) fn write_styles(
     row.create(&table).map_err(failed)
 }
 
-/// A QGIS style: one symbol per value of `class_id`.
+/// Puts `NAME.qml` beside a vector file, unless there is somebody's own.
+pub(crate) fn write_beside(scratch: &Scratch, target: &Path, symbol: Symbol, classes: &[ClassEntry]) -> Result<()> {
+    write_qml(scratch, target, Layer::Vector, &qml(symbol, classes))
+}
+
+/// The elements of vectors in a QML file: one symbol per value of `class_id`.
 fn qml(symbol: Symbol, classes: &[ClassEntry]) -> String {
     let (kind, class, geometry) = match symbol {
         Symbol::Fill => ("fill", "SimpleFill", 2),
@@ -109,11 +117,9 @@ fn qml(symbol: Symbol, classes: &[ClassEntry]) -> String {
         symbols.push_str("        </layer>\n      </symbol>\n");
     }
     format!(
-        "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n\
-         <qgis version=\"3.22.0\" styleCategories=\"Symbology\">\n\
-         \x20 <renderer-v2 type=\"categorizedSymbol\" attr=\"class_id\" symbollevels=\"0\" enableorderby=\"0\" forceraster=\"0\">\n\
+        "  <renderer-v2 type=\"categorizedSymbol\" attr=\"class_id\" symbollevels=\"0\" enableorderby=\"0\" forceraster=\"0\">\n\
          \x20   <categories>\n{categories}    </categories>\n    <symbols>\n{symbols}    </symbols>\n\
-         \x20 </renderer-v2>\n  <layerGeometryType>{geometry}</layerGeometryType>\n</qgis>\n"
+         \x20 </renderer-v2>\n  <layerGeometryType>{geometry}</layerGeometryType>\n"
     )
 }
 

@@ -14,7 +14,7 @@ use crate::gdal_setup::{clear_messages, take_messages};
 use crate::geoparquet::GeoParquet;
 use crate::lonlat::LonLat;
 use crate::scratch::{Scratch, check_target, with_suffix};
-use crate::style::{Symbol, write_styles};
+use crate::style::{Symbol, write_beside, write_styles};
 use crate::{ClassEntry, Crs, GeoError, Result};
 
 /// A vector format by its file extension.
@@ -32,8 +32,8 @@ pub(crate) struct VectorFormat {
     unknown_crs: Option<&'static str>,
     /// Longest field name.
     name_limit: usize,
-    /// Whether styles travel in the file.
-    styles: bool,
+    /// Whether styles travel in the file; otherwise they stand beside it.
+    holds_styles: bool,
 }
 
 static FORMATS: [VectorFormat; 5] = [
@@ -46,7 +46,7 @@ static FORMATS: [VectorFormat; 5] = [
         // By this name GDAL knows the entry -1 of the standard (OGC 12-128r18, 1.1.2.1.2); without it, it takes entry 0, degrees.
         unknown_crs: Some(r#"LOCAL_CS["Undefined Cartesian SRS"]"#),
         name_limit: usize::MAX,
-        styles: true,
+        holds_styles: true,
     },
     VectorFormat {
         extension: "fgb",
@@ -56,7 +56,7 @@ static FORMATS: [VectorFormat; 5] = [
         lonlat: false,
         unknown_crs: None,
         name_limit: usize::MAX,
-        styles: false,
+        holds_styles: false,
     },
     VectorFormat {
         extension: "geojson",
@@ -67,7 +67,7 @@ static FORMATS: [VectorFormat; 5] = [
         lonlat: true,
         unknown_crs: None,
         name_limit: usize::MAX,
-        styles: false,
+        holds_styles: false,
     },
     VectorFormat {
         extension: "parquet",
@@ -77,7 +77,7 @@ static FORMATS: [VectorFormat; 5] = [
         lonlat: false,
         unknown_crs: None,
         name_limit: usize::MAX,
-        styles: false,
+        holds_styles: false,
     },
     VectorFormat {
         extension: "shp",
@@ -87,7 +87,7 @@ static FORMATS: [VectorFormat; 5] = [
         lonlat: false,
         unknown_crs: None,
         name_limit: 10,
-        styles: false,
+        holds_styles: false,
     },
 ];
 
@@ -160,18 +160,22 @@ impl VectorFile {
         self.file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// Makes the file with one layer, fills it by `fill`, and moves it to the target. What `fill` returns are the result and the
-    /// classes of the layer's style, where it has one.
+    /// Makes the file with one layer, fills it by `fill`, and moves it to the target, with a style beside it where it holds none. What
+    /// `fill` returns are the result and the classes of the layer's style, where it has one.
     pub(crate) fn write_layer<T, E: From<GeoError>>(
         self,
         layer: &LayerPlan<'_>,
         fill: impl FnOnce(&mut FeatureSink<'_>) -> std::result::Result<(T, Vec<ClassEntry>), E>,
     ) -> std::result::Result<T, E> {
-        let filled = match self.format.driver {
+        let (filled, classes) = match self.format.driver {
             Some(driver) => self.write_ogr(driver, layer, fill)?,
             None => self.write_parquet(layer, fill)?,
         };
         let target = self.scratch.target().to_path_buf();
+        // Before the file itself: a reader that finds it finds the style.
+        if !self.format.holds_styles && !classes.is_empty() {
+            write_beside(&self.scratch, &target, Symbol::of(layer.geometry), &classes)?;
+        }
         self.publish(&target)?;
         Ok(filled)
     }
@@ -180,11 +184,11 @@ impl VectorFile {
         &self,
         layer: &LayerPlan<'_>,
         fill: impl FnOnce(&mut FeatureSink<'_>) -> std::result::Result<(T, Vec<ClassEntry>), E>,
-    ) -> std::result::Result<T, E> {
+    ) -> std::result::Result<(T, Vec<ClassEntry>), E> {
         let failed = |error: parquet::errors::ParquetError| GeoError::write(self.scratch.target(), error.to_string());
         let file = GeoParquet::create(&self.file, layer.crs, layer.geometry, &layer.columns).map_err(failed)?;
         let mut sink = FeatureSink::Parquet(Box::new(file));
-        let (filled, _) = fill(&mut sink)?;
+        let filled = fill(&mut sink)?;
         if let FeatureSink::Parquet(file) = sink {
             file.finish().map_err(failed)?;
         }
@@ -196,7 +200,7 @@ impl VectorFile {
         driver: &str,
         layer: &LayerPlan<'_>,
         fill: impl FnOnce(&mut FeatureSink<'_>) -> std::result::Result<(T, Vec<ClassEntry>), E>,
-    ) -> std::result::Result<T, E> {
+    ) -> std::result::Result<(T, Vec<ClassEntry>), E> {
         // Durable as a whole when it is finished, not after every page.
         let _quick = ConfigScope::set("OGR_SQLITE_SYNCHRONOUS", "OFF");
         let target = self.scratch.target();
@@ -227,7 +231,7 @@ impl VectorFile {
             let mut sink = FeatureSink::ogr(target_layer, &layer.columns, unwrapped).map_err(failed)?;
             fill(&mut sink)?
         };
-        if self.format.styles && !classes.is_empty() {
+        if self.format.holds_styles && !classes.is_empty() {
             write_styles(&mut dataset, target, &name, Symbol::of(layer.geometry), &classes)?;
         }
         // SAFETY: as above.
@@ -240,7 +244,7 @@ impl VectorFile {
         if !complaints.is_empty() {
             return Err(GeoError::write(target, complaints).into());
         }
-        Ok(filled)
+        Ok((filled, classes))
     }
 
     /// The way to longitude and latitude, for the format that holds nothing else.
