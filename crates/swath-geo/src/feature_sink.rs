@@ -34,6 +34,11 @@ impl Column {
     }
 }
 
+/// The name of the column that says whether a feature comes to the edge of the map, where names have a longest length.
+pub(crate) fn touches_edge(name_limit: usize) -> &'static str {
+    if name_limit < "touches_edge".len() { "touch_edge" } else { "touches_edge" }
+}
+
 /// The value of a column for one feature.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Cell<'a> {

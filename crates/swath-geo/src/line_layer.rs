@@ -5,7 +5,7 @@ use std::path::Path;
 use gdal_sys::OGRwkbGeometryType;
 use serde::Serialize;
 
-use crate::feature_sink::{Cell, Column, Kind, begin_wkb};
+use crate::feature_sink::{Cell, Column, Kind, begin_wkb, touches_edge};
 use crate::gdal_setup::{init, take_messages};
 use crate::outline::Ruler;
 use crate::vector_file::{LayerPlan, VectorFile};
@@ -33,6 +33,8 @@ pub struct LineFeature {
     pub points: Vec<(f64, f64)>,
     /// Pixels from edge to edge.
     pub width: f64,
+    /// Whether it comes to the edge of the raster.
+    pub touches_edge: bool,
 }
 
 /// What was written.
@@ -45,12 +47,13 @@ pub struct LineSummary {
 }
 
 /// Writes a file with one layer of lines; formats are those of [`crate::write_polygons`]. Attributes are `class_id`, `class`, `length_m` on the
-/// ellipsoid, `width_m` and the layer's constants; without georeference `length_px` and `width_px`.
+/// ellipsoid, `width_m`, `touches_edge` (`touch_edge` in shapefiles) and the layer's constants; without georeference `length_px` and `width_px`.
 ///
 /// # Errors
 /// When the output exists and `overwrite` is off, or cannot be written.
 pub fn write_lines(out: &Path, layer: &LineLayer<'_>, lines: &[LineFeature]) -> Result<LineSummary> {
     init();
+    let file = VectorFile::create(out, layer.overwrite)?;
     let ruler = Ruler::new(layer.grid);
     let [length, width] = if ruler.is_metric() { ["length_m", "width_m"] } else { ["length_px", "width_px"] };
     let mut columns = vec![
@@ -58,10 +61,11 @@ pub fn write_lines(out: &Path, layer: &LineLayer<'_>, lines: &[LineFeature]) -> 
         Column::new("class", Kind::Text),
         Column::new(length, Kind::Real),
         Column::new(width, Kind::Real),
+        Column::new(touches_edge(file.name_limit()), Kind::Flag),
     ];
     columns.extend(layer.constants.iter().map(|(name, _)| Column::new(name, Kind::Text)));
     let plan = LayerPlan { crs: layer.grid.crs.as_ref(), geometry: OGRwkbGeometryType::wkbLineString, columns };
-    VectorFile::create(out, layer.overwrite)?.write_layer(&plan, |sink| {
+    file.write_layer(&plan, |sink| {
         let (mut summary, mut wkb) = (LineSummary::default(), Vec::new());
         let mut classes = layer.classes.declared().to_vec();
         for line in lines {
@@ -74,6 +78,7 @@ pub fn write_lines(out: &Path, layer: &LineLayer<'_>, lines: &[LineFeature]) -> 
                 Cell::Text(&class.name),
                 millis(length),
                 millis(line.width * ruler.pixel(col, row).sqrt()),
+                Cell::Whole(i64::from(line.touches_edge)),
             ];
             cells.extend(layer.constants.iter().map(|(_, text)| Cell::Text(text)));
             wkb.clear();

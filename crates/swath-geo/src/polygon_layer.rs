@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use gdal_sys::OGRwkbGeometryType;
 use serde::Serialize;
 
-use crate::feature_sink::{Cell, Column, FeatureSink, Kind, begin_wkb};
+use crate::feature_sink::{Cell, Column, FeatureSink, Kind, begin_wkb, touches_edge};
 use crate::gdal_setup::{init, take_messages};
 use crate::merge::{Merged, Parts};
 use crate::outline::Ruler;
@@ -113,7 +113,7 @@ pub fn write_polygons<E: From<GeoError>>(
     };
     let ruler = Ruler::new(layer.grid);
     let crs = layer.grid.crs.clone();
-    let columns = columns(&layer, ruler.is_metric(), file.name_limit() < "touches_edge".len());
+    let columns = columns(&layer, ruler.is_metric(), file.name_limit());
     file.write_layer(&LayerPlan { crs: crs.as_ref(), geometry, columns }, |sink| {
         let merged = if layer.merge { Some(Merged::new(&folder)?) } else { None };
         let mut writer = PolygonWriter {
@@ -134,7 +134,8 @@ pub fn write_polygons<E: From<GeoError>>(
     })
 }
 
-fn columns(layer: &PolygonLayer<'_>, metric: bool, short: bool) -> Vec<Column> {
+fn columns(layer: &PolygonLayer<'_>, metric: bool, name_limit: usize) -> Vec<Column> {
+    let short = name_limit < "perimeter_m".len();
     let (area, perimeter) = match (metric, short) {
         (true, false) => ("area_m2", "perimeter_m"),
         (true, true) => ("area_m2", "perim_m"),
@@ -146,7 +147,7 @@ fn columns(layer: &PolygonLayer<'_>, metric: bool, short: bool) -> Vec<Column> {
         Column::new(area, Kind::Real),
         Column::new(perimeter, Kind::Real),
         Column::new("n_pixels", Kind::Long),
-        Column::new(if short { "touch_edge" } else { "touches_edge" }, Kind::Flag),
+        Column::new(touches_edge(name_limit), Kind::Flag),
     ];
     if layer.merge {
         columns.push(Column::new(if short { "n_polys" } else { "n_polygons" }, Kind::Long));

@@ -16,7 +16,8 @@ mod mask;
 mod strip;
 mod trace;
 
-use crate::{Point, Result, VectorError};
+use crate::{Point, Result, VectorError, right_angles};
+use mask::Mask;
 use strip::Strips;
 
 /// Which lines are looked for.
@@ -40,6 +41,8 @@ pub struct Centerline {
     pub points: Vec<Point>,
     /// How wide the class is along the line, in pixels: the mean of the middle half of its widths.
     pub width: f64,
+    /// Whether pixels of the class beside the line lie at the edge of the map, so that it may go on beyond.
+    pub touches_edge: bool,
 }
 
 /// Finds the centre lines of one class of a map whose rows come one after the other.
@@ -60,11 +63,13 @@ pub struct Centerline {
 /// let lines = lines.finish();
 /// assert_eq!((lines.len(), lines[0].width), (1, 3.0));
 /// assert_eq!(lines[0].points, [(0.0, 2.5), (8.0, 2.5)]);
+/// assert!(lines[0].touches_edge);
 /// # Ok::<(), swath_vector::VectorError>(())
 /// ```
 #[derive(Debug)]
 pub struct Centerliner {
     options: CenterlineOptions,
+    width: usize,
     strips: Strips,
 }
 
@@ -85,7 +90,7 @@ impl Centerliner {
         if !(tolerance >= 0.0 && tolerance.is_finite()) {
             return Err(VectorError::Argument(format!("a tolerance of {tolerance} pixels; give 0 or more")));
         }
-        Ok(Centerliner { options, strips: Strips::new(width, options.label, widest) })
+        Ok(Centerliner { options, width, strips: Strips::new(width, options.label, widest) })
     }
 
     /// Takes the next rows of labels.
@@ -100,14 +105,43 @@ impl Centerliner {
     pub fn finish(self) -> Vec<Centerline> {
         let CenterlineOptions { label, widest, tolerance } = self.options;
         let (pixels, mask) = self.strips.finish();
+        let size = (self.width, mask.rows());
         let mut graph = trace::trace(&pixels);
         graph.clean();
         lines::lines(&graph, &mask, widest, tolerance)
             .into_iter()
-            .map(|(points, width)| Centerline { label, points, width })
+            .map(|(points, width)| {
+                let touches_edge = touches_edge(&points, width, size, &mask);
+                Centerline { label, points, width, touches_edge }
+            })
             .collect()
     }
 }
+
+/// Whether pixels of the class at the edge of the map lie beside a line, no farther than half its width.
+fn touches_edge(line: &[Point], width: f64, (columns, rows): (usize, usize), mask: &Mask) -> bool {
+    let near = width / 2.0 + SLACK;
+    // Pixels of the first or last row or column, by their place along it, from one end of a piece of the line to the other.
+    let beside = |pair: &[Point], a: f64, b: f64, count: usize, pixel: &dyn Fn(i64) -> (i64, i64)| {
+        let (from, to) = ((a.min(b) - near).floor().max(0.0), (a.max(b) + near).min(count as f64));
+        (from as i64..to as i64).map(pixel).any(|(col, row)| {
+            let centre = (col as f64 + 0.5, row as f64 + 0.5);
+            mask.has(col, row) && right_angles::distance(centre, pair[0], pair[1]) <= near
+        })
+    };
+    let (right, bottom) = (columns as i64 - 1, rows as i64 - 1);
+    line.windows(2).any(|pair| {
+        let ((ax, ay), (bx, by)) = (pair[0], pair[1]);
+        (ax.min(bx) <= near && beside(pair, ay, by, rows, &|row| (0, row)))
+            || (ay.min(by) <= near && beside(pair, ax, bx, columns, &|col| (col, 0)))
+            || (ax.max(bx) >= columns as f64 - near && beside(pair, ay, by, rows, &|row| (right, row)))
+            || (ay.max(by) >= rows as f64 - near && beside(pair, ax, bx, columns, &|col| (col, bottom)))
+    })
+}
+
+/// Pixels by which a line may lie nearer to one side than to the other, less the half from the edge of a pixel to its centre; another line
+/// is farther away.
+const SLACK: f64 = 0.75;
 
 /// Pixels of the widest line.
 const WIDEST: usize = 512;

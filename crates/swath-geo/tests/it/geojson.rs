@@ -243,7 +243,8 @@ fn lines_and_points_are_cut_and_wrapped() {
     let out = place.at("lines.geojson");
     let grid = grid("EPSG:4326", [179.0, 0.1, 0.0, 10.0, 0.0, -0.1], 20);
     let layer = LineLayer { grid: &grid, classes: Vec::new().into(), constants: Vec::new(), overwrite: true };
-    let line = |points: &[(f64, f64)]| LineFeature { class: 1, points: points.to_vec(), width: 1.0 };
+    let line =
+        |points: &[(f64, f64)]| LineFeature { class: 1, points: points.to_vec(), width: 1.0, touches_edge: true };
     write_lines(&out, &layer, &[line(&[(1.0, 1.0), (2.0, 2.0)]), line(&[(0.0, 0.0), (20.0, 10.0)])]).unwrap();
     let features = features(&out);
     assert_eq!([&features[0]["id"], &features[1]["id"]], [1, 2]);

@@ -49,7 +49,12 @@ impl Mask {
         }
     }
 
-    fn has(&self, col: i64, row: i64) -> bool {
+    /// Rows that were kept.
+    pub(super) fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub(super) fn has(&self, col: i64, row: i64) -> bool {
         let (Ok(col), Ok(row)) = (u32::try_from(col), usize::try_from(row)) else { return false };
         let Some(&end) = self.rows.get(row) else { return false };
         let start = row.checked_sub(1).map_or(0, |before| self.rows[before]);

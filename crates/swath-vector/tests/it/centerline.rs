@@ -61,6 +61,23 @@ proptest! {
     }
 
     #[test]
+    fn roads_that_leave_the_map_touch_its_edge(
+        ends in prop::array::uniform2((-30.0..110.0f64, -30.0..110.0f64)), width in 1.6f64..9.0, rows in 1usize..90,
+    ) {
+        let labels = drawn(80, &[(&ends, width)]);
+        let lines = found(&labels, 80, options(12), rows);
+        let at_edge = |at: usize| [at % 80, at / 80].iter().any(|&place| place == 0 || place == 79);
+        if !(0..80 * 80).any(|at| labels[at] == ROAD && at_edge(at)) {
+            prop_assert!(lines.iter().all(|line| !line.touches_edge), "{:?}", lines);
+        }
+        let inside = |(x, y): Point| (0.0..80.0).contains(&x) && (0.0..80.0).contains(&y);
+        if inside(ends[0]) != inside(ends[1]) {
+            let long = lines.iter().map(|line| length(&line.points)).fold(0.0, f64::max) > 2.0 * width;
+            prop_assert!(!long || lines.iter().any(|line| line.touches_edge), "{:?}", lines);
+        }
+    }
+
+    #[test]
     fn strips_leave_no_trace(roads in prop::collection::vec(
         (prop::collection::vec((0.0..90.0f64, 0.0..900.0f64), 2..5), 1.5..9.0f64), 1..5), rows in 1usize..400,
     ) {
@@ -209,6 +226,22 @@ fn rings_are_closed_and_wide_parts_have_no_line() {
     let lines = found(&labels, 160, options(8), 80);
     let [line] = &lines[..] else { panic!("{lines:?}") };
     assert!((line.width - 4.0).abs() < 0.6 && (80.0..95.0).contains(&length(&line.points)), "{line:?}");
+}
+
+#[test]
+fn roads_along_the_edge_touch_it() {
+    // A road of four rows, and more of nothing than that at its ends.
+    for (above, below, touches) in [(0, 9, true), (1, 9, false), (9, 0, true), (9, 1, false)] {
+        let height = above + 4 + below;
+        let road = |at: usize| (above..above + 4).contains(&(at / 60)) && (10..50).contains(&(at % 60));
+        let labels: Vec<u32> = (0..60 * height).map(|at| if road(at) { ROAD } else { 0 }).collect();
+        let lines = found(&labels, 60, options(8), 3);
+        assert_eq!(lines.iter().map(|line| line.touches_edge).collect::<Vec<_>>(), [touches], "{above} {below}");
+        // The same on its side.
+        let turned: Vec<u32> = (0..60 * height).map(|at| labels[at % height * 60 + at / height]).collect();
+        let lines = found(&turned, height, options(8), 60);
+        assert_eq!(lines.iter().map(|line| line.touches_edge).collect::<Vec<_>>(), [touches], "{above} {below}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use swath_geo::{ClassMap, LineFeature, LineLayer, LineSummary, check_vector_target, write_lines};
-use swath_vector::{CenterlineOptions, Centerliner, Cleaner, Cleaning, VectorError};
+use swath_vector::{Centerline, CenterlineOptions, Centerliner, Cleaner, Cleaning, VectorError};
 
 use super::sizes::PixelSizes;
 use super::source::Source;
@@ -56,8 +56,11 @@ pub fn centerlines(map: &Path, out: &Path, options: &LineOptions) -> Result<Line
         Ok(())
     })?;
     let found = finders.into_iter().flat_map(Centerliner::finish);
-    let lines: Vec<LineFeature> =
-        found.map(|line| LineFeature { class: line.label, points: line.points, width: line.width }).collect();
+    let feature = |line: Centerline| {
+        let Centerline { label, points, width, touches_edge } = line;
+        LineFeature { class: label, points, width, touches_edge }
+    };
+    let lines: Vec<LineFeature> = found.map(feature).collect();
     let layer =
         LineLayer { grid, classes: map.known_classes()?, constants: map.provenance(), overwrite: options.overwrite };
     Ok(write_lines(out, &layer, &lines)?)
