@@ -20,7 +20,8 @@ pub const NO_CLASS: u32 = u32::MAX;
 
 /// A raster of class values, open for reading. Each thread has its own.
 ///
-/// Classes are whole numbers from 0 to 65535 in one band, which may be followed by an alpha band.
+/// Classes are whole numbers from 0 to 65535 in one band, which may be followed by an alpha band. The band may be of floating-point
+/// numbers as long as these are whole, as some programs store classes; NaN is no class then.
 #[derive(Debug)]
 pub struct ClassMap {
     dataset: Dataset,
@@ -38,7 +39,7 @@ impl ClassMap {
     /// Opens a map.
     ///
     /// # Errors
-    /// When the file cannot be opened or holds anything but one band of whole numbers.
+    /// When the file cannot be opened or holds anything but one band of numbers.
     pub fn open(path: &Path) -> Result<ClassMap> {
         // Names and colours of foreign maps live in sidecars.
         let _sidecars = ConfigScope::set("GDAL_PAM_ENABLED", "YES");
@@ -50,8 +51,8 @@ impl ClassMap {
             return Err(GeoError::input(path, format!("it holds {bands} bands, not one of classes; give a label map")));
         }
         let dtype = header.bands[0].dtype;
-        if dtype.is_complex() || dtype.name().starts_with("Float") {
-            return Err(GeoError::input(path, "it holds floating-point numbers, not classes; give a label map"));
+        if dtype.is_complex() {
+            return Err(GeoError::input(path, "it holds complex numbers, not classes; give a label map"));
         }
         let plain = matches!(dtype.name().as_str(), "Byte" | "UInt16");
         let block_rows = header.bands[0].block.1.max(1);
@@ -137,16 +138,14 @@ impl ClassMap {
         let mut values = vec![0f64; count];
         self.pixels(window, &mut values)?;
         for (index, &value) in values.iter().enumerate() {
-            if !valid(index) || ignored(value) {
+            if !valid(index) || ignored(value) || value.is_nan() {
                 classes.push(NO_CLASS);
-            } else if (0.0..65536.0).contains(&value) {
-                classes.push(value as u32);
+            } else if let Some(class) = class_of(value) {
+                classes.push(class);
             } else {
                 let (col, row) =
                     (window.col as usize + index % window.width, window.row as usize + index / window.width);
-                let problem = format!(
-                    "it holds the value {value} at column {col}, row {row}; classes are 0 to 65535, and nodata or --ignore names what is none"
-                );
+                let problem = format!("it holds the value {value} at column {col}, row {row}; {}", no_class(value));
                 return Err(GeoError::input(&self.path, problem));
             }
         }
@@ -227,6 +226,20 @@ impl ClassMap {
     fn failure(&self, window: Window, error: &GdalError) -> GeoError {
         let message = take_messages_about(&self.path, &error.to_string());
         GeoError::Read { path: self.path.clone(), band: 1, window, message }
+    }
+}
+
+/// The class that a number is.
+pub(crate) fn class_of(value: f64) -> Option<u32> {
+    ((0.0..65536.0).contains(&value) && value.fract() == 0.0).then_some(value as u32)
+}
+
+/// What to do about a number that is no class.
+pub(crate) fn no_class(value: f64) -> &'static str {
+    if value.fract() == 0.0 {
+        "classes are 0 to 65535, and nodata or --ignore names what is none"
+    } else {
+        "classes are whole numbers from 0 to 65535; give a label map, not a raster of measurements"
     }
 }
 

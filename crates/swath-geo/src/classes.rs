@@ -8,6 +8,7 @@ use gdal::raster::RasterBand;
 use gdal::{Dataset, Metadata};
 use serde::{Deserialize, Serialize};
 
+use crate::class_map::{class_of, no_class};
 use crate::config_scope::ConfigScope;
 use crate::gdal_setup::{clear_messages, take_messages};
 use crate::open::open_raster;
@@ -33,7 +34,7 @@ pub struct ClassEntry {
 /// named by its value, and one without a colour gets one that differs from its neighbours'.
 ///
 /// # Errors
-/// When the file cannot be read, or its first band holds floating-point numbers or values beyond 65535.
+/// When the file cannot be read, or its first band holds numbers that are not whole or beyond 65535.
 pub fn read_map_classes(path: &Path) -> Result<Vec<ClassEntry>> {
     // Foreign category names live in sidecars, whatever the process reads otherwise.
     let _sidecars = ConfigScope::set("GDAL_PAM_ENABLED", "YES");
@@ -180,10 +181,6 @@ fn category_names(band: &RasterBand<'_>) -> Vec<String> {
 
 fn values_of(band: &RasterBand<'_>, path: &Path) -> Result<BTreeSet<u32>> {
     let (width, height) = band.size();
-    if band.band_type().is_floating() {
-        let problem = "it holds floating-point numbers, not classes; give a label map";
-        return Err(GeoError::input(path, problem));
-    }
     let nodata = band.no_data_value();
     let mut seen = vec![false; 1 << 16];
     let rows = (STRIP_PIXELS / width.max(1)).clamp(1, height.max(1));
@@ -200,12 +197,10 @@ fn values_of(band: &RasterBand<'_>, path: &Path) -> Result<BTreeSet<u32>> {
                 message: take_messages(&error.to_string()),
             }
         })?;
-        for &value in pixels.iter().filter(|&&value| Some(value) != nodata) {
-            if !(0.0..65536.0).contains(&value) {
-                let problem = format!("it holds the value {value}; classes are 0 to 65535");
-                return Err(GeoError::input(path, problem));
-            }
-            seen[value as usize] = true;
+        for &value in pixels.iter().filter(|&&value| Some(value) != nodata && !value.is_nan()) {
+            let class = class_of(value)
+                .ok_or_else(|| GeoError::input(path, format!("it holds the value {value}; {}", no_class(value))))?;
+            seen[class as usize] = true;
         }
     }
     Ok((0..1 << 16).filter(|&value| seen[value as usize]).collect())

@@ -126,7 +126,8 @@ fn shapefiles_come_with_their_companions() {
     let out = folder.path().join("polygons.shp");
     vectorize(&map, &out, &VectorizeOptions::default()).unwrap();
     let names: Vec<String> = entries(folder.path()).into_iter().filter(|name| name.starts_with("poly")).collect();
-    assert_eq!(names, ["polygons.cpg", "polygons.dbf", "polygons.prj", "polygons.shp", "polygons.shx"]);
+    let companions = ["polygons.cpg", "polygons.dbf", "polygons.prj", "polygons.qml", "polygons.shp", "polygons.shx"];
+    assert_eq!(names, companions);
     let rows = rows(&out);
     assert!(rows.iter().any(|row| row.1 == "Wälder & <Forst>"));
     assert_eq!(rows.len(), 5);
@@ -194,18 +195,74 @@ fn refusals_leave_old_outputs_alone() {
     let text = vectorize(&map, &folder.path().join("a.kml"), &VectorizeOptions::default()).unwrap_err().to_string();
     assert!(text.contains("use .gpkg, .fgb, .geojson, .parquet, .shp"), "{text}");
 
-    let scores = folder.path().join("scores.tif");
-    let mut writer = CogWriter::create(&scores, &grid(2, 1), &CogOptions::new(DType::F32, 1)).unwrap();
-    writer.write(Window::new(0, 0, 2, 1), 0, Samples::F32(&[0.5, 0.25])).unwrap();
-    writer.finish().unwrap();
+    let scores = float_map(folder.path(), &grid(2, 1), &[1.0, 0.25]);
     let overwrite = VectorizeOptions { overwrite: true, ..Default::default() };
     let text = vectorize(&scores, &out, &overwrite).unwrap_err().to_string();
-    assert!(text.contains("floating-point"), "{text}");
+    assert!(
+        text.contains("floats.tif: it holds the value 0.25 at column 1, row 0; classes are whole numbers"),
+        "{text}"
+    );
     assert_eq!(std::fs::read_to_string(&out).unwrap(), "old");
 
     vectorize(&map, &out, &overwrite).unwrap();
     assert_eq!(rows(&out).len(), 5);
-    assert_eq!(entries(folder.path()), ["map.qml", "map.sld", "map.tif", "map.tif.aux.xml", "old.gpkg", "scores.tif"]);
+    assert_eq!(entries(folder.path()), ["floats.tif", "map.qml", "map.sld", "map.tif", "map.tif.aux.xml", "old.gpkg"]);
+}
+
+/// A map of floating-point numbers.
+fn float_map(folder: &Path, grid: &Grid, values: &[f32]) -> PathBuf {
+    let path = folder.join("floats.tif");
+    let mut writer = CogWriter::create(&path, grid, &CogOptions::new(DType::F32, 1)).unwrap();
+    writer.write(grid.window(), 0, Samples::F32(values)).unwrap();
+    writer.finish().unwrap();
+    path
+}
+
+#[test]
+fn whole_numbers_are_classes_in_any_type() {
+    let folder = tempfile::tempdir().unwrap();
+    let grid = grid(6, 4);
+    let values = SMALL.map(|value| if value == 9 { f32::NAN } else { f32::from(value) });
+    let out = folder.path().join("polygons.gpkg");
+    vectorize(&float_map(folder.path(), &grid, &values), &out, &VectorizeOptions::default()).unwrap();
+    let bytes = folder.path().join("bytes.gpkg");
+    vectorize(&map(folder.path(), &grid, &SMALL), &bytes, &VectorizeOptions::default()).unwrap();
+    let shapes = |path: &Path| rows(path).into_iter().map(|row| (row.0, row.2, row.4)).collect::<Vec<_>>();
+    assert_eq!(shapes(&out), shapes(&bytes));
+}
+
+#[test]
+fn files_without_a_place_for_styles_have_one_beside_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let map = map(folder.path(), &grid(6, 4), &SMALL);
+    let style = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    for extension in ["fgb", "geojson", "parquet", "shp"] {
+        let name = format!("a {extension}.{extension}");
+        let run = |overwrite| {
+            let options = VectorizeOptions { overwrite, ..Default::default() };
+            vectorize(&map, &folder.path().join(&name), &options).unwrap();
+            style(&format!("a {extension}.qml"))
+        };
+        let text = run(false);
+        assert!(text.contains("attr=\"class_id\"") && text.contains("Wälder &amp; &lt;Forst&gt;"), "{text}");
+        assert!(text.contains("<layerGeometryType>2<"), "{text}");
+        // What somebody saved there stays.
+        std::fs::write(folder.path().join(format!("a {extension}.qml")), "mine").unwrap();
+        assert_eq!(run(true), "mine");
+    }
+    // QGIS looks for one file for the map and for polygons of the same name: it serves both, whichever came last.
+    let raster = style("map.qml");
+    vectorize(&map, &folder.path().join("map.fgb"), &VectorizeOptions::default()).unwrap();
+    let both = style("map.qml");
+    assert!(both.contains("<rasterrenderer ") && both.contains("<renderer-v2 "), "{both}");
+    let options = CogOptions { overwrite: true, ..CogOptions::labels(&classes(FOREST), Some(9)) };
+    written(folder.path(), &grid(6, 4), &options, &SMALL);
+    let again = style("map.qml");
+    assert!(again.contains("<renderer-v2 ") && again.matches("<rasterrenderer ").count() == 1, "{again}");
+    assert!(!raster.contains("<renderer-v2 "));
+    let out = folder.path().join("polygons.gpkg");
+    vectorize(&map, &out, &VectorizeOptions::default()).unwrap();
+    assert!(!out.with_extension("qml").exists(), "a GeoPackage holds its style");
 }
 
 #[test]
