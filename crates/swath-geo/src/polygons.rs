@@ -7,7 +7,7 @@ use gdal::vector::{Geometry, LayerAccess};
 use gdal_sys::OGRwkbGeometryType;
 
 use crate::gdal_setup::{clear_messages, take_messages};
-use crate::vector::{find_field, find_layer, layer_crs, open_vector, set_filter};
+use crate::vector::{find_field, find_layer, layer_crs, open_vector, reprojection, set_filter};
 use crate::{Crs, GeoError, Result};
 
 /// A feature of polygons.
@@ -42,10 +42,7 @@ pub fn read_polygons(path: &Path, source: &PolygonSource, to: Option<&Crs>) -> R
     set_filter(&mut layer, path, source.filter.as_deref())?;
     clear_messages();
     let transform = match (layer_crs(&layer), to) {
-        (Some(from), Some(to)) if !from.same(to) => {
-            let transform = CoordTransform::new(&from.spatial_ref()?, &to.spatial_ref()?);
-            Some(transform.map_err(|error| GeoError::input(path, take_messages(&error.to_string())))?)
-        }
+        (Some(from), Some(to)) if !from.same(to) => Some(reprojection(path, &from, to)?),
         _ => None,
     };
     let mut features = Vec::new();
@@ -85,11 +82,11 @@ fn add(
                 geometry.get_geometry(index).get_points(&mut points);
                 let (mut x, mut y): (Vec<f64>, Vec<f64>) = points.into_iter().map(|(x, y, _)| (x, y)).unzip();
                 if let Some(transform) = transform {
-                    transform.transform_coords(&mut x, &mut y, &mut []).map_err(|error| {
-                        GeoError::input(
-                            path,
-                            format!("a polygon has no place there: {}", take_messages(&error.to_string())),
-                        )
+                    transform.transform_coords(&mut x, &mut y, &mut []).map_err(|_| {
+                        clear_messages();
+                        let problem = "one of its polygons lies where the plane of the others has no place; compare the \
+                                       coordinate reference systems with swath info";
+                        GeoError::input(path, problem)
                     })?;
                 }
                 Ok(x.into_iter().zip(y).collect())

@@ -11,7 +11,7 @@ use gdal::vector::{Geometry, Layer, LayerAccess};
 use crate::burn_rules::{Chooser, Key, order_key, rules_by_layer};
 use crate::gdal_setup::{clear_messages, take_messages};
 use crate::rasterize::{BurnOrder, BurnRule, RasterizeSpec};
-use crate::vector::{find_field, find_layer, has_geometry, layer_crs, listed, open_vector, set_filter};
+use crate::vector::{find_field, find_layer, has_geometry, layer_crs, listed, open_vector, reprojection, set_filter};
 use crate::{Affine, GeoError, Grid, Result};
 
 /// Geometries in the coordinates of a grid, in the order in which they are burned.
@@ -229,15 +229,7 @@ impl<'a> Collector<'a> {
     /// From the layer's CRS to the grid's; where one of them is unknown, coordinates are taken as they are.
     fn transform_from(&self, layer: &Layer<'_>) -> Result<Option<CoordTransform>> {
         let (Some(from), Some(to)) = (layer_crs(layer), &self.grid.crs) else { return Ok(None) };
-        if from.same(to) {
-            return Ok(None);
-        }
-        clear_messages();
-        let transform = CoordTransform::new(&from.spatial_ref()?, &to.spatial_ref()?);
-        transform.map(Some).map_err(|error| {
-            let message = take_messages(&error.to_string());
-            GeoError::input(self.path, format!("it cannot be reprojected from {from} to {to}: {message}"))
-        })
+        if from.same(to) { Ok(None) } else { reprojection(self.path, &from, to).map(Some) }
     }
 
     fn finish(mut self, order: &BurnOrder) -> Result<Shapes> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use gdal::spatial_ref::CoordTransform;
 use gdal::vector::{Layer, LayerAccess};
 use gdal::{Dataset, DatasetOptions, GdalOpenFlags};
 
@@ -105,10 +106,54 @@ pub(crate) fn find_field(layer: &Layer<'_>, path: &Path, field: &str) -> Result<
 pub(crate) fn set_filter(layer: &mut Layer<'_>, path: &Path, filter: Option<&str>) -> Result<()> {
     let Some(filter) = filter else { return Ok(()) };
     clear_messages();
-    layer.set_attribute_filter(filter).map_err(|error| {
-        let message = take_messages(&error.to_string());
-        let fields = field_names(layer).join(", ");
-        GeoError::input(path, format!("the filter {filter:?} is no condition on its fields ({fields}): {message}"))
+    let set = layer.set_attribute_filter(filter);
+    // Some formats look at the condition when the first feature is read.
+    layer.reset_feature_reading();
+    let _ = set.is_ok().then(|| layer.features().next());
+    let message = take_messages("");
+    layer.reset_feature_reading();
+    if set.is_ok() && message.is_empty() {
+        return Ok(());
+    }
+    let problem = match unknown_field(&message) {
+        Some(field) => format!("has no field {field:?}; {}", listed("fields", &field, &field_names(layer))),
+        None => {
+            let fields = field_names(layer);
+            let example = fields.first().map_or("name", String::as_str);
+            format!(
+                "takes no such condition; write one of OGR SQL, such as \"{example} = 'value'\"; {}",
+                listed("fields", "", &fields)
+            )
+        }
+    };
+    Err(GeoError::input(path, format!("the filter {filter:?}: layer {:?} {problem}", layer.name())))
+}
+
+/// The field that a condition names and a layer lacks, as GDAL or SQLite say it.
+fn unknown_field(message: &str) -> Option<String> {
+    let column = message.split_once("no such column: ").map(|(_, after)| after);
+    let quoted = message.split_once("not recognised as an available field").map(|(before, _)| before.trim_end());
+    let name = match (column, quoted) {
+        (Some(after), _) => after.split([';', ' ']).next()?,
+        (None, Some(before)) => {
+            before.rsplit_once(['"', '\'']).and_then(|(rest, _)| rest.rsplit(['"', '\'']).next())?
+        }
+        _ => return None,
+    };
+    Some(name.trim_matches('"').to_owned()).filter(|name| !name.is_empty())
+}
+
+/// The way from the coordinates of a file to others.
+pub(crate) fn reprojection(path: &Path, from: &Crs, to: &Crs) -> Result<CoordTransform> {
+    clear_messages();
+    let transform = CoordTransform::new(&from.spatial_ref()?, &to.spatial_ref()?);
+    clear_messages();
+    transform.map_err(|_| {
+        let problem = format!(
+            "nothing leads from its coordinate reference system, {from}, to {to}; store the file with its true one, for example \
+             with ogr2ogr -a_srs EPSG:32633"
+        );
+        GeoError::input(path, problem)
     })
 }
 
@@ -149,12 +194,21 @@ fn field_names(layer: &Layer<'_>) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::listed;
+    use super::{listed, unknown_field};
 
     #[test]
     fn the_nearest_name_comes_first() {
         let names = ["osm_id", "fclass", "name"].map(String::from);
         assert_eq!(listed("fields", "Class", &names), "fields: fclass, name, osm_id");
         assert_eq!(listed("fields", "x", &[]), "it has no fields");
+    }
+
+    #[test]
+    fn unknown_fields_are_found_in_messages() {
+        let of = |message: &str| unknown_field(message);
+        let sqlite = "In ExecuteSQL(): sqlite3_prepare_v2(SELECT * FROM a WHERE (kin = 'x')): no such column: kin";
+        assert_eq!(of(sqlite).as_deref(), Some("kin"));
+        assert_eq!(of("\"kin\" not recognised as an available field.").as_deref(), Some("kin"));
+        assert_eq!(of("SQL Expression Parsing Error: syntax error, unexpected end of string"), None);
     }
 }

@@ -8,7 +8,7 @@ use gdal::vector::{Geometry, LayerAccess};
 use gdal_sys::OGRwkbGeometryType;
 
 use crate::gdal_setup::{clear_messages, take_messages};
-use crate::vector::{find_field, find_layer, layer_crs, open_vector, set_filter};
+use crate::vector::{find_field, find_layer, layer_crs, open_vector, reprojection, set_filter};
 use crate::{Affine, Crs, GeoError, Grid, Result};
 
 /// Rings of one polygon in pixels: (column, row), corners of pixels at whole numbers. Positions that the grid's projection does
@@ -202,13 +202,8 @@ const SLACK: f64 = 0.5;
 
 impl Reprojection {
     fn new(path: &Path, from: &Crs, to: &Crs, grid: &Grid) -> Result<Reprojection> {
-        clear_messages();
-        let (source, target) = (from.spatial_ref()?, to.spatial_ref()?);
-        let transform = CoordTransform::new(&source, &target).map_err(|error| {
-            let message = take_messages(&error.to_string());
-            GeoError::input(path, format!("it cannot be reprojected from {from} to {to}: {message}"))
-        })?;
-        let back = CoordTransform::new(&target, &source).ok();
+        let transform = reprojection(path, from, to)?;
+        let back = CoordTransform::new(&to.spatial_ref()?, &from.spatial_ref()?).ok();
         let bounds = back.and_then(|back| back.transform_bounds(&grid.bounds(), 21).ok());
         clear_messages();
         // West of east across the date line: then nothing is known.

@@ -199,7 +199,12 @@ fn mistakes_are_named() {
     let text = fails(RasterizeSpec { filter: Some("value > 99".into()), ..shapes() }, grid());
     assert!(text.contains("no feature is left"), "{text}");
     let text = fails(RasterizeSpec { filter: Some("nonsense >".into()), ..shapes() }, grid());
-    assert!(text.contains("is no condition on its fields (name, value, size)"), "{text}");
+    assert!(text.contains("takes no such condition") && text.contains("fields: name, value, size"), "{text}");
+    let text = fails(RasterizeSpec { filter: Some("valu > 1".into()), ..shapes() }, grid());
+    assert!(
+        text.ends_with("the filter \"valu > 1\": layer \"shapes\" has no field \"valu\"; fields: value, name, size"),
+        "{text}"
+    );
     let text = fails(RasterizeSpec { field: None, ..shapes() }, grid());
     assert!(text.contains("name the attribute field"), "{text}");
     let text = fails(RasterizeSpec::new("/nowhere/shapes.gpkg"), grid());
