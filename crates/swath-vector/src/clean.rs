@@ -11,7 +11,8 @@ use majority::Majority;
 use morphology::Morphology;
 use window::Windowed;
 
-/// One step of cleaning. Pixels [`OUTSIDE`](crate::OUTSIDE) stay outside in all of them, and no other pixel leaves.
+/// One step of cleaning. Pixels [`OUTSIDE`](crate::OUTSIDE) stay outside in all of them, and no other pixel leaves. What touches these or the
+/// edge of the map counts as going on there: to opening and closing, `radius + 1` pixels beside them are as wide as `2 radius + 1` elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cleaning {
     /// Each pixel gets the label that most pixels have in the square of `2 radius + 1` around it; its own where it is among several.

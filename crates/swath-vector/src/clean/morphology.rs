@@ -1,7 +1,8 @@
 //! Opening and closing of one label by squares.
 //!
 //! A pixel of a set is kept when a square around some pixel of the set fits into it and holds the pixel. Opening looks at the label's
-//! pixels, closing at all others. Nothing outside of the map is in the way of a square.
+//! pixels, closing at all others. Nothing outside of the map, and no pixel without a label, is in the way of a square: what touches them counts as going on
+//! there, as in OpenCV at the edge of an image. A square lies around a pixel of the map, so that it reaches `radius + 1` pixels into it.
 
 use std::collections::VecDeque;
 

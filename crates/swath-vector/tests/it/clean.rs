@@ -123,6 +123,31 @@ proptest! {
 }
 
 #[test]
+fn what_touches_the_edge_or_the_outside_goes_on_there() {
+    // Columns of one label, so wide: by squares of five, what lies between others goes up to four pixels, beside the edge or outside up to two.
+    let row = |runs: &[(u32, usize)]| runs.iter().flat_map(|&(label, count)| vec![label; count]).collect::<Vec<_>>();
+    let radius = 2;
+    for width in 1..7 {
+        let before = [
+            row(&[(1, width), (0, 10)]),
+            row(&[(0, 6), (OUTSIDE, 3), (1, width), (0, 6)]),
+            row(&[(0, 6), (1, width), (0, 6)]),
+            row(&[(0, 6), (OUTSIDE, 3), (1, width), (OUTSIDE, 3), (0, 6)]),
+        ];
+        let limits = [2, 2, 4, 0];
+        for (before, limit) in before.into_iter().zip(limits) {
+            let map = Map { width: before.len(), labels: before.repeat(9) };
+            let gone = || map.labels.iter().map(|&label| if label == 1 { 0 } else { label }).collect::<Vec<_>>();
+            let expected = if width <= limit { gone() } else { map.labels.clone() };
+            // The 1 is what is opened, or what lies between two parts of the 0 that is closed.
+            for step in [Cleaning::Open { label: 1, radius }, Cleaning::Close { label: 0, radius }] {
+                assert_eq!(cleaned(&map, &[step], 2).labels, expected, "{step:?} of {width}");
+            }
+        }
+    }
+}
+
+#[test]
 fn holes_go_to_who_encloses_them() {
     #[rustfmt::skip]
     let map = Map { width: 9, labels: vec![
