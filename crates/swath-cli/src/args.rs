@@ -1,6 +1,7 @@
 //! The command line: one static definition from which parsing, `--help`, man pages and shell completions are made.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -97,4 +98,9 @@ pub(crate) struct SceneFiles {
     /// The scene's files: one multi-band file, or several files whose bands are joined in this order
     #[arg(required = true, value_name = "SCENE")]
     pub(crate) files: Vec<PathBuf>,
+}
+
+/// Reads a whole number that is not negative.
+pub(crate) fn count<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| "give a whole number, 0 or more".to_owned())
 }

@@ -18,8 +18,8 @@ use crate::console::{Console, Usage};
 /// Counts pixels only where both the map and the labels are valid. Several maps and labels, given in pairs, are reported
 /// one by one and pooled.
 ///
-/// A map of polygons is compared with polygons, object by object: F1, average precision, C-IoU, PoLiS distance and the share of
-/// vertices that lie near a true one.
+/// A map of polygons is compared with polygons, object by object: F1, average precision, C-IoU, PoLiS distance and the share of true
+/// vertices that have one of the map's near. docs/objects.md says what each means and how to read it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   swath evaluate --map map.tif --labels labels.tif
@@ -39,7 +39,7 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, default_value_t = 255, value_name = "VALUE")]
     ignore: u32,
     /// Also report the boundary F1: outlines match within this many metres (pixels, where the map has no coordinates)
-    #[arg(long, value_name = "M")]
+    #[arg(long, value_name = "M", allow_negative_numbers = true)]
     boundary: Option<f64>,
     /// Count only this window of the map: COLUMN,ROW,WIDTH,HEIGHT
     #[arg(long, value_name = "WINDOW", value_parser = parse_window)]
@@ -54,7 +54,7 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, value_name = "FIELD", help_heading = "Polygons")]
     score_field: Option<String>,
     /// An object is found if a polygon overlaps it at least this much [default: 0.5]
-    #[arg(long, value_name = "IOU", help_heading = "Polygons")]
+    #[arg(long, value_name = "IOU", allow_negative_numbers = true, help_heading = "Polygons")]
     iou: Option<f64>,
     /// Distances for the share of vertices near a true one, in metres [default: 0.5,1,2,4,8]
     #[arg(long, value_name = "M,M", value_delimiter = ',', help_heading = "Polygons")]

@@ -10,13 +10,14 @@ use swath::vectorize::{
 };
 use swath_geo::read_map_classes;
 
+use crate::args::count;
 use crate::console::Console;
 
 /// Turn a map into polygons for a GIS
 ///
 /// Neighbouring pixels of one class become one polygon with its class, name, area and perimeter. The format follows the
-/// extension: .gpkg (opens coloured in QGIS), .fgb, .geojson (WGS84), .parquet (GeoParquet 1.1) or .shp. Areas and perimeters are those
-/// on the ellipsoid. Maps of swath predict also give their polygons source, model and date.
+/// extension: .gpkg, .fgb, .geojson (WGS84), .parquet (GeoParquet 1.1) or .shp. All open coloured in QGIS: a GeoPackage holds its style, the
+/// others have NAME.qml beside them. Areas and perimeters are those on the ellipsoid. Maps of swath predict also give their polygons source, model and date.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   swath vectorize map.tif -o map.gpkg
@@ -43,38 +44,41 @@ pub(crate) struct VectorizeArgs {
     #[arg(long, value_name = "FILE")]
     confidence: Option<PathBuf>,
     /// Write the centre lines of a class, such as roads, instead of polygons, with length_m and width_m: of its parts that are up to M metres wide, 40 pixels
-    /// without M: --centerlines road=30. --simplify says how far lines may move
+    /// without M: --centerlines road=30. Of the other options --clip, --simplify (how far lines may move) and those of cleaning hold for lines; not so
+    /// --classes, --confidence, --eight-connected, --merge, --min-area, --right-angles, --simplify-method and --smooth, which are refused
     #[arg(long, value_name = "CLASS[=M]", conflicts_with_all = ["classes", "confidence", "merge", "min_area", "smooth", "right_angles", "eight_connected", "simplify_method"])]
     centerlines: Vec<String>,
     /// Make one feature of all polygons of a class, with the number of polygons; attributes are those of all together
     #[arg(long)]
     merge: bool,
-    /// Give every pixel the class that most pixels have in the square of 2N+1 around it
-    #[arg(long, value_name = "N", help_heading = CLEANING)]
+    /// Give every pixel the class that most pixels have in the square of 2N+1 around it; at the edge and beside nodata, of those that are there
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<usize>, help_heading = CLEANING)]
     majority: Option<usize>,
-    /// Give a class what lies between its parts where they are nearer than 2N+1 pixels: --close building=2
+    /// Give a class what lies between its parts where they are nearer than 2N+1 pixels: --close building=2. What touches the edge
+    /// of the map or nodata counts as going on there: between these and the class, gaps of up to N pixels are closed. Nodata stays
     #[arg(long, value_name = "CLASS=N", help_heading = CLEANING)]
     close: Vec<String>,
-    /// Take from a class its parts that are narrower than 2N+1 pixels: --open road=1
+    /// Take from a class its parts that are narrower than 2N+1 pixels: --open road=1. What touches the edge of the map or nodata
+    /// counts as going on there: along these, parts of up to N pixels go
     #[arg(long, value_name = "CLASS=N", help_heading = CLEANING)]
     open: Vec<String>,
     /// Give regions of fewer than N pixels that one other region encloses to that
-    #[arg(long, value_name = "N", help_heading = CLEANING)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<u64>, help_heading = CLEANING)]
     fill_holes: Option<u64>,
     /// Give regions of fewer than N pixels to the neighbour with the longest common border
-    #[arg(long, value_name = "N", help_heading = CLEANING)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<u64>, help_heading = CLEANING)]
     sieve: Option<u64>,
     /// Leave out polygons smaller than this, in square metres
-    #[arg(long, value_name = "M2")]
+    #[arg(long, value_name = "M2", allow_negative_numbers = true)]
     min_area: Option<f64>,
     /// Move the outlines by about this many metres to use fewer vertices; neighbours stay neighbours
-    #[arg(long, value_name = "M", default_value_t = 0.0, hide_default_value = true)]
+    #[arg(long, value_name = "M", default_value_t = 0.0, hide_default_value = true, allow_negative_numbers = true)]
     simplify: f64,
     /// Which vertices --simplify takes away: those of the smallest triangles, or those nearest to the line between the others
     #[arg(long, value_enum, value_name = "METHOD", default_value_t = Method::Visvalingam)]
     simplify_method: Method,
     /// Make the outlines round by cutting corners this many times
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, allow_negative_numbers = true, value_parser = count::<u32>)]
     smooth: u32,
     /// Give polygons of a class right angles, by moving their walls up to about M metres: --right-angles building=1. Those that touch get
     /// them together, and neighbours stay neighbours; `status` says what became of each

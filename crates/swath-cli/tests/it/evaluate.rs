@@ -97,7 +97,13 @@ fn outlines_are_cleaned_and_simplified_as_asked() {
     for method in ["visvalingam", "douglas-peucker"] {
         site.swath(&format!("vectorize labels.tif -o {method}.gpkg {steps} --simplify-method {method}")).done();
     }
-    site.refuses("vectorize labels.tif -o out.gpkg --simplify=-5", 2, &["-5", "tolerance"]);
+    site.refuses("vectorize labels.tif -o out.gpkg --simplify -5", 2, &["-5", "tolerance"]);
+    site.refuses("vectorize labels.tif -o out.gpkg --min-area -5", 2, &["-5", "0 or more"]);
+    for option in ["--sieve", "--fill-holes", "--majority", "--smooth"] {
+        let finished = site.swath(&format!("vectorize labels.tif -o out.gpkg {option} -3"));
+        assert!(finished.code == Some(2) && finished.stderr.contains("0 or more"), "{}", finished.stderr);
+        assert!(!finished.stderr.contains("tip:") && finished.stderr.contains(option), "{}", finished.stderr);
+    }
     site.refuses("vectorize labels.tif -o out.gpkg --smooth 9", 2, &["9 rounds", "5 at most"]);
     site.refuses("vectorize labels.tif -o out.gpkg --majority 0", 2, &["radius", "1 to 64"]);
     site.refuses("vectorize labels.tif -o out.gpkg --close 1", 2, &["--close 1", "building=2"]);

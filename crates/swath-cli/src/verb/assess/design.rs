@@ -22,11 +22,11 @@ pub(crate) struct DesignArgs {
     /// The map: a raster of class ids
     #[arg(value_name = "MAP")]
     map: PathBuf,
-    /// Points to write: .gpkg, .fgb, .geojson or .shp
+    /// Points to write: .gpkg, .fgb, .geojson, .parquet or .shp. `swath assess estimate` reads .parquet only with a GDAL that does
     #[arg(long, short, value_name = "OUT")]
     out: PathBuf,
     /// As many points as give the overall accuracy this standard error, if the map is as good as expected
-    #[arg(long, default_value_t = 0.01, value_name = "SE", conflicts_with = "total")]
+    #[arg(long, default_value_t = 0.01, value_name = "SE", allow_negative_numbers = true, conflicts_with = "total")]
     standard_error: f64,
     /// This many points in all
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=10_000_000))]

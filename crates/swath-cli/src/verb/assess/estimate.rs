@@ -44,10 +44,10 @@ pub(crate) struct EstimateArgs {
     #[arg(long, value_name = "NAME")]
     layer: Option<String>,
     /// The whole area in square kilometres [default: as the sample or the map has it]
-    #[arg(long, value_name = "KM2")]
+    #[arg(long, value_name = "KM2", allow_negative_numbers = true)]
     total_area: Option<f64>,
     /// Confidence of the intervals
-    #[arg(long, default_value_t = 0.95, value_name = "SHARE")]
+    #[arg(long, default_value_t = 0.95, value_name = "SHARE", allow_negative_numbers = true)]
     confidence: f64,
     /// Value of the map's pixels that have no class, where the map does not call it nodata
     #[arg(long, value_name = "VALUE", allow_negative_numbers = true, requires = "map")]
