@@ -152,6 +152,24 @@ fn what_cannot_be_measured_is_refused() {
         &["far.geojson", "none of its 1 zones"],
     );
     site.refuses("area labels.tif --zones far.geojson --zone-field name -o out.csv", 1, &["name", "kind"]);
+    // Other programs' words for these say neither what there is nor what to do.
+    site.swath("vectorize labels.tif -o zones.gpkg").done();
+    for (condition, words) in [("kin=1", "no field \"kin\"; fields: "), ("class==(", "write one of OGR SQL")] {
+        let line = site.refuses(
+            &format!("area labels.tif --zones zones.gpkg --zone-field class --zone-where {condition} -o out.csv"),
+            1,
+            &["zones.gpkg", condition, words, "class_id"],
+        );
+        assert!(!line.contains("sqlite"), "{line}");
+    }
+    site.swath("vectorize labels.tif -o zones.shp").done();
+    fs::write(site.at("zones.prj"), r#"LOCAL_CS["Site grid", UNIT["metre", 1]]"#).unwrap();
+    let line = site.refuses(
+        "area labels.tif --zones zones.shp --zone-field class -o out.csv",
+        1,
+        &["zones.shp", "Site grid", "EPSG:32633", "ogr2ogr -a_srs"],
+    );
+    assert!(!line.contains("PROJ"), "{line}");
     let finished = site.swath("area labels.tif --zones far.geojson");
     assert!(finished.code == Some(2) && finished.stderr.contains("--zone-field"), "{}", finished.stderr);
 }
