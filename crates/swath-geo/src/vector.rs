@@ -112,10 +112,12 @@ pub(crate) fn set_filter(layer: &mut Layer<'_>, path: &Path, filter: Option<&str
     let _ = set.is_ok().then(|| layer.features().next());
     let message = take_messages("");
     layer.reset_feature_reading();
-    if set.is_ok() && message.is_empty() {
+    // What is wrong with the file is told by who reads it.
+    let unknown = unknown_field(&message);
+    if set.is_ok() && unknown.is_none() && !message.to_lowercase().contains("sql") {
         return Ok(());
     }
-    let problem = match unknown_field(&message) {
+    let problem = match unknown {
         Some(field) => format!("has no field {field:?}; {}", listed("fields", &field, &field_names(layer))),
         None => {
             let fields = field_names(layer);
