@@ -29,6 +29,18 @@ pub(crate) struct LeftTransposed {
     pub step: usize,
 }
 
+/// A left matrix that is read where it lies, in an image: element `(row, depth)` at `start + offsets[depth] + row * step`.
+#[derive(Clone, Copy)]
+pub(crate) struct LeftInImage<'a> {
+    pub start: *const f32,
+    pub offsets: &'a [isize],
+    /// One of [`STEPS_IN_IMAGE`].
+    pub step: usize,
+}
+
+/// Floats from row to row of a [`LeftInImage`]: known when kernels are compiled, as addresses in the innermost loop have to be.
+pub(crate) const STEPS_IN_IMAGE: [usize; 2] = [WIDEST, 2 * WIDEST];
+
 /// Rows of a right matrix or of the product: `start + row * step + col`.
 #[derive(Clone, Copy)]
 pub(crate) struct Rows<P> {
@@ -181,6 +193,33 @@ unsafe fn multiply_rows<S: Simd, O: Operands, const ROWS: usize, const VECS: usi
     }
 }
 
+/// `out = left right` for `ROWS` rows.
+#[inline(always)]
+unsafe fn multiply_image_rows<S: Simd, O: Operands, const ROWS: usize, const VECS: usize>(
+    left: LeftInImage,
+    right: Rows<*const f32>,
+    out: impl Out,
+) {
+    // SAFETY: the caller's promise about the matrices.
+    unsafe {
+        out.expect::<S>(ROWS, VECS);
+        let mut tile = Tile::<S, ROWS, VECS>::zero();
+        let mut row = right.start;
+        if left.step == WIDEST {
+            for &offset in left.offsets {
+                tile.step::<O, WIDEST>(left.start.offset(offset), row);
+                row = row.add(right.step);
+            }
+        } else {
+            for &offset in left.offsets {
+                tile.step::<O, { 2 * WIDEST }>(left.start.offset(offset), row);
+                row = row.add(right.step);
+            }
+        }
+        tile.store(out);
+    }
+}
+
 /// `out += left right` for `ROWS` rows.
 #[inline(always)]
 unsafe fn add_transposed_rows<S: Simd, O: Operands, const ROWS: usize, const VECS: usize>(
@@ -258,6 +297,38 @@ impl<O: Operands, T: Out> Kernel for Multiply<O, T> {
                     for_rows!(piece.len(), multiply_rows::<S, O, 2>(left, right, depth, out));
                 } else {
                     for_rows!(piece.len(), multiply_rows::<S, O, 1>(left, right, depth, out));
+                }
+            }
+        }
+    }
+}
+
+/// The same with a left matrix in an image.
+///
+/// # Safety
+/// As [`Multiply`], and the left matrix's step must be one of [`STEPS_IN_IMAGE`].
+pub(crate) struct MultiplyInImage<'a, T> {
+    pub rows: usize,
+    pub vecs: usize,
+    pub left: LeftInImage<'a>,
+    pub right: Rows<*const f32>,
+    pub out: T,
+}
+
+impl<T: Out> Kernel for MultiplyInImage<'_, T> {
+    #[inline(always)]
+    unsafe fn compute<S: Simd>(self) {
+        let MultiplyInImage { rows, vecs, left, right, out } = self;
+        debug_assert!(STEPS_IN_IMAGE.contains(&left.step));
+        for piece in pieces::<S>(rows) {
+            // SAFETY: rows of the piece lie within the matrices.
+            unsafe {
+                let left = LeftInImage { start: left.start.wrapping_add(piece.start * left.step), ..left };
+                let out = out.skip(piece.start);
+                if vecs == 2 {
+                    for_rows!(piece.len(), multiply_image_rows::<S, Floats, 2>(left, right, out));
+                } else {
+                    for_rows!(piece.len(), multiply_image_rows::<S, Floats, 1>(left, right, out));
                 }
             }
         }

@@ -3,9 +3,11 @@
 use super::{Convolution, Groups, Layout, Method, Pattern, PlanError};
 use crate::depthwise;
 use crate::gather::filter::Gathered;
+use crate::gather::forward::in_place;
 use crate::isa::Isa;
 use crate::operands::Precision;
 use crate::panels::Panels;
+use crate::simd::WIDEST;
 use crate::winograd::filter::{Kernels, Transformed};
 use crate::winograd::transform::{F2, F4, F6};
 
@@ -195,12 +197,16 @@ impl Plan {
         self.method
     }
 
-    /// What is multiplied: with [`Method::Winograd4`], [`Method::Winograd6`] and [`Method::Depthwise`], and with
-    /// [`Method::Winograd2`] of an odd number of channels, always [`Precision::Fp32`].
+    /// What is multiplied: with [`Method::Winograd4`], [`Method::Winograd6`] and [`Method::Depthwise`], with
+    /// [`Method::Winograd2`] of an odd number of channels, and with [`Method::Direct`] of a few that are read where they lie, always
+    /// [`Precision::Fp32`].
     pub fn precision(&self) -> Precision {
+        let odd = !self.groups.inputs.is_multiple_of(WIDEST);
         match self.method {
             Method::Winograd4 | Method::Winograd6 | Method::Depthwise => Precision::Fp32,
             Method::Winograd2 if !self.input.channels.is_multiple_of(2) => Precision::Fp32,
+            // To gather them takes longer than pairs save.
+            Method::Direct if odd && in_place(&self.pattern, &self.input) => Precision::Fp32,
             _ => self.precision,
         }
     }

@@ -1,4 +1,5 @@
-//! Gathers blocks of output pixels and multiplies them with the filter.
+//! Gathers blocks of output pixels and multiplies them with the filter. Pixels of few channels, as in a network's first layer, are read
+//! where they lie: gathering them would take as long as the product.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -7,7 +8,7 @@ use super::filter::Gathered;
 use super::{Groups, Pattern, Phase};
 use crate::blocking;
 use crate::epilogue::Finish;
-use crate::gemm::{self, Left, Rows};
+use crate::gemm::{self, Left, LeftInImage, Rows, STEPS_IN_IMAGE};
 use crate::image::Layout;
 use crate::isa::{self, Isa};
 use crate::memory::with_scratch;
@@ -46,6 +47,8 @@ pub(crate) unsafe fn run<O: Operands>(isa: Isa, job: &Job) {
         // With few pixels, the panels of the filter are shared out as well.
         let shares = (2 * threads()).div_ceil(blocks.max(1)).min(panels.count());
         let groups = job.filter.groups.count;
+        let in_place = O::STEPS == 1 && in_place(job.pattern, job.input_layout);
+        let offsets = if in_place { offsets(job, &job.pattern.phases[phases.start]) } else { Vec::new() };
         parallel(groups * blocks * shares, |item| {
             let (group, item) = (item / (blocks * shares), item % (blocks * shares));
             let (block, share) = (item / shares, item % shares);
@@ -62,6 +65,7 @@ pub(crate) unsafe fn run<O: Operands>(isa: Isa, job: &Job) {
                     first,
                     count,
                     panels: (panels.count() * share / shares, panels.count() * (share + 1) / shares),
+                    offsets: &offsets,
                     lines: lines.as_mut_ptr(),
                     gathered: gathered.as_mut_ptr(),
                     operands: PhantomData,
@@ -76,6 +80,19 @@ pub(crate) unsafe fn run<O: Operands>(isa: Isa, job: &Job) {
 /// Whether the channels of a group fill whole vectors of words.
 fn whole_words<O: Operands>(groups: &Groups) -> bool {
     groups.inputs.is_multiple_of(WIDEST * O::STEPS)
+}
+
+/// Whether kernels can step from pixel to pixel of these images, so that floats are multiplied where they lie.
+pub(crate) fn in_place(pattern: &Pattern, input: &Layout) -> bool {
+    STEPS_IN_IMAGE.contains(&(pattern.stride[1] * input.pixel))
+}
+
+/// Where the inputs of a phase's outputs lie, tap by tap and channel by channel, from the one at the output's own place on.
+fn offsets(job: &Job, phase: &Phase) -> Vec<isize> {
+    let Layout { width, pixel, .. } = *job.input_layout;
+    let tap = |offset: [isize; 2]| (offset[0] * width as isize + offset[1]) * pixel as isize;
+    let channels = 0..job.filter.groups.inputs as isize;
+    phase.taps.iter().flat_map(|place| channels.clone().map(move |channel| tap(place.offset) + channel)).collect()
 }
 
 /// Floats from pixel to pixel where taps are laid side by side. They are copied in whole vectors: the next tap writes over the
@@ -105,6 +122,8 @@ struct Block<'a, O> {
     first: usize,
     count: usize,
     panels: (usize, usize),
+    /// Of inputs that are multiplied where they lie; none where they are gathered.
+    offsets: &'a [isize],
     /// The taps of each pixel side by side, where they are no whole vectors.
     lines: *mut f32,
     gathered: *mut f32,
@@ -142,17 +161,83 @@ struct Run {
 impl<O: Operands> Kernel for Block<'_, O> {
     #[inline(always)]
     unsafe fn compute<S: Simd>(self) {
-        let Block { job, count, .. } = self;
-        let filter = job.filter;
-        // SAFETY: the scratch holds the gathered pixels.
+        // SAFETY: the caller's promise.
         unsafe {
-            if whole_words::<O>(&filter.groups) {
-                self.gather::<S>();
-            } else {
-                self.gather_odd::<S>();
+            if self.offsets.is_empty() {
+                return self.multiply_gathered::<S>(0, self.count);
+            }
+            for run in self.runs() {
+                let (from, to) = self.inside(run);
+                self.multiply_gathered::<S>(run.index, from);
+                self.multiply_in_place::<S>(Run {
+                    index: run.index + from,
+                    count: to - from,
+                    col: run.col + from,
+                    ..run
+                });
+                self.multiply_gathered::<S>(run.index + to, run.count - to);
             }
         }
-        let left = Left { start: self.gathered, block: count * WIDEST };
+    }
+}
+
+impl<O: Operands> Block<'_, O> {
+    /// Outputs `first..first + count` of the block.
+    #[inline(always)]
+    unsafe fn multiply_gathered<S: Simd>(&self, first: usize, count: usize) {
+        if count == 0 {
+            return;
+        }
+        let part = Block { phases: self.phases.clone(), first: self.first + first, count, ..*self };
+        // SAFETY: the scratch holds the gathered pixels; the matrices have these sizes.
+        unsafe {
+            if whole_words::<O>(&self.job.filter.groups) {
+                part.gather::<S>();
+            } else {
+                part.gather_odd::<S>();
+            }
+            let left = Left { start: self.gathered, block: count * WIDEST };
+            part.each_product(|phase, vecs, right, out| {
+                let depth = self.job.filter.rows(phase);
+                let operands = PhantomData;
+                S::call(gemm::Multiply::<O, _> {
+                    rows: count,
+                    vecs: vecs / S::LANES,
+                    depth,
+                    left,
+                    right,
+                    out,
+                    operands,
+                });
+            });
+        }
+    }
+
+    /// Outputs of a run that read nothing outside of the image.
+    #[inline(always)]
+    unsafe fn multiply_in_place<S: Simd>(&self, run: Run) {
+        if run.count == 0 {
+            return;
+        }
+        let part = Block { phases: self.phases.clone(), first: self.first + run.index, count: run.count, ..*self };
+        let layout = self.job.input_layout;
+        let [rows, cols] = self.job.pattern.stride;
+        let pixel = (run.image * layout.height + run.row * rows) * layout.width + run.col * cols;
+        let channel = self.group * self.job.filter.groups.inputs;
+        let start = self.job.input.wrapping_add(pixel * layout.pixel + channel);
+        let left = LeftInImage { start, offsets: self.offsets, step: cols * layout.pixel };
+        part.each_product(|_, columns, right, out| {
+            // SAFETY: the inputs lie in the image, and the other matrices have these sizes.
+            unsafe {
+                S::call(gemm::MultiplyInImage { rows: run.count, vecs: columns / S::LANES, left, right, out });
+            }
+        });
+    }
+
+    /// Calls `product(phase, columns, right matrix, outputs)` for all phases and panels of the block.
+    #[inline(always)]
+    fn each_product(&self, product: impl Fn(usize, usize, Rows<*const f32>, Outputs)) {
+        let (job, filter) = (&self.job, self.job.filter);
         let mut pixels = [0; blocking::MOST_GATHERED];
         for phase in self.phases.clone() {
             for run in self.runs() {
@@ -164,14 +249,20 @@ impl<O: Operands> Kernel for Block<'_, O> {
                 let width = filter.panels.width(panel);
                 let right = Rows { start: filter.matrix(phase, self.group, panel), step: width };
                 let channel = self.group * filter.groups.outputs + filter.panels.first(panel);
-                let out = Outputs { job: &job, pixels: pixels.as_ptr(), channel };
-                let (rows, vecs, depth) = (count, width / S::LANES, filter.rows(phase));
-                // SAFETY: the matrices have these sizes; output pixels and channels exist.
-                unsafe {
-                    S::call(gemm::Multiply::<O, _> { rows, vecs, depth, left, right, out, operands: PhantomData })
-                };
+                product(phase, width, right, Outputs { job, pixels: pixels.as_ptr(), channel });
             }
         }
+    }
+
+    /// Outputs of a run, from and to which number, whose inputs all lie in the image.
+    #[inline(always)]
+    fn inside(&self, run: Run) -> (usize, usize) {
+        let mut part = (0, run.count);
+        for tap in 0..self.first_phase().taps.len() {
+            let [before, image, _] = self.inputs(run, tap);
+            part = (part.0.max(before.count), part.1.min(before.count + image.count));
+        }
+        (part.0.min(part.1), part.1)
     }
 }
 

@@ -401,11 +401,13 @@ fn bf16_rounds_the_operands_only() {
     };
     for (inputs, taps) in [(64, 3), (48, 1), (3, 3), (5, 2)] {
         let convolution = Convolution::new(inputs, 24).kernel(taps);
-        let layout = Layout::new(1, 9, 8, inputs);
+        // A few channels of wide pixels: alone they would be multiplied where they lie, in floats.
+        let layout = Layout::new(1, 9, 8, inputs).within(80);
         let mut random = Random::new(7);
         let (image, weights) = (random.image(&layout), random.values(convolution.weights()));
         let plan = Plan::convolution(&convolution, layout).expect("a plan").with_precision(Precision::Bf16);
         let plan = plan.with_method(Method::Direct);
+        assert_eq!(plan.precision(), Precision::Bf16);
         let rounded: Vec<f32> = image.iter().copied().map(round).collect();
         let size = [plan.output().height, plan.output().width];
         let weights_rounded: Vec<f32> = weights.iter().copied().map(round).collect();
@@ -418,6 +420,52 @@ fn bf16_rounds_the_operands_only() {
             let error = error(&planes(plan.output(), &out), &expected);
             assert!(error < DIRECT, "{}: {error} for {inputs} channels", isa.name());
         }
+    }
+}
+
+/// Inputs that are multiplied where they lie, and the same inputs in pixels that kernels cannot step over and therefore gather.
+#[test]
+fn gathering_changes_no_bit() {
+    for (inputs, outputs, kernel, stride, dilation, groups) in [
+        (3, 32, 3, 1, 1, 1),
+        (3, 40, 7, 2, 1, 1),
+        (10, 17, 3, 2, 2, 1),
+        (16, 24, 2, 1, 3, 1),
+        (32, 64, 1, 1, 1, 1),
+        (6, 9, 3, 1, 1, 3),
+        (4, 8, 5, 3, 1, 1),
+    ] {
+        let convolution = Convolution::new(inputs, outputs).kernel(kernel).stride(stride).dilation(dilation);
+        let convolution = Convolution { padding: [[kernel / 2, 0], [1, kernel]], ..convolution.groups(groups) };
+        let mut random = Random::new(3);
+        let weights = random.values(convolution.weights());
+        let own = Layout::new(2, 11, 37, inputs);
+        let wide = own.within(80);
+        let image = random.image(&wide);
+        let mut packed = vec![0.0; own.len()];
+        for (to, from) in packed.chunks_mut(own.pixel).zip(image.chunks(wide.pixel)) {
+            to[..inputs].copy_from_slice(&from[..inputs]);
+        }
+        for isa in Isa::available() {
+            let [in_place, gathered] = [(own, &packed), (wide, &image)].map(|(layout, image)| {
+                let plan = Plan::convolution(&convolution, layout).expect("a plan");
+                let plan = plan.with_method(Method::Direct).with_isa(isa);
+                let filter = plan.filter(&weights).expect("a filter");
+                let mut out = vec![0.0; plan.output().len()];
+                plan.run(image, &filter, &Epilogue::default(), &mut out);
+                planes(plan.output(), &out).into_iter().map(f64::to_bits).collect::<Vec<_>>()
+            });
+            assert!(in_place == gathered, "{}: {convolution:?}", isa.name());
+        }
+        let plan = |layout| Plan::convolution(&convolution, layout).expect("a plan").with_precision(Precision::Bf16);
+        if inputs < 16 && stride < 3 {
+            assert_eq!(
+                plan(own).with_method(Method::Direct).precision(),
+                Precision::Fp32,
+                "faster than gathered pairs"
+            );
+        }
+        assert_eq!(plan(wide).with_method(Method::Direct).precision(), Precision::Bf16);
     }
 }
 
