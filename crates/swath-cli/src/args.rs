@@ -61,6 +61,14 @@ pub(crate) enum Command {
     Man(verb::man::ManArgs),
 }
 
+impl Command {
+    /// Whether it looks at [`interrupt::flag`](crate::interrupt::flag) and ends by itself.
+    pub(crate) fn stops_cleanly(&self) -> bool {
+        use Command::{Classify, Compare, Demo, Outline, Predict, Train};
+        matches!(self, Train(_) | Compare(_) | Predict(_) | Classify(_) | Outline(_) | Demo(_))
+    }
+}
+
 /// Where the arithmetic runs.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Compute {

@@ -21,7 +21,7 @@ use console::Console;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let console = Console::new(&cli.global);
-    interrupt::install();
+    interrupt::install(cli.command.stops_cleanly());
     let outcome = match cli.command {
         Command::Info(args) => verb::info::run(&args, &console),
         Command::Stack(args) => verb::stack::run(&args, &console),
@@ -56,7 +56,7 @@ fn report(error: &anyhow::Error, console: &Console) -> ExitCode {
     }
     console.error(error);
     if interrupt::requested() {
-        return ExitCode::from(130);
+        return ExitCode::from(interrupt::STOPPED);
     }
     let usage = error.chain().any(|cause| {
         cause.is::<console::Usage>()

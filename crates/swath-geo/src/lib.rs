@@ -89,6 +89,7 @@ pub use rasterize::{BurnOrder, BurnRule, LabelBurner, RasterizeSpec, RasterizeSu
 pub use read::{Edge, Reader};
 pub use resampling::Resampling;
 pub use scene::{Band, Scene};
+pub use scratch::stop_process;
 pub use spec::{GridChoice, SceneSpec, Source};
 pub use stack::{StackOptions, stack};
 pub use stats::BandStats;

@@ -8,8 +8,34 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{GeoError, Result};
+
+/// The folders of this process that are not to outlive it.
+static OPEN: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn open_folders() -> MutexGuard<'static, Vec<PathBuf>> {
+    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends the process at once, from whatever thread: outputs in the making are removed with their scratch folders, and complete ones stay. Nothing
+/// else is tidied up, since other threads may be anywhere, GDAL's code included.
+pub fn stop_process(status: i32) -> ! {
+    // Held to the end: nothing is published any more.
+    let folders = open_folders();
+    for folder in folders.iter() {
+        // A thread that is about to make a file there makes the first try fail.
+        let _ = fs::remove_dir_all(folder).or_else(|_| fs::remove_dir_all(folder));
+    }
+    #[cfg(unix)]
+    // SAFETY: ends the process; no destructor runs, and so none meets a thread that is still at work.
+    unsafe {
+        libc::_exit(status)
+    }
+    #[cfg(not(unix))]
+    std::process::exit(status)
+}
 
 /// The scratch folder of one output. Removed on drop, unless [`Scratch::keep`] was called.
 #[derive(Debug)]
@@ -49,7 +75,7 @@ impl Scratch {
             return Ok(None);
         }
         let mut scratch = Scratch::lock(target, folder, overwrite)?;
-        scratch.keep = true;
+        scratch.keep(true);
         Ok(Some(scratch))
     }
 
@@ -71,6 +97,15 @@ impl Scratch {
     /// Chooses whether the folder outlives this value (to resume later).
     pub(crate) fn keep(&mut self, keep: bool) {
         self.keep = keep;
+        self.forget();
+        if !keep {
+            open_folders().push(self.folder.clone());
+        }
+    }
+
+    /// Leaves the folder to itself when the process ends.
+    fn forget(&self) {
+        open_folders().retain(|folder| *folder != self.folder);
     }
 
     /// Makes `file` of the scratch folder durable and moves it to `destination`, replacing what is there.
@@ -78,6 +113,8 @@ impl Scratch {
         check_target(&self.target, self.overwrite || destination != self.target)?;
         let written = File::open(file).and_then(|opened| opened.sync_all());
         written.map_err(|error| GeoError::write(destination, error.to_string()))?;
+        // Not while the process is being ended.
+        let _open = open_folders();
         fs::rename(file, destination).map_err(|error| GeoError::write(destination, error.to_string()))?;
         sync_folder(parent(destination));
         Ok(())
@@ -91,6 +128,7 @@ impl Scratch {
         if let Err(TryLockError::WouldBlock) = lock.try_lock() {
             return Err(GeoError::write(target, "another process is writing it; wait for that or stop it"));
         }
+        open_folders().push(folder.clone());
         Ok(Scratch { target: target.to_path_buf(), folder, overwrite, keep: false, _lock: lock })
     }
 
@@ -111,6 +149,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
+        self.forget();
         if !self.keep {
             // Nothing can be reported from here; a folder that stays is taken over by the next run.
             let _ = fs::remove_dir_all(&self.folder);

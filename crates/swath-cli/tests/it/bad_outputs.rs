@@ -1,5 +1,8 @@
 //! Outputs that cannot be written, or that are there already.
 
+use std::process::Stdio;
+
+use crate::command::{command, interrupt, wait_until};
 use crate::site::{SIZE, Site, class_at, grid, write_labels};
 
 /// Every verb that writes a file, without the name of the file.
@@ -56,5 +59,26 @@ fn what_is_there_is_replaced_only_when_asked() {
         let out = if writer.starts_with("vectorize") { "taken.gpkg" } else { "taken.tif" };
         site.swath(&format!("{writer} {out} --overwrite")).done();
         assert_ne!(site.bytes(out), b"mine", "{writer}");
+    }
+}
+
+#[test]
+fn what_is_stopped_leaves_the_output_that_was_there() {
+    let site = Site::new();
+    // So many polygons that it takes long.
+    let noise = |row: usize, col: usize| (((row * 7919 + col * 104_729) * 2_654_435_761) >> 9) as u8 % 2;
+    write_labels(&site.at("noise.tif"), &grid((3000, 3000)), noise);
+    for out in ["noise.gpkg", "noise.geojson"] {
+        std::fs::write(site.at(out), "mine").unwrap();
+        let arguments = ["vectorize", "noise.tif", "-o", out, "--overwrite"];
+        let mut child = command(site.path(), &arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let scratch = site.at(&format!(".{out}.swath-partial"));
+        wait_until(&mut child, "the output was begun", || scratch.join(out).exists());
+        interrupt(&child);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130));
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "stopped\n");
+        assert!(!scratch.exists(), "{out} left its scratch folder");
+        assert_eq!(site.bytes(out), b"mine");
     }
 }
