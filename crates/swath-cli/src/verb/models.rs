@@ -275,12 +275,23 @@ fn markdown() -> Result<String> {
             network.name, network.summary, network.year, network.url
         );
     }
-    for (title, members) in [("Encoders", EncoderConfig::MEMBERS), ("Decoders", DecoderConfig::MEMBERS)] {
+    for (title, members, note) in
+        [("Encoders", EncoderConfig::MEMBERS, EFFICIENTNETS), ("Decoders", DecoderConfig::MEMBERS, "")]
+    {
         text += &format!("\n## {title}\n\n| name | |\n| --- | --- |\n");
         text.extend(members.iter().map(|member| format!("| `{}` | {} |\n", member.name, member.summary)));
+        text += note;
     }
     Ok(text)
 }
+
+/// The one choice among encoders' options that weights depend on and that nothing in a file of weights shows.
+const EFFICIENTNETS: &str = "\n\
+    EfficientNets are published in two forms whose parameters have the same names and shapes, and weights of one give other features in\n\
+    the other. By default `efficientnet` and `efficientnet_lite0` have their authors' form: strided convolutions pad more below and to the\n\
+    right, as TensorFlow does, and normalization adds 0.001 to variances. It is that of timm's networks whose names begin with `tf_`, and of\n\
+    efficientnet_pytorch. `form = \"pytorch\"` pads alike on all sides and adds 0.00001, as torchvision and timm's other networks do.\n\
+    Features are held against timm's, those of `efficientnet` with `form = \"pytorch\"` against torchvision's.\n";
 
 /// `1234567` as `1,234,567`.
 fn thousands(number: usize) -> String {
