@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
@@ -60,7 +61,7 @@ fn networks_equal_their_references() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/nn/goldens");
     let (mut checked, mut presets, mut failures) = (0, 0, Vec::new());
     for file in std::fs::read_dir(folder).unwrap() {
-        let goldens: Goldens = serde_json::from_str(&std::fs::read_to_string(file.unwrap().path()).unwrap()).unwrap();
+        let goldens = read(&file.unwrap().path());
         failures.extend(goldens.cases.iter().flat_map(check));
         checked += goldens.cases.len();
         presets += goldens.cases.iter().filter(|case| case.preset.is_some()).count();
@@ -68,6 +69,29 @@ fn networks_equal_their_references() {
     let first = &failures[..failures.len().min(20)];
     assert!(failures.is_empty(), "{} differences:\n{}", failures.len(), first.join("\n"));
     assert!(checked > 100 && presets > 10, "the golden files are cut off: {checked} networks, {presets} presets");
+}
+
+/// `recipes/networks/narrow.toml` is what accuracies are measured with, `narrow.json` what times are: they are the same networks.
+#[test]
+fn narrow_networks_all_have_a_reference() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let goldens = read(&root.join("fixtures/nn/goldens/narrow.json"));
+    let cases: BTreeMap<&str, &SegmenterConfig> =
+        goldens.cases.iter().map(|case| (case.name.split(", ").next().unwrap(), &case.config)).collect();
+    let recipe = std::fs::read_to_string(root.join("recipes/networks/narrow.toml")).unwrap();
+    let tables: BTreeMap<String, toml::Table> = toml::from_str(&recipe).unwrap();
+    assert!(tables.keys().eq(cases.keys()), "{:?} and {:?}", tables.keys(), cases.keys());
+    for (name, mut table) in tables {
+        let case = cases[name.as_str()];
+        for (key, value) in [("bands", case.bands), ("classes", case.classes)] {
+            table.insert(key.into(), toml::Value::try_from(value).unwrap());
+        }
+        assert_eq!(&table.try_into::<SegmenterConfig>().unwrap(), case, "{name}");
+    }
+}
+
+fn read(path: &Path) -> Goldens {
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
 /// What differs from the reference.
