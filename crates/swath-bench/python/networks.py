@@ -78,11 +78,14 @@ def golden(name):
     file, wanted = name.split("#")
     members = importlib.import_module(f"members.{file}")
 
-    def catch(case, model, rename, network, shape, *_):
+    def catch(case, model, rename, *_, **__):
         if case == wanted:
             raise Found(model, rename)
+        return {"gradients": []}
 
-    members.logits_case = catch
+    # What the others would compute costs time, and memory that would count as the network's.
+    for kind in {"features_case", "logits_case", "training_case"} & vars(members).keys():
+        setattr(members, kind, catch)
     try:
         list(members.cases())
     except Found as found:

@@ -69,8 +69,12 @@ enum What {
     Memory,
     /// One network in every engine: milliseconds and errors; and a scene with OpenVINO
     Network,
-    /// The networks of the family beside the same ones in PyTorch
-    Family,
+    /// The networks of the family beside the same ones in PyTorch: at real width, and the narrow ones of recipes/networks
+    Family {
+        /// Only the narrow ones
+        #[arg(long)]
+        narrow: bool,
+    },
     /// Maps by patch classification beside networks that label each pixel
     Patches,
     /// A map into polygons
@@ -115,8 +119,9 @@ fn main() -> Result<()> {
     if wants(|what| matches!(what, What::Network)) {
         suite::network(&bench, &mut |table| println!("{table}"))?;
     }
-    if wants(|what| matches!(what, What::Family)) {
-        println!("{}", suite::family(&bench)?);
+    if wants(|what| matches!(what, What::Family { .. })) {
+        let only_narrow = matches!(args.what, Some(What::Family { narrow: true }));
+        suite::family(&bench, only_narrow, &mut |table| println!("{table}"))?;
     }
     if wants(|what| matches!(what, What::Patches)) {
         println!("{}", suite::patches(&bench)?);

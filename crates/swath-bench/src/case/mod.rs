@@ -120,23 +120,32 @@ pub(crate) fn config(settings: &Settings) -> Result<SegmenterConfig> {
     }
 }
 
-/// The network of a golden case, named as `FILE#CASE`.
-fn golden(name: &str) -> Result<SegmenterConfig> {
+/// A network that golden values are made with.
+#[derive(Deserialize)]
+pub(crate) struct Golden {
+    /// The name of its case.
+    pub(crate) name: String,
+    /// The network.
+    pub(crate) config: SegmenterConfig,
+}
+
+/// The networks of a file under `fixtures/nn/goldens`, in its order.
+pub(crate) fn goldens(file: &str) -> Result<Vec<Golden>> {
     #[derive(Deserialize)]
     struct Goldens {
         cases: Vec<Golden>,
     }
-    #[derive(Deserialize)]
-    struct Golden {
-        name: String,
-        config: SegmenterConfig,
-    }
-    let (file, case) = name.split_once('#').context("a golden network is named FILE#CASE")?;
     let path = format!("{}/../../fixtures/nn/goldens/{file}.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).with_context(|| format!("{path} cannot be read"))?;
-    let goldens: Goldens = serde_json::from_str(&text).with_context(|| path.clone())?;
-    let found = goldens.cases.into_iter().find(|found| found.name == case);
-    Ok(found.with_context(|| format!("{path} has no case {case}"))?.config)
+    let goldens: Goldens = serde_json::from_str(&text).with_context(|| path)?;
+    Ok(goldens.cases)
+}
+
+/// The network of a golden case, named as `FILE#CASE`.
+fn golden(name: &str) -> Result<SegmenterConfig> {
+    let (file, case) = name.split_once('#').context("a golden network is named FILE#CASE")?;
+    let found = goldens(file)?.into_iter().find(|found| found.name == case);
+    Ok(found.with_context(|| format!("the golden file {file} has no case {case}"))?.config)
 }
 
 /// The network on a device, with the weights of the file where one is given.

@@ -1,8 +1,8 @@
 //! The networks of the family beside the same ones in PyTorch: forward, training step, memory.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use crate::case::Case;
+use crate::case::{self, Case, Golden};
 use crate::inputs;
 use crate::serve::Contender;
 use crate::settings::{Effort, Engine, Network, Settings};
@@ -26,28 +26,62 @@ const GOLDEN: [(&str, &str); 13] = [
     ("deconvnet, 512 channels", "segnet#deconvnet on vgg16 at 224 x 224, transcription on torchvision"),
 ];
 
-/// A table of all networks.
-pub(crate) fn family(bench: &Bench) -> Result<String> {
+/// A network in the table: the name it has there, and what it is measured with.
+type Named = (String, Settings);
+
+/// Hands out a table of the networks at real width, unless `only_narrow`, and one of the narrow networks.
+pub(crate) fn family(bench: &Bench, only_narrow: bool, table: &mut dyn FnMut(String)) -> Result<()> {
     let quick = bench.effort() == Effort::Quick;
-    let base = Settings {
+    let base = |bands, classes| Settings {
         scene: bench.file("family-images.f32"),
         labels: bench.file("family-labels.u8"),
         out: bench.file("family-result.f32"),
-        bands: 4,
-        classes: 3,
+        bands,
+        classes,
         chip: if quick { 64 } else { 256 },
         ..Settings::default()
     };
-    let golden = |(name, case): (&'static str, &str)| (name, Settings { golden: Some(case.into()), ..base.clone() });
-    let named = |name, network| (name, Settings { network, width: 64, ..base.clone() });
-    let mut networks: Vec<_> = GOLDEN.into_iter().map(golden).collect();
+    let mut tables = Vec::new();
+    if !only_narrow {
+        tables.push(("Networks of the family", wide(&base(4, 3))));
+    }
+    // As many bands and classes as the recipe has that they are trained with.
+    tables.push(("Narrow networks of `recipes/networks/narrow.toml`", narrow(&base(3, 5))?));
+    for (what, mut networks) in tables {
+        if quick {
+            networks.truncate(1);
+        }
+        table(compared(bench, what, networks)?);
+    }
+    Ok(())
+}
+
+/// The networks at real width.
+fn wide(base: &Settings) -> Vec<Named> {
+    let golden =
+        |(name, case): (&str, &str)| (name.to_owned(), Settings { golden: Some(case.to_owned()), ..base.clone() });
+    let named = |name: &str, network| (name.to_owned(), Settings { network, width: 64, ..base.clone() });
+    let mut networks: Vec<Named> = GOLDEN.into_iter().map(golden).collect();
     networks.insert(4, named("unet-resnet50", Network::UnetResnet50));
     networks.push(named("unet", Network::Unet));
     networks.push(named("segformer-b0", Network::SegformerB0));
-    if quick {
-        networks.truncate(1);
-    }
-    let rounds = bench.rounds();
+    networks
+}
+
+/// The networks of `recipes/networks/narrow.toml`: a case each in their golden file, whose name begins with theirs.
+fn narrow(base: &Settings) -> Result<Vec<Named>> {
+    let named = |case: Golden| {
+        let name = case.name.split(", ").next().unwrap_or_default().to_owned();
+        (name, Settings { golden: Some(format!("narrow#{}", case.name)), ..base.clone() })
+    };
+    Ok(case::goldens("narrow")?.into_iter().map(named).collect())
+}
+
+/// A table of some networks, all with the same bands, classes and sizes.
+fn compared(bench: &Bench, what: &str, networks: Vec<Named>) -> Result<String> {
+    let Some((_, Settings { bands, classes, chip, .. })) = networks.first().cloned() else {
+        bail!("no network to measure");
+    };
     let mut rows = Vec::new();
     for (name, settings) in networks {
         let (trained, forward) = measured(bench, Case::Forward, Settings { batch: 1, count: 3, ..settings.clone() })?;
@@ -55,13 +89,13 @@ pub(crate) fn family(bench: &Bench) -> Result<String> {
         eprintln!("{name}: {} and {}", forward.join(", "), step.join(", "));
         let times = |cells: &[String]| cells[..3].to_vec();
         let memory = forward[3..].to_vec();
-        let first = vec![format!("`{name}`"), format!("{:.1} M", trained as f64 / 1e6)];
+        let first = vec![format!("`{name}`"), millions(trained)];
         rows.push([first, times(&forward), times(&step), memory].concat());
     }
     let title = format!(
-        "Networks of the family, {0} bands, {1} classes, {2}x{2}: prediction of one image; training steps with 4 (forward, \
-         cross-entropy, backward, AdamW); medians of {rounds} rounds; peak memory is that of the process that predicts",
-        base.bands, base.classes, base.chip,
+        "{what}, {bands} bands, {classes} classes, {chip}x{chip}: prediction of one image; training steps with 4 (forward, \
+         cross-entropy, backward, AdamW); medians of {} rounds; peak memory is that of the process that predicts",
+        bench.rounds(),
     );
     let head = [
         "network",
@@ -76,6 +110,12 @@ pub(crate) fn family(bench: &Bench) -> Result<String> {
         "PyTorch, MB",
     ];
     Ok(markdown(&title, &head, &rows))
+}
+
+/// Some parameters in millions: narrow networks have so few that one digit does not tell them apart.
+fn millions(parameters: u64) -> String {
+    let digits = if parameters < 10_000_000 { 2 } else { 1 };
+    format!("{:.digits$} M", parameters as f64 / 1e6)
 }
 
 /// Trained parameters; and in words Swath's time, PyTorch's, their ratio, and the peak memory of both.
