@@ -11,6 +11,8 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from memory import forget_peak
+
 sys.path.insert(0, str(Path(__file__).parents[3] / "fixtures" / "nn"))
 
 
@@ -64,6 +66,8 @@ def build(args):
     """The network of the flags, with the weights of the file where one is given."""
     net, swath_name = golden(args.golden) if args.golden else BUILDERS[args.network](args)
     net.swath_name = swath_name
+    # Golden networks are taken out of larger ones, or built after others.
+    forget_peak()
     if args.weights:
         load(net, args.weights)
     return net
@@ -83,7 +87,7 @@ def golden(name):
             raise Found(model, rename)
         return {"gradients": []}
 
-    # What the others would compute costs time, and memory that would count as the network's.
+    # What the others would compute takes minutes.
     for kind in {"features_case", "logits_case", "training_case"} & vars(members).keys():
         setattr(members, kind, catch)
     try:
