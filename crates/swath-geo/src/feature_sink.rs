@@ -1,7 +1,10 @@
 //! Features with attributes, into a layer of GDAL's or a GeoParquet file by the same calls.
 
+use std::ffi::CString;
+
+use gdal::errors::GdalError;
 use gdal::vector::{Feature, Layer, LayerAccess};
-use gdal_sys::{OGRErr, OGRFieldType, OGRwkbGeometryType};
+use gdal_sys::{OGRErr, OGRFieldSubType, OGRFieldType, OGRwkbGeometryType};
 
 use crate::antimeridian::Unwrapped;
 use crate::geoparquet::GeoParquet;
@@ -58,15 +61,9 @@ pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Where features go.
 pub(crate) enum FeatureSink<'a> {
     /// A layer of GDAL's, with the places of the columns among its fields.
-    Ogr { layer: Layer<'a>, fields: Vec<(usize, Kind)>, lonlat: Option<LonLatLayer> },
+    Ogr { layer: Layer<'a>, fields: Vec<(usize, Kind)>, unwrapped: Option<Unwrapped>, features: u64 },
     /// A GeoParquet file.
     Parquet(Box<GeoParquet>),
-}
-
-/// What a layer in longitude and latitude needs besides: features that GDAL does not number, and geometries to bring there.
-pub(crate) struct LonLatLayer {
-    unwrapped: Unwrapped,
-    features: u64,
 }
 
 impl<'a> FeatureSink<'a> {
@@ -76,32 +73,61 @@ impl<'a> FeatureSink<'a> {
         columns: &[Column],
         unwrapped: Option<Unwrapped>,
     ) -> gdal::errors::Result<FeatureSink<'a>> {
-        let kind = |kind| match kind {
-            Kind::Integer | Kind::Flag => OGRFieldType::OFTInteger,
-            Kind::Long => OGRFieldType::OFTInteger64,
-            Kind::Real => OGRFieldType::OFTReal,
-            Kind::Text => OGRFieldType::OFTString,
-        };
-        let definitions: Vec<_> = columns.iter().map(|column| (column.name.as_str(), kind(column.kind))).collect();
-        layer.create_defn_fields(&definitions)?;
+        columns.iter().try_for_each(|column| create_field(&layer, column))?;
         // Drivers may number fields differently from the order of their creation, so ask.
         let field = |column: &Column| Ok((layer.defn().field_index(&column.name)?, column.kind));
         let fields = columns.iter().map(field).collect::<gdal::errors::Result<_>>()?;
-        let lonlat = unwrapped.map(|unwrapped| LonLatLayer { unwrapped, features: 0 });
-        Ok(FeatureSink::Ogr { layer, fields, lonlat })
+        Ok(FeatureSink::Ogr { layer, fields, unwrapped, features: 0 })
     }
 
     /// Adds a feature: its cells in the order of the columns, its geometry as well-known binary, little endian.
     pub(crate) fn add(&mut self, cells: &[Cell<'_>], wkb: &[u8]) -> Result<(), Failure> {
         match self {
-            FeatureSink::Ogr { layer, fields, lonlat: None } => Ok(add_to_layer(layer, fields, cells, wkb, None)?),
-            FeatureSink::Ogr { layer, fields, lonlat: Some(lonlat) } => {
-                let wkb = lonlat.unwrapped.convert(wkb)?;
-                lonlat.features += 1;
-                Ok(add_to_layer(layer, fields, cells, &wkb, Some(lonlat.features))?)
+            FeatureSink::Ogr { layer, fields, unwrapped, features } => {
+                *features += 1;
+                match unwrapped {
+                    None => add_to_layer(layer, fields, cells, wkb, None)?,
+                    // GDAL does not number features in longitude and latitude.
+                    Some(unwrapped) => add_to_layer(layer, fields, cells, &unwrapped.convert(wkb)?, Some(*features))?,
+                }
+                Ok(())
             }
             FeatureSink::Parquet(file) => Ok(file.add(cells, wkb)?),
         }
+    }
+}
+
+impl FeatureSink<'_> {
+    /// Features that were added to a layer of GDAL's.
+    pub(crate) fn features(&self) -> u64 {
+        match self {
+            FeatureSink::Ogr { features, .. } => *features,
+            FeatureSink::Parquet(_) => 0,
+        }
+    }
+}
+
+fn create_field(layer: &Layer<'_>, column: &Column) -> gdal::errors::Result<()> {
+    let kind = match column.kind {
+        Kind::Integer | Kind::Flag => OGRFieldType::OFTInteger,
+        Kind::Long => OGRFieldType::OFTInteger64,
+        Kind::Real => OGRFieldType::OFTReal,
+        Kind::Text => OGRFieldType::OFTString,
+    };
+    let name = CString::new(column.name.as_str())?;
+    // SAFETY: the layer is valid and copies the definition, which is then freed. Formats that know no flags take them for numbers.
+    let created = unsafe {
+        let field = gdal_sys::OGR_Fld_Create(name.as_ptr(), kind);
+        if column.kind == Kind::Flag {
+            gdal_sys::OGR_Fld_SetSubType(field, OGRFieldSubType::OFSTBoolean);
+        }
+        let created = gdal_sys::OGR_L_CreateField(layer.c_layer(), field, 1);
+        gdal_sys::OGR_Fld_Destroy(field);
+        created
+    };
+    match created {
+        OGRErr::OGRERR_NONE => Ok(()),
+        err => Err(GdalError::OgrError { err, method_name: "OGR_L_CreateField" }),
     }
 }
 
@@ -113,6 +139,7 @@ fn add_to_layer(
     id: Option<u64>,
 ) -> gdal::errors::Result<()> {
     let mut feature = Feature::new(layer.defn())?;
+    let geojson = id.is_some();
     if let Some(id) = id {
         // SAFETY: the feature is valid; the call only stores a number.
         unsafe { gdal_sys::OGR_F_SetFID(feature.c_feature(), id as i64) };
@@ -123,10 +150,12 @@ fn add_to_layer(
             Cell::Whole(value) => feature.set_field_integer(field, value as i32)?,
             Cell::Real(value) => feature.set_field_double(field, value)?,
             Cell::Text(text) => feature.set_field_string(field, text)?,
+            // GeoJSON would not have a column that is set nowhere; FlatGeobuf takes nothing for an empty text.
+            Cell::Missing if geojson => feature.set_field_null(field)?,
             Cell::Missing => feature.unset_field(field)?,
         }
     }
-    let length = i32::try_from(wkb.len()).map_err(|_| gdal::errors::GdalError::BadArgument(TOO_LARGE.into()))?;
+    let length = i32::try_from(wkb.len()).map_err(|_| GdalError::BadArgument(TOO_LARGE.into()))?;
     let mut geometry = std::ptr::null_mut();
     // SAFETY: the text of bytes is as long as said; the feature takes the geometry over, which nobody else holds.
     let result = unsafe {
@@ -138,7 +167,7 @@ fn add_to_layer(
         }
     };
     if result != OGRErr::OGRERR_NONE {
-        return Err(gdal::errors::GdalError::OgrError { err: result, method_name: "OGR_F_SetGeometryDirectly" });
+        return Err(GdalError::OgrError { err: result, method_name: "OGR_F_SetGeometryDirectly" });
     }
     feature.create(layer)
 }

@@ -64,7 +64,12 @@ pub fn write_lines(out: &Path, layer: &LineLayer<'_>, lines: &[LineFeature]) -> 
         Column::new(touches_edge(file.name_limit()), Kind::Flag),
     ];
     columns.extend(layer.constants.iter().map(|(name, _)| Column::new(name, Kind::Text)));
-    let plan = LayerPlan { crs: layer.grid.crs.as_ref(), geometry: OGRwkbGeometryType::wkbLineString, columns };
+    let plan = LayerPlan {
+        crs: layer.grid.crs.as_ref(),
+        geometry: OGRwkbGeometryType::wkbLineString,
+        columns,
+        ordered: false,
+    };
     file.write_layer(&plan, |sink| {
         let (mut summary, mut wkb) = (LineSummary::default(), Vec::new());
         let mut classes = layer.classes.declared().to_vec();

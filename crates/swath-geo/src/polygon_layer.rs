@@ -114,7 +114,7 @@ pub fn write_polygons<E: From<GeoError>>(
     let ruler = Ruler::new(layer.grid);
     let crs = layer.grid.crs.clone();
     let columns = columns(&layer, ruler.is_metric(), file.name_limit());
-    file.write_layer(&LayerPlan { crs: crs.as_ref(), geometry, columns }, |sink| {
+    file.write_layer(&LayerPlan { crs: crs.as_ref(), geometry, columns, ordered: false }, |sink| {
         let merged = if layer.merge { Some(Merged::new(&folder)?) } else { None };
         let mut writer = PolygonWriter {
             sink,

@@ -94,7 +94,7 @@ pub fn write_points(
 ) -> Result<()> {
     let kinds = points.first().map_or(&[][..], |point| &point.values);
     let columns = columns.iter().zip(kinds).map(|(name, value)| Column::new(name, kind(value))).collect();
-    let layer = LayerPlan { crs, geometry: OGRwkbGeometryType::wkbPoint, columns };
+    let layer = LayerPlan { crs, geometry: OGRwkbGeometryType::wkbPoint, columns, ordered: true };
     VectorFile::create(out, overwrite)?.write_layer(&layer, |sink| {
         let mut wkb = Vec::new();
         for PointRow { point: (x, y), values } in points {

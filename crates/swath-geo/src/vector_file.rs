@@ -1,5 +1,7 @@
 //! Vector outputs: one table of formats, made in a scratch folder and moved to their place when complete.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use gdal::DriverManager;
@@ -115,12 +117,37 @@ pub fn check_vector_target(out: &Path, overwrite: bool) -> Result<()> {
     check_target(out, overwrite)
 }
 
+/// The features of a GeoJSON file as GDAL writes it, one in each line; none where it has no end. What could not be written on a full disk, GDAL's
+/// driver does not hear of.
+fn geojson_features(file: &Path) -> std::io::Result<Option<u64>> {
+    let mut lines = BufReader::with_capacity(1 << 20, File::open(file)?);
+    let (mut features, mut line, mut ended) = (0, Vec::new(), false);
+    loop {
+        line.clear();
+        // A feature is recognized by its beginning; the rest of its line may be long.
+        let beginning = lines.by_ref().take(FEATURE.len() as u64).read_until(b'\n', &mut line)?;
+        if beginning == 0 {
+            return Ok(ended.then_some(features));
+        }
+        features += u64::from(line == FEATURE);
+        ended = line.starts_with(b"}");
+        if line.last() != Some(&b'\n') {
+            lines.skip_until(b'\n')?;
+        }
+    }
+}
+
+/// What lines of features begin with.
+const FEATURE: &[u8] = br#"{ "type": "Feature", "#;
+
 /// What a layer is to hold.
 #[derive(Debug)]
 pub(crate) struct LayerPlan<'a> {
     pub(crate) crs: Option<&'a Crs>,
     pub(crate) geometry: OGRwkbGeometryType::Type,
     pub(crate) columns: Vec<Column>,
+    /// Whether the order of features says something. FlatGeobuf then has no spatial index, for which it would sort them.
+    pub(crate) ordered: bool,
 }
 
 /// A vector output in the making.
@@ -215,21 +242,26 @@ impl VectorFile {
             (None, None) => self.format.unknown_crs.map(SpatialRef::from_wkt).transpose().map_err(failed)?,
         };
         let name = self.layer_name();
+        let mut options = self.format.layer_options.to_vec();
+        if layer.ordered && self.format.extension == "fgb" {
+            options.push("SPATIAL_INDEX=NO");
+        }
         dataset
             .create_layer(LayerOptions {
                 name: &name,
                 srs: reference.as_ref(),
                 ty: layer.geometry,
-                options: Some(self.format.layer_options),
+                options: Some(&options),
             })
             .map_err(failed)?;
         // SAFETY: the dataset is open. Formats without transactions refuse, which changes nothing.
         let transaction = unsafe { gdal_sys::GDALDatasetStartTransaction(dataset.c_dataset(), 0) } == 0;
         clear_messages();
-        let (filled, classes) = {
+        let (filled, classes, features) = {
             let target_layer = dataset.layer(0).map_err(failed)?;
             let mut sink = FeatureSink::ogr(target_layer, &layer.columns, unwrapped).map_err(failed)?;
-            fill(&mut sink)?
+            let (filled, classes) = fill(&mut sink)?;
+            (filled, classes, sink.features())
         };
         if self.format.holds_styles && !classes.is_empty() {
             write_styles(&mut dataset, target, &name, Symbol::of(layer.geometry), &classes)?;
@@ -243,6 +275,10 @@ impl VectorFile {
         let complaints = take_messages("");
         if !complaints.is_empty() {
             return Err(GeoError::write(target, complaints).into());
+        }
+        if self.format.extension == "geojson" && geojson_features(&self.file).ok().flatten() != Some(features) {
+            let problem = "the file system did not take all of it; is it full?";
+            return Err(GeoError::write(target, problem).into());
         }
         Ok((filled, classes))
     }
@@ -273,5 +309,26 @@ impl VectorFile {
             let _ = std::fs::remove_file(target.with_extension("qix"));
         }
         self.scratch.publish(&self.file, target)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn geojson_that_was_cut_off_is_not_complete() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("out.geojson");
+        let feature = r#"{ "type": "Feature", "properties": { }, "geometry": null }"#;
+        let whole = format!("{{\n\"type\": \"FeatureCollection\",\n\"features\": [\n{feature},\n{feature}\n]\n}}\n");
+        let counted = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            geojson_features(&file).unwrap()
+        };
+        assert_eq!(counted(&whole), Some(2));
+        for end in 0..whole.len() - 2 {
+            assert_eq!(counted(&whole[..end]), None, "{}", &whole[..end]);
+        }
     }
 }

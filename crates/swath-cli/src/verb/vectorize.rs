@@ -182,7 +182,7 @@ fn lines(args: &VectorizeArgs, console: &Console) -> Result<()> {
     };
     let summary = centerlines(&args.map, &args.out, &options)?;
     if summary.lines == 0 {
-        console.warn("no line was drawn: the map has no pixel of these classes, or only parts that are wider than the number given");
+        console.warn("no line was drawn: the map has no pixel of these classes, or only single ones and parts that are wider than the number given");
     }
     console.say(format_args!("{} lines in {}", summary.lines, args.out.display()));
     Ok(())

@@ -137,6 +137,18 @@ fn a_map_without_data_has_an_empty_table() {
 }
 
 #[test]
+fn a_zone_without_the_centre_of_a_pixel_has_rows_of_nothing() {
+    let site = Site::new();
+    site.write_polygons("corner.geojson", &[("corner", [3.1, 4.1, 3.4, 4.4])]);
+    let finished = site.swath("area labels.tif --zones corner.geojson --zone-field kind --json");
+    assert!(finished.stderr.contains("1 of 1 zones hold no centre of a pixel: corner"), "{}", finished.stderr);
+    let table: Value = serde_json::from_str(&finished.done()).unwrap();
+    let rows = table["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 2);
+    assert!(rows.iter().all(|row| row["zone"] == "corner" && row["pixels"] == 0 && row["km2"] == 0.0), "{rows:?}");
+}
+
+#[test]
 fn what_cannot_be_measured_is_refused() {
     let site = Site::new();
     site.refuses("area scene.tif -o out.csv", 1, &["scene.tif", "2 bands"]);

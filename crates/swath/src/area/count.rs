@@ -141,8 +141,8 @@ pub fn areas(spec: &AreaSpec) -> Result<AreaTable> {
 /// The row of a class in a place.
 pub(super) fn row(zone: &str, class: &ClassEntry, counted: &Counted) -> AreaRow {
     let ClassCount { pixels, m2, .. } = counted.classes.get(&class.value).copied().unwrap_or_default();
-    // Sums in another order differ by their last digits.
-    let share = |part: f64, of: f64| (of > 0.0).then(|| (part / of).min(1.0));
+    // Sums in another order differ by their last digits, which would make less than all of what is all.
+    let share = |part: f64, of: f64| (of > 0.0).then(|| (part / of * 1e12).round() / 1e12);
     AreaRow {
         map: None,
         period: None,

@@ -35,10 +35,10 @@ impl Places {
         let holds = |spans: &Spans| spans.rows().any(|row| !spans.row(row).is_empty());
         let empty: Vec<&Zone> =
             read.iter().zip(&spans).filter(|(_, spans)| !holds(spans)).map(|(zone, _)| zone).collect();
-        if empty.len() == read.len() {
+        if read.iter().all(|zone| zone.polygons.is_empty()) {
             let crs = grid.crs.as_ref().map_or("no known system".into(), |crs| crs.to_string());
             let problem = format!(
-                "none of its {} zones holds the centre of a pixel of {map}; check that both lie in the same place (the map is in {crs})",
+                "none of its {} zones touches {map}; check that both lie in the same place (the map is in {crs})",
                 read.len()
             );
             return Err(GeoError::input(path, problem).into());

@@ -131,6 +131,25 @@ fn points_are_distinct_pixels_of_their_stratum() {
 }
 
 #[test]
+fn every_format_has_all_columns_and_the_random_order() {
+    let site = Site::new();
+    let mut first = Vec::new();
+    for out in ["sample.gpkg", "sample.fgb", "sample.geojson", "sample.shp"] {
+        design(&site.spec(out, 60, 3)).unwrap();
+        let table = read_table(&site.at(out), None, &["id", "reference"]).unwrap();
+        let ids: Vec<String> = table.rows.iter().map(|row| row.values[0].clone().unwrap()).collect();
+        assert_eq!(ids, (1..=60).map(|id| id.to_string()).collect::<Vec<_>>(), "{out}");
+        assert!(table.rows.iter().all(|row| row.values[1].is_none()), "{out}");
+        let order: Vec<(usize, usize)> = drawn(&site.at(out)).into_iter().map(|(_, pixel)| pixel).collect();
+        if first.is_empty() {
+            assert!(!order.is_sorted() && !order.iter().is_sorted_by_key(|&(col, row)| (row, col)));
+            first.clone_from(&order);
+        }
+        assert_eq!(order, first, "{out}");
+    }
+}
+
+#[test]
 fn a_seed_names_one_sample_and_larger_ones_hold_smaller_ones() {
     let site = Site::new();
     let sample = |total, seed| {

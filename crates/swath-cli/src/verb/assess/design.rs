@@ -75,6 +75,9 @@ pub(super) fn run(args: &DesignArgs, console: &Console) -> Result<()> {
         seed: args.seed,
         overwrite: args.overwrite,
     })?;
+    if summary.classes.iter().all(|class| class.points == class.pixels) {
+        console.warn("every pixel of the map is in the sample, which leaves nothing to estimate; give a smaller --total or a larger --standard-error");
+    }
     if args.json {
         return Ok(console.result(serde_json::to_string_pretty(&summary)?)?);
     }
