@@ -40,12 +40,19 @@ pub fn read_table(path: &Path, layer: Option<&str>, columns: &[&str]) -> Result<
     let crs = layer_crs(&layer);
     clear_messages();
     let row = |feature: Feature<'_>| TableRow {
-        values: indices.iter().map(|&index| feature.field_as_string(index).ok().flatten()).collect(),
+        values: indices.iter().map(|&index| text(&feature, index)).collect(),
         point: feature.geometry().and_then(point),
     };
     let rows = layer.features().map(row).collect();
     let complaint = take_messages("");
     if complaint.is_empty() { Ok(Table { crs, rows }) } else { Err(GeoError::input(path, complaint)) }
+}
+
+/// The value of a field; `None` where it has none, be it null or, as FlatGeobuf has it, not there.
+fn text(feature: &Feature<'_>, index: usize) -> Option<String> {
+    // SAFETY: the feature is valid, and the field one of its layer's.
+    let there = unsafe { gdal_sys::OGR_F_IsFieldSetAndNotNull(feature.c_feature(), index as i32) } != 0;
+    if there { feature.field_as_string(index).ok().flatten() } else { None }
 }
 
 /// Names of the columns of a table.
