@@ -72,10 +72,21 @@ impl Header {
         self.bands.iter().all(|band| band.any_overview || !band.overviews.is_empty())
     }
 
-    /// Number of the alpha band, from 1.
+    /// Number of the alpha band, from 1: the one that GDAL takes for it, unless its description says that it is something else.
+    /// Programs that write four bands of bytes and say nothing of colours get red, green, blue and alpha, whatever the fourth is.
     pub(crate) fn alpha(&self) -> Option<usize> {
-        self.bands.iter().position(|band| band.color == "Alpha").map(|index| index + 1)
+        let alpha = |band: &BandHeader| band.color == "Alpha" && may_name_alpha(&band.description);
+        self.bands.iter().position(alpha).map(|index| index + 1)
     }
+}
+
+/// Whether an alpha band may have this description: none, a bare number as in `Band 4`, or one that speaks of transparency.
+fn may_name_alpha(description: &str) -> bool {
+    let words = description.to_lowercase();
+    let spoken = ["alpha", "mask", "opac", "transparen", "valid"].iter().any(|word| words.contains(word));
+    let letters: String = words.chars().filter(|c| c.is_alphanumeric()).collect();
+    let number = ["band", "channel", "layer"].iter().find_map(|word| letters.strip_prefix(word)).unwrap_or(&letters);
+    spoken || number.chars().all(|c| c.is_ascii_digit())
 }
 
 /// Type of stored numbers. Not the `gdal` crate's enum, which knows no complex numbers.

@@ -108,6 +108,15 @@ impl Scene {
         stem(self.path())
     }
 
+    /// The first file with an alpha band that says which pixels are valid and is none of the scene's, and the number of that band.
+    pub fn alpha(&self) -> Option<(&Path, usize)> {
+        let taken = |file: usize, number| self.bands().iter().any(|band| (band.source, band.number) == (file, number));
+        let files = self.inner.files.iter().enumerate();
+        files.filter_map(|(at, file)| Some((at, file, file.header.alpha()?))).find_map(|(at, file, alpha)| {
+            (!taken(at, alpha)).then_some((file.path.as_path(), alpha))
+        })
+    }
+
     /// The first file.
     pub fn path(&self) -> &Path {
         &self.inner.files[0].path

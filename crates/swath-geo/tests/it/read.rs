@@ -169,6 +169,22 @@ fn validity_combines_nodata_nan_alpha_and_masks() {
     assert_eq!(pixels.valid, [true; 4]);
     assert_eq!(pixels.values.band(1), [0.0, 255.0, 1.0, 0.0]);
 
+    // What is described as something else is no alpha, whatever its colour.
+    for (description, bands) in [("nir", 4), ("Near infrared", 4), ("B8", 4), ("", 3), ("Band 4", 3), ("Alpha mask", 3)] {
+        let path = folder.path().join("described.tif");
+        let recipe = Recipe { width, height, options: &["PHOTOMETRIC=RGB", "ALPHA=YES"], ..Recipe::default() };
+        let fourth = vec![0u8, 9, 8, 7];
+        let dataset = geotiff(&path, &recipe, &[vec![1u8, 2, 3, 4], vec![1, 2, 3, 4], vec![1, 2, 3, 4], fourth]);
+        let mut band = dataset.rasterband(4).unwrap();
+        gdal::Metadata::set_description(&mut band, description).unwrap();
+        assert_eq!(band.color_interpretation().name(), "Alpha");
+        drop(dataset);
+        let scene = open(&path);
+        assert_eq!(scene.bands().len(), bands, "{description}");
+        assert_eq!(all(&scene).valid, [bands == 4, true, true, true], "{description}");
+        assert_eq!(scene.alpha().map(|(_, number)| number), (bands == 3).then_some(4), "{description}");
+    }
+
     // A mask for the whole file.
     let path = folder.path().join("mask.tif");
     let small = Recipe { width, height, ..Recipe::default() };

@@ -20,6 +20,8 @@ pub(super) struct Opened {
     /// Objects, where the network outlines these.
     pub(super) targets: Option<Targets>,
     pub(super) imagery: Imagery,
+    /// What to say of a band that is left out, though it may hold data.
+    pub(super) left_out: Option<String>,
 }
 
 /// Opens items of the recipe and reads them once.
@@ -27,10 +29,21 @@ pub(super) fn open_items(recipe: &Recipe, items: &[Item]) -> Result<Opened> {
     let opened = dataset::open_items(&recipe.data, items, &std::env::temp_dir())?;
     let bands = opened.first().map_or(Vec::new(), |item| band_names(&item.scene));
     let gsd = opened.first().and_then(|item| item.scene.grid().gsd()).map(|(x, y)| f64::midpoint(x, y));
+    // Who names bands has looked at them.
+    let looked_at = recipe.data.bands.is_some();
+    let left_out = opened.iter().filter(|_| !looked_at).find_map(|item| item.scene.alpha()).map(|(path, number)| {
+        let all = (1..=number).map(|number| number.to_string()).collect::<Vec<_>>().join(", ");
+        format!(
+            "note: band {number} of {} is its alpha band: it says which pixels are valid, and the network does not see it; where it holds \
+             data, such as near infrared, list it: scene = [{{ path = \"{}\", bands = [{all}] }}]",
+            path.display(),
+            path.display()
+        )
+    });
     let targets = recipe.outlines().map(|_| Targets::find(items, &opened, recipe.train.chip)).transpose()?;
     let scenes = opened.iter().map(OpenItem::labelled).collect();
     let data = Dataset::new(scenes, recipe.data.classes.len(), &DatasetOptions::new(recipe.train.chip))?;
-    Ok(Opened { data, targets, imagery: Imagery { bands, gsd } })
+    Ok(Opened { data, targets, imagery: Imagery { bands, gsd }, left_out })
 }
 
 /// Opens items whose bands must be those of the training scenes.

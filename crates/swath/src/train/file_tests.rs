@@ -440,3 +440,25 @@ fn a_run_starts_from_weights_and_says_so_in_its_bundle() {
     assert!(error.contains("neither a safetensors file"), "{error}");
     assert!(!site.folder("third").path().exists());
 }
+
+/// Programs that say nothing of colours write a fourth band of bytes as alpha; whoever meant data has to learn of it.
+#[test]
+fn a_band_that_is_left_out_is_told() {
+    let site = Site::new();
+    let path = site.folder.path().join("scene.png");
+    let mut encoder = png::Encoder::new(fs::File::create(&path).unwrap(), SIDE as u32, SIDE as u32);
+    encoder.set_color(png::ColorType::GrayscaleAlpha);
+    encoder.set_depth(png::BitDepth::Eight);
+    let bytes: Vec<u8> = (0..2 * SIDE * SIDE).map(|i| 1 + (i.wrapping_mul(2_654_435_761) >> 7) as u8 % 200).collect();
+    encoder.write_header().unwrap().write_image_data(&bytes).unwrap();
+    let told = |run: &str, scene: &str| {
+        let train = format!("data.train=[{{ scene = {scene}, labels = \"labels.tif\" }}]");
+        let recipe = site.recipe(&[&train, "data.val=[]", "train.steps=1"]);
+        site.whole(run, &recipe);
+        fs::read_to_string(site.folder(run).log()).unwrap()
+    };
+    let log = told("left", "\"scene.png\"");
+    assert!(log.contains("note: band 2 of ") && log.contains("bands = [1, 2] }]"), "{log}");
+    let log = told("taken", "[{ path = \"scene.png\", bands = [1, 2] }]");
+    assert!(!log.contains("alpha band") && log.contains("with 2 bands"), "{log}");
+}

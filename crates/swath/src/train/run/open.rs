@@ -33,7 +33,7 @@ impl<'a> Run<'a> {
         let device = options.device.clone().autodiff();
         let classes = recipe.data.classes.len();
         folder.check(recipe, options.existing)?;
-        let Opened { data, targets, imagery } = open_items(recipe, &recipe.data.train)?;
+        let Opened { data, targets, imagery, left_out } = open_items(recipe, &recipe.data.train)?;
         let network = recipe.model.segmenter(data.bands(), classes);
         let (validation, validation_targets) = match recipe.data.val.is_empty() {
             true => (None, None),
@@ -49,10 +49,9 @@ impl<'a> Run<'a> {
             SizeError::Memory(problem) => Error::Recipe { file: UNPLACED.into(), line: None, problem },
         })?;
         let large = large.map(|words| format!("warning: {words}"));
-        if let Some(words) = &large {
-            // Said before anything is allocated, and into the log when there is one.
-            observe(Event::Message(words));
-        }
+        // Said before anything is allocated, and into the log when there is one.
+        let remarks: Vec<String> = left_out.into_iter().chain(large).collect();
+        remarks.iter().for_each(|words| observe(Event::Message(words)));
         let mut model = weights::initialize(network.init(&device)?, recipe.train.seed);
         let mut optimizer = optimizer::init(&recipe.optimizer, &model);
         let phases = Phases::new(&recipe.train.phases, &model).map_err(|problem| Error::Recipe {
@@ -98,7 +97,7 @@ impl<'a> Run<'a> {
             }
         };
         let mut log = Log::open(&folder.log(), state.step > 0)?;
-        large.iter().try_for_each(|words| log.line(words))?;
+        remarks.iter().try_for_each(|words| log.line(words))?;
         Ok(Self {
             recipe,
             folder,
