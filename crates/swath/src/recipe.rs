@@ -124,6 +124,16 @@ impl Recipe {
         Ok(recipe)
     }
 
+    /// What the overrides have chosen in place of what the file at `path` chooses: another encoder, decoder, optimizer or schedule, which
+    /// setting one of its keys does. In words, such as `model.encoder is resnet in place of plain`; empty where the file cannot be read.
+    pub fn replaced(path: &Path, overrides: &[String]) -> Vec<String> {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let before: toml::Table = toml::from_str(&text).unwrap_or_default();
+        let mut after = before.clone();
+        let applied = overrides.iter().try_for_each(|assignment| overrides::apply(&mut after, assignment));
+        applied.map_or_else(|_| Vec::new(), |()| overrides::replaced(&before, &after))
+    }
+
     /// What went wrong in a run by the recipe that [`Recipe::load`] read from `path` with `overrides`: an error that only the run could
     /// find, such as a name that no parameter has, gets the file's name, and the line or the override that it is about.
     pub fn placed(error: Error, path: &Path, overrides: &[String]) -> Error {

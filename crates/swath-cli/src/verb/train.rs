@@ -43,6 +43,9 @@ pub(crate) struct TrainArgs {
 
 pub(crate) fn run(args: &TrainArgs, console: &Console) -> Result<()> {
     let recipe = Recipe::load(&args.recipe, &args.set)?;
+    for words in Recipe::replaced(&args.recipe, &args.set) {
+        console.say(format_args!("note: by -s, {words}"));
+    }
     let device = device::open(&args.compute)?;
     let run = args.run.clone().unwrap_or_else(|| default_run(&args.recipe));
     let existing = match (args.resume, args.overwrite) {

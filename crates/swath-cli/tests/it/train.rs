@@ -27,6 +27,18 @@ fn threads_and_workers_do_not_change_a_run() {
     assert!(weights(&site, "one") != weights(&site, "other"));
 }
 
+/// A key of another encoder chooses that encoder, which nobody should learn from the weights.
+#[test]
+fn another_encoder_by_a_key_is_told() {
+    let site = Site::new();
+    let train = |run: &str, keys: &str| site.swath(&format!("train recipe.toml --run {run} -s train.steps=1 {keys}"));
+    let other = train("other", "-s model.encoder.resnet.depth=18 -s model.encoder.resnet.width=2");
+    assert!(other.stderr.contains("note: by -s, model.encoder is resnet in place of plain"), "{}", other.stderr);
+    other.done();
+    let same = train("same", "-s model.encoder.plain.width=3");
+    assert!(!same.stderr.contains("in place of"), "{}", same.stderr);
+}
+
 #[test]
 fn early_stopping_is_told() {
     let site = Site::new();

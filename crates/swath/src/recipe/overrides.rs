@@ -22,6 +22,20 @@ pub(crate) fn apply(table: &mut Table, assignment: &str) -> Result<(), String> {
     done
 }
 
+/// What `-s` has chosen in place of what the file did, in words, such as `model.encoder is resnet in place of plain`.
+pub(super) fn replaced(before: &Table, after: &Table) -> Vec<String> {
+    let chosen = |table: &Table, choice: &[&str]| {
+        let (first, rest) = choice.split_first()?;
+        let section = rest.iter().try_fold(table.get(*first)?, |table, step| table.get(*step))?;
+        section.as_table()?.keys().next().cloned()
+    };
+    let other = |choice: &&[&str]| {
+        let (old, new) = (chosen(before, choice)?, chosen(after, choice)?);
+        (old != new).then(|| format!("{} is {new} in place of {old}", choice.join(".")))
+    };
+    CHOICES.iter().filter_map(other).collect()
+}
+
 /// The steps of a dotted key: `data.train[0].labels` and `data.train.0.labels` are the same.
 pub(super) fn split(key: &str) -> Option<Vec<String>> {
     let dotted = key.trim().replace('[', ".").replace(']', "");
@@ -119,5 +133,18 @@ mod tests {
         let table = table.expect("a choice");
         assert_eq!(table["model"]["encoder"].as_table().map(Table::len), Some(1));
         assert!(table["model"]["decoder"].get("unet").is_some());
+    }
+
+    #[test]
+    fn what_is_replaced_is_told() {
+        let told = |assignment: &str| {
+            let text = "[model.encoder.plain]\n[model.decoder.unet]\n[optimizer.adamw]\nlr = 1.0";
+            let before: Table = toml::from_str(text).expect("the test's own TOML");
+            replaced(&before, &applied(text, assignment).expect("an assignment"))
+        };
+        assert_eq!(told("model.encoder.resnet.depth=50"), ["model.encoder is resnet in place of plain"]);
+        assert_eq!(told("optimizer.sgd={}"), ["optimizer is sgd in place of adamw"]);
+        // The file leaves the schedule to its default, and the encoder is the same.
+        assert!(told("schedule.constant={}").is_empty() && told("model.encoder.plain.depth=4").is_empty());
     }
 }
