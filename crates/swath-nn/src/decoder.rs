@@ -60,7 +60,7 @@ fn at_least_one(member: &'static str, options: &[(&'static str, usize)]) -> Resu
             option,
             value: "0".into(),
             reason: "it has to be at least 1".into(),
-            nearest: format!("{option} = 1"),
+            nearest: format!("`{option} = 1`"),
         })
     })
 }
@@ -74,7 +74,7 @@ fn check_output_stride(member: &'static str, stride: usize) -> Result<(), Family
             option: "output_stride",
             value: stride.to_string(),
             reason: "encoders end at stride 8, 16 or 32".into(),
-            nearest: format!("output_stride = {nearest}"),
+            nearest: format!("`output_stride = {nearest}`"),
         }),
         _ => Ok(()),
     }
@@ -118,7 +118,7 @@ fn required(decoder: &'static str, levels: &[Level], stride: usize) -> Result<us
     Level::find(levels, stride).ok_or_else(|| FamilyError::Pair {
         decoder,
         reason: format!("it needs features of stride {stride}, but the encoder has strides {}", Level::strides(levels)),
-        nearest: format!("an encoder with features of stride {stride}, such as `resnet`"),
+        nearest: "encoder `resnet`".into(),
     })
 }
 
@@ -129,7 +129,7 @@ fn coarsest(levels: &[Level]) -> usize {
 
 family! {
     /// The choice of a decoder, as recipes write it: `[model.decoder.unet]`.
-    config DecoderConfig {
+    config DecoderConfig as "decoder" {
         init(levels: &[Level], classes: usize, device: &Device);
 
         /// The coarsest stride that the decoder wants from its encoder; `None` takes the encoder's own.

@@ -68,7 +68,7 @@ impl Features {
 
 family! {
     /// The choice of an encoder, as recipes write it: `[model.encoder.resnet]`.
-    config EncoderConfig {
+    config EncoderConfig as "encoder" {
         init(demand: Demand, device: &Device);
 
         /// The feature maps that the encoder makes, finest first, known without a device.
@@ -133,7 +133,7 @@ fn refuse(
     reason: impl Into<String>,
     nearest: usize,
 ) -> FamilyError {
-    let nearest = format!("{option} = {nearest}");
+    let nearest = format!("`{option} = {nearest}`");
     FamilyError::Option { member, option, value: value.to_string(), reason: reason.into(), nearest }
 }
 

@@ -74,7 +74,7 @@ pub struct Member {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FamilyError {
     /// An option of a member has a value that it cannot take.
-    #[error("{member}: `{option} = {value}` is not possible: {reason}; nearest valid choice: `{nearest}`")]
+    #[error("{member}: `{option} = {value}` is not possible: {reason}; nearest valid choice: {nearest}")]
     Option {
         /// The member, as in `encoder resnet`.
         member: &'static str,
@@ -84,7 +84,7 @@ pub enum FamilyError {
         value: String,
         /// Why it is refused.
         reason: String,
-        /// What to write instead.
+        /// What to write instead: `` `key = value` `` of the same member, or as in [`Pair`](Self::Pair).
         nearest: String,
     },
     /// An encoder and a decoder do not fit together.
@@ -94,9 +94,34 @@ pub enum FamilyError {
         decoder: &'static str,
         /// What is missing.
         reason: String,
-        /// What to choose instead.
+        /// What to choose instead: `` `key = value` `` of the decoder or, with its name, of the encoder; or another member.
         nearest: String,
     },
+}
+
+impl FamilyError {
+    /// The key of a recipe that the error is about, such as `model.encoder.resnet.depth`; that of a pair is the decoder's.
+    ///
+    /// ```
+    /// use swath_nn::{SegmenterConfig, decoder::unet::UnetConfig, encoder::resnet::ResnetConfig};
+    /// let resnet = ResnetConfig { depth: 40, ..ResnetConfig::default() };
+    /// let refusal = SegmenterConfig::new(resnet, UnetConfig::default(), 4, 2).validate().unwrap_err();
+    /// assert_eq!(refusal.key(), "model.encoder.resnet.depth");
+    /// ```
+    pub fn key(&self) -> String {
+        match self {
+            Self::Option { member: "network", .. } => "model".into(),
+            Self::Option { member, option, .. } => format!("model.{}.{option}", member.replace(' ', ".")),
+            Self::Pair { decoder, .. } => format!("model.decoder.{decoder}"),
+        }
+    }
+
+    /// With another proposal.
+    pub(crate) fn with_nearest(mut self, words: String) -> Self {
+        let (Self::Option { nearest, .. } | Self::Pair { nearest, .. }) = &mut self;
+        *nearest = words;
+        self
+    }
 }
 
 /// Declares a family. Invoked once for encoders (`encoder.rs`) and once for decoders (`decoder.rs`).
@@ -107,7 +132,7 @@ pub enum FamilyError {
 macro_rules! family {
     (
         $(#[$config_doc:meta])*
-        config $config:ident {
+        config $config:ident as $kind:literal {
             init($($init_arg:ident: $init_type:ty),*);
             $( $(#[$config_fn_doc:meta])* fn $config_fn:ident($($config_arg:ident: $config_type:ty),*) -> $config_out:ty; )*
         }
@@ -117,7 +142,7 @@ macro_rules! family {
         }
         members $members:tt
     ) => {
-        family!(@enums [$(#[$config_doc])*] $config [$(#[$module_doc])*] $module $members);
+        family!(@enums [$(#[$config_doc])*] $config $kind [$(#[$module_doc])*] $module $members);
 
         impl $config {
             /// Makes the module. Its parameters hold zeros until [`weights`](crate::weights) fills them;
@@ -144,7 +169,7 @@ macro_rules! family {
         }
     };
     (
-        @enums [$(#[$config_doc:meta])*] $config:ident [$(#[$module_doc:meta])*] $module:ident
+        @enums [$(#[$config_doc:meta])*] $config:ident $kind:literal [$(#[$module_doc:meta])*] $module:ident
         { $( #[doc = $summary:literal] $name:literal => $variant:ident($member_config:ty, $member:ty), )+ }
     ) => {
         $(#[$config_doc])*
@@ -161,6 +186,11 @@ macro_rules! family {
             /// The member's name in recipes.
             pub fn name(&self) -> &'static str {
                 match self { $( Self::$variant(_) => $name, )+ }
+            }
+
+            /// What kind of member it is, and its name, as messages have them.
+            pub(crate) fn title(&self) -> &'static str {
+                match self { $( Self::$variant(_) => concat!($kind, " ", $name), )+ }
             }
 
             /// Every member with its default options.

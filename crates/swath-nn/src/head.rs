@@ -37,7 +37,7 @@ impl HeadConfig {
             option: "kernel",
             value: self.kernel.to_string(),
             reason: "an even kernel has no centre".into(),
-            nearest: format!("kernel = {}", self.kernel + 1),
+            nearest: format!("`kernel = {}`", self.kernel + 1),
         })
     }
 

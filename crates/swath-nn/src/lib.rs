@@ -43,6 +43,7 @@
 //! A member is complete when a golden value from someone else's implementation holds it in place:
 //! see `fixtures/nn/make_goldens.py` and the files under `fixtures/nn/members`.
 
+mod advice;
 pub mod block;
 #[cfg(feature = "cpu")]
 pub mod cpu;

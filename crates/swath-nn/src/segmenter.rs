@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::advice;
 use crate::block::{crop, pad_mirror, resize};
 use crate::decoder::{Decoder, DecoderConfig, Output};
 use crate::encoder::{Demand, Encoder, EncoderConfig};
@@ -30,7 +31,7 @@ pub struct SegmenterConfig {
 }
 
 /// What a config resolves to once it is known to be valid.
-struct Plan {
+pub(crate) struct Plan {
     levels: Vec<Level>,
     output: Output,
 }
@@ -49,7 +50,8 @@ impl SegmenterConfig {
     /// Checks every option and that the parts fit together, without allocating anything.
     ///
     /// # Errors
-    /// With the reason and the nearest valid choice.
+    /// With the reason and the nearest valid choice: what it says to write makes a network that is valid, unless several things
+    /// are wrong at once.
     pub fn validate(&self) -> Result<(), FamilyError> {
         self.plan().map(drop)
     }
@@ -118,6 +120,11 @@ impl SegmenterConfig {
     }
 
     fn plan(&self) -> Result<Plan, FamilyError> {
+        self.check().map_err(|refusal| advice::complete(self, refusal))
+    }
+
+    /// What [`plan`](Self::plan) does, with what the members themselves propose.
+    pub(crate) fn check(&self) -> Result<Plan, FamilyError> {
         for (option, value) in [("bands", self.bands), ("classes", self.classes)] {
             if value == 0 {
                 return Err(FamilyError::Option {
@@ -125,12 +132,25 @@ impl SegmenterConfig {
                     option,
                     value: "0".into(),
                     reason: format!("a network without {option} does nothing"),
-                    nearest: format!("{option} = 1"),
+                    nearest: format!("`{option} = 1`"),
                 });
             }
         }
         self.head.validate()?;
-        let levels = self.encoder.levels(self.decoder.output_stride())?;
+        let stride = self.decoder.output_stride();
+        // The decoder's option, which the encoder cannot fulfil.
+        let levels = self.encoder.levels(stride).map_err(|refusal| match refusal {
+            FamilyError::Option { member, option: option @ "output_stride", value, reason, nearest } => {
+                FamilyError::Option {
+                    member: self.decoder.title(),
+                    option,
+                    value,
+                    reason: format!("{member} cannot give it: {reason}"),
+                    nearest,
+                }
+            }
+            own => own,
+        })?;
         let output = self.decoder.out(&levels, self.classes)?;
         if matches!(output, Output::Scores(_)) && self.head != HeadConfig::default() {
             return Err(FamilyError::Option {
@@ -138,14 +158,14 @@ impl SegmenterConfig {
                 option: "kernel",
                 value: self.head.kernel.to_string(),
                 reason: format!("decoder {} scores classes itself and no head follows", self.decoder.name()),
-                nearest: format!("kernel = {}", HeadConfig::default().kernel),
+                nearest: format!("`kernel = {}`", HeadConfig::default().kernel),
             });
         }
         if levels.iter().any(|level| level.margin > output.level().margin) {
             return Err(FamilyError::Pair {
                 decoder: self.decoder.name(),
                 reason: "the encoder's convolutions are not padded, and this decoder does not make up for it".into(),
-                nearest: "`padding = \"same\"` for the encoder, or decoder `unet` with `padding = \"valid\"`".into(),
+                nearest: "decoder `unet` with `padding = \"valid\"`".into(),
             });
         }
         Ok(Plan { levels, output })

@@ -29,7 +29,7 @@ fn mistakes_are_named_with_line_and_nearest_key() {
     refuses("train.stps=1", &["-s train.stps=1", "train.stps", "steps"]);
     refuses("trian.steps=1", &["trian", "train"]);
     refuses("model.encoder.resnte.depth=18", &["resnte", "resnet"]);
-    refuses("model.encoder.plain.output_stride=16", &["did you mean `model.decoder.deeplab_v1.output_stride`"]);
+    refuses("model.encoder.plain.output_stride=16", &["it is a key of decoders deeplab_v1, "]);
     // Which names there are only the network knows, which the run builds.
     refuses("train.phases=[{rates={encodr=0}}]", &["recipe.toml: -s train.phases", "`encodr`", "`encoder`"]);
     refuses("train.steps", &["key=value"]);

@@ -92,6 +92,6 @@ fn refuse(fits: bool, upsampling: Upsampling, member: &'static str, reason: &str
         option: "upsampling",
         value: format!("\"{}\"", upsampling.name()),
         reason: reason.into(),
-        nearest: "upsampling = \"bilinear\"".into(),
+        nearest: "`upsampling = \"bilinear\"`".into(),
     })
 }

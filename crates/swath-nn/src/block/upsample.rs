@@ -52,15 +52,7 @@ impl Upsampling {
     }
 
     /// Refuses max-unpooling from the coarsest level to `finest` where an encoder has no indices for it.
-    ///
-    /// `nearest` is what to choose instead.
-    pub(crate) fn check(
-        self,
-        decoder: &'static str,
-        levels: &[Level],
-        finest: usize,
-        nearest: &str,
-    ) -> Result<(), FamilyError> {
+    pub(crate) fn check(self, decoder: &'static str, levels: &[Level], finest: usize) -> Result<(), FamilyError> {
         if self != Self::MaxUnpooling {
             return Ok(());
         }
@@ -74,10 +66,10 @@ impl Upsampling {
                 decoder,
                 reason: format!(
                     "max-unpooling to stride {stride} needs to know where the maxima stood, and this encoder has no padded \
-                     2x2 max-pooling from stride {stride} to {}",
+                     2x2 max-pooling from stride {stride} to {}, as `vgg` has",
                     2 * stride
                 ),
-                nearest: nearest.into(),
+                nearest: "`upsampling = \"transposed\"`".into(),
             })
         })
     }

@@ -69,7 +69,7 @@ impl DeconvnetConfig {
                     option,
                     value: value.to_string(),
                     reason: format!("it is at least 1 and at most {most}"),
-                    nearest: format!("{option} = {}", value.clamp(1, most)),
+                    nearest: format!("`{option} = {}`", value.clamp(1, most)),
                 });
             }
         }

@@ -93,7 +93,7 @@ pub(super) fn check_rates(member: &'static str, rates: &[usize]) -> Result<(), F
         option: "rates",
         value: format!("{rates:?}"),
         reason: "the pyramid has at least one rate, and rates are at least 1".into(),
-        nearest: format!("rates = {nearest:?}"),
+        nearest: format!("`rates = {nearest:?}`"),
     })
 }
 

@@ -63,7 +63,7 @@ impl FcnConfig {
                 option: "upsampling",
                 value: "\"max_unpooling\"".into(),
                 reason: "class scores are not the features whose maxima the encoder has found".into(),
-                nearest: "upsampling = \"transposed\"".into(),
+                nearest: "`upsampling = \"transposed\"`".into(),
             });
         }
         let strides = fusable(levels);

@@ -69,7 +69,7 @@ impl FpnConfig {
                 option: "groups",
                 value: self.groups.to_string(),
                 reason: format!("groups of one size cannot share `channels = {}`", self.channels),
-                nearest: format!("groups = {nearest}"),
+                nearest: format!("`groups = {nearest}`"),
             });
         }
         Enlarge::check(self.upsampling, MEMBER)?;

@@ -65,7 +65,7 @@ impl HypercolumnConfig {
                 option: "hidden",
                 value: format!("{:?}", self.hidden),
                 reason: "there is at least one hidden layer, and each has at least one unit".into(),
-                nearest: format!("hidden = {nearest:?}"),
+                nearest: format!("`hidden = {nearest:?}`"),
             });
         }
         Ok(Output::Features(Level::new(last, levels[sources[0]].stride)))

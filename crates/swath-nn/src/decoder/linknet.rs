@@ -55,7 +55,7 @@ impl LinknetConfig {
     /// When `channels` is 0, or the encoder has no indices for max-unpooling.
     pub fn out(&self, levels: &[Level], _classes: usize) -> Result<Output, FamilyError> {
         at_least_one("decoder linknet", &[("channels", self.channels)])?;
-        self.upsampling.check("linknet", levels, 1, "`upsampling = \"transposed\"`")?;
+        self.upsampling.check("linknet", levels, 1)?;
         let start = Level::find(levels, Level::coarsest(levels)).map_or(0, |start| levels[start].channels);
         let last = self.channels(levels).last().copied().unwrap_or(start);
         Ok(Output::Features(Level::new(last, 1)))

@@ -31,14 +31,13 @@ impl Mirror<'_> {
     /// When the levels do not follow each other by halves or have no indices, or `depths` does not fit them.
     pub(super) fn stages(&self, levels: &[Level]) -> Result<Vec<Stage>, FamilyError> {
         let refuse = |reason, nearest| FamilyError::Pair { decoder: self.decoder, reason, nearest };
-        let nearest = "an encoder that pools by 2x2 throughout, such as `vgg`, or `upsampling = \"transposed\"`";
-        self.upsampling.check(self.decoder, levels, 1, nearest)?;
+        self.upsampling.check(self.decoder, levels, 1)?;
         let halves = std::iter::successors(Some(Level::coarsest(levels)), |stride| Some(stride / 2));
         let path: Vec<usize> = halves.map_while(|stride| Level::find(levels, stride)).collect();
         let [start, finer @ ..] = path.as_slice() else { return Ok(Vec::new()) };
         if finer.is_empty() {
             let reason = format!("it doubles the resolution, and the encoder has strides {}", Level::strides(levels));
-            return Err(refuse(reason, "an encoder with more levels, such as `plain` with `depth = 5`".into()));
+            return Err(refuse(reason, "encoder `plain`".into()));
         }
         let usual: Vec<usize> = finer
             .iter()

@@ -66,7 +66,7 @@ impl UnetConfig {
             option: "channels",
             value: format!("{:?}", self.channels.as_deref().unwrap_or_default()),
             reason,
-            nearest: format!("channels = {nearest:?}"),
+            nearest: format!("`channels = {nearest:?}`"),
         };
         let channels = self.channels(levels);
         let most = coarsest.ilog2() as usize;
@@ -79,7 +79,7 @@ impl UnetConfig {
             return Err(refuse("every step has at least one channel".into(), nearest));
         }
         let stride = coarsest >> channels.len();
-        self.upsampling.check("unet", levels, stride, "`upsampling = \"transposed\"`")?;
+        self.upsampling.check("unet", levels, stride)?;
         let valid = levels.iter().any(|level| level.margin > 0);
         if valid != (self.padding == Padding::Valid) {
             let (found, nearest) = if valid { ("valid", "valid") } else { ("padded", "same") };

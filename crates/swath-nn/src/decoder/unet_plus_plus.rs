@@ -67,7 +67,7 @@ impl UnetPlusPlusConfig {
             return Err(FamilyError::Pair {
                 decoder: "unet_plus_plus",
                 reason: format!("it doubles the resolution, and the encoder has strides {}", Level::strides(levels)),
-                nearest: "an encoder with more levels, such as `plain` with `depth = 5`".into(),
+                nearest: "encoder `plain`".into(),
             });
         }
         let coarsest = Level::coarsest(levels);
@@ -77,7 +77,7 @@ impl UnetPlusPlusConfig {
             option: "channels",
             value: format!("{channels:?}"),
             reason,
-            nearest: format!("channels = {nearest:?}"),
+            nearest: format!("`channels = {nearest:?}`"),
         };
         let most = coarsest.ilog2() as usize;
         let own: Vec<usize> = path[1..].iter().map(|&level| levels[level].channels).collect();
@@ -99,7 +99,7 @@ impl UnetPlusPlusConfig {
             return Err(refuse(reason.into(), &[&channels[..rows - 1], &own[rows - 1..]].concat()));
         }
         let stride = coarsest >> channels.len();
-        self.upsampling.check("unet_plus_plus", levels, stride, "`upsampling = \"transposed\"`")?;
+        self.upsampling.check("unet_plus_plus", levels, stride)?;
         let level = Level::new(channels[channels.len() - 1], stride);
         match self.deep_supervision {
             true => Ok(Output::Several { level, count: rows }),

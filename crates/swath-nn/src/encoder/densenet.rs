@@ -55,7 +55,7 @@ impl DensenetConfig {
                 option: "blocks",
                 value: format!("{:?}", self.blocks),
                 reason: "a block has 1 to 256 layers".into(),
-                nearest: format!("blocks = {:?}", self.blocks.map(|layers| layers.clamp(1, 256))),
+                nearest: format!("`blocks = {:?}`", self.blocks.map(|layers| layers.clamp(1, 256))),
             });
         }
         if let Some(stride) = output_stride.filter(|&stride| stride != 32) {

@@ -154,6 +154,6 @@ pub(super) fn check_width(member: &'static str, width: f64) -> Result<(), Family
         option: "width",
         value: format!("{width:?}"),
         reason: "factors are 0.1 to 4.0".into(),
-        nearest: format!("width = {nearest:?}"),
+        nearest: format!("`width = {nearest:?}`"),
     })
 }

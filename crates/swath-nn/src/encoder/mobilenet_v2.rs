@@ -46,7 +46,7 @@ impl MobilenetV2Config {
             option,
             value,
             reason: reason.into(),
-            nearest: format!("{option} = {nearest}"),
+            nearest: format!("`{option} = {nearest}`"),
         };
         if !(0.1..=4.0).contains(&self.width) {
             let nearest = if self.width.is_nan() { 1.0 } else { self.width.clamp(0.1, 4.0) };

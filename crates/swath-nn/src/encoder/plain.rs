@@ -48,7 +48,7 @@ impl PlainConfig {
             option,
             value: value.to_string(),
             reason: reason.into(),
-            nearest: format!("{option} = {nearest}"),
+            nearest: format!("`{option} = {nearest}`"),
         };
         if !(1..=4096).contains(&self.width) {
             let nearest = self.width.clamp(1, 4096);
@@ -60,8 +60,7 @@ impl PlainConfig {
         }
         let coarsest = 1 << (self.depth - 1);
         if let Some(stride) = output_stride.filter(|&stride| stride != coarsest) {
-            let depth = (stride.max(1).ilog2() as usize + 1).clamp(1, 8);
-            return Err(refuse("depth", self.depth, &format!("the decoder needs output stride {stride}"), depth));
+            return Err(refuse("output_stride", stride, "its coarsest stride follows from `depth`", coarsest));
         }
         let level = |i: usize| Level {
             channels: self.width << i,

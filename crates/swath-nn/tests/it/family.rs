@@ -486,8 +486,22 @@ fn what_does_not_fit_is_refused_with_the_nearest_choice() {
     assert!(refusal(plain(3), unet(&[8, 8, 8])).ends_with("nearest valid choice: `channels = [8, 8]`"));
     assert!(refusal(plain(3), unet(&[8, 0])).ends_with("nearest valid choice: `channels = [8, 1]`"));
     let deeplab = |output_stride| DeeplabV3PlusConfig { output_stride, ..DeeplabV3PlusConfig::default() };
-    assert!(refusal(plain(3), deeplab(8).into()).ends_with("nearest valid choice: `depth = 4`"));
-    assert!(refusal(plain(3), deeplab(4).into()).ends_with("nearest valid choice: `output_stride = 8`"));
+    assert_eq!(
+        refusal(plain(3), deeplab(8).into()),
+        "decoder deeplab_v3_plus: `output_stride = 8` is not possible: encoder plain cannot give it: its coarsest stride follows from \
+         `depth`; nearest valid choice: `depth = 4` of encoder plain"
+    );
+    assert!(
+        refusal(plain(3), deeplab(4).into()).ends_with("choice: `output_stride = 8` and `depth = 4` of encoder plain")
+    );
+    assert!(refusal(plain(5), deeplab(8).into()).ends_with("nearest valid choice: `output_stride = 16`"));
+    assert!(
+        refusal(resnet(40), deeplab(12).into())
+            .ends_with("choice: `output_stride = 8` of decoder deeplab_v3_plus and `depth = 34`")
+    );
+    // Of many faults the first is mended first.
+    let many = DeeplabV3PlusConfig { channels: 0, ..deeplab(12) };
+    assert!(refusal(resnet(40), many.into()).ends_with("nearest valid choice: `depth = 34`"));
     let upsampling = Upsampling::MaxUnpooling;
     for enlarging in [
         FpnConfig { upsampling, ..FpnConfig::default() }.into(),
@@ -569,6 +583,68 @@ fn what_does_not_fit_is_refused_with_the_nearest_choice() {
     assert!(even.validate().unwrap_err().to_string().ends_with("nearest valid choice: `kernel = 3`"));
 }
 
+/// Whatever a refusal says to write makes a network that is valid: with every encoder and decoder, at every stride.
+#[test]
+fn proposals_are_valid() {
+    let plain = |depth| EncoderConfig::from(PlainConfig { depth, ..PlainConfig::default() });
+    let valid =
+        |depth| EncoderConfig::from(PlainConfig { depth, padding: Padding::Valid, ..PlainConfig::default() });
+    let cerranet = |depth| EncoderConfig::from(CerranetConfig { depth, ..CerranetConfig::default() });
+    let mut encoders = EncoderConfig::defaults();
+    encoders.extend((1..=8).flat_map(|depth| [plain(depth), valid(depth)]));
+    encoders.extend((1..=6).map(cerranet));
+    let mut decoders = DecoderConfig::defaults();
+    decoders.extend(small_decoders());
+    for stride in [1, 3, 4, 12, 32, 128] {
+        let of_stride: [DecoderConfig; 9] = [
+            DeeplabV1Config { output_stride: stride }.into(),
+            DeeplabV3Config { output_stride: stride, ..Default::default() }.into(),
+            DeeplabV3PlusConfig { output_stride: stride, ..Default::default() }.into(),
+            DilationConfig { output_stride: stride, ..Default::default() }.into(),
+            PspnetConfig { output_stride: stride, ..Default::default() }.into(),
+            FcnConfig { stride, ..Default::default() }.into(),
+            PolycnnConfig { stride: Some(stride), ..Default::default() }.into(),
+            HypercolumnConfig { strides: Some(vec![stride]), ..Default::default() }.into(),
+            MlpConfig { strides: Some(vec![2, stride]), ..Default::default() }.into(),
+        ];
+        decoders.extend(of_stride);
+    }
+    let mut refused = 0;
+    for encoder in &encoders {
+        for decoder in &decoders {
+            let pair = SegmenterConfig::new(encoder.clone(), decoder.clone(), BANDS, CLASSES);
+            let Err(refusal) = pair.validate() else { continue };
+            let text = refusal.to_string();
+            let (_, words) = text.split_once("nearest valid choice: ").expect("a proposal");
+            let mended = proposed(&pair, &refusal.key(), words);
+            assert_eq!(mended.validate(), Ok(()), "{pair:?}: {refusal}");
+            refused += 1;
+        }
+    }
+    assert!(refused > 1000, "{refused}");
+}
+
+/// The network with what a refusal of `key` says to choose.
+fn proposed(network: &SegmenterConfig, key: &str, words: &str) -> SegmenterConfig {
+    let mut table = toml::Table::try_from(network).unwrap();
+    for words in words.split(" and ") {
+        let (family, choice) = match words.split_once(" `") {
+            Some((family @ ("encoder" | "decoder"), name)) => {
+                let name = name.trim_end_matches('`');
+                table[family] = toml::from_str::<toml::Table>(&format!("[{name}]")).unwrap().into();
+                continue;
+            }
+            _ => match words.split_once(" of ") {
+                Some((choice, member)) => (member.split(' ').next().unwrap(), choice),
+                None => (key.split('.').nth(1).unwrap(), words),
+            },
+        };
+        let options = table[family].as_table_mut().unwrap().iter_mut().next().unwrap().1.as_table_mut().unwrap();
+        options.extend(toml::from_str::<toml::Table>(choice.trim_matches('`')).unwrap());
+    }
+    table.try_into().unwrap()
+}
+
 /// Unpooling needs indices, and valid convolutions an encoder and a decoder of the same kind.
 #[test]
 fn pairs_that_cannot_work_say_what_would() {
@@ -582,8 +658,8 @@ fn pairs_that_cannot_work_say_what_would() {
     assert_eq!(
         refusal(&resnet, SegnetConfig::default().into()),
         "decoder segnet does not fit this encoder: max-unpooling to stride 16 needs to know where the maxima stood, and this \
-         encoder has no padded 2x2 max-pooling from stride 16 to 32; nearest valid choice: an encoder that pools by 2x2 \
-         throughout, such as `vgg`, or `upsampling = \"transposed\"`"
+         encoder has no padded 2x2 max-pooling from stride 16 to 32, as `vgg` has; nearest valid choice: \
+         `upsampling = \"transposed\"`"
     );
     for decoder in [
         DeconvnetConfig::default().into(),
@@ -601,7 +677,7 @@ fn pairs_that_cannot_work_say_what_would() {
     assert!(refusal(&valid, unpooling.into()).ends_with("`upsampling = \"transposed\"`"));
     assert!(
         refusal(&valid, FcnConfig { stride: 4, ..FcnConfig::default() }.into())
-            .contains("decoder `unet` with `padding = \"valid\"`")
+            .ends_with("nearest valid choice: `padding = \"same\"` of encoder plain")
     );
     let scores = FcnConfig { stride: 4, upsampling: Upsampling::MaxUnpooling };
     assert!(refusal(&same, scores.into()).ends_with("nearest valid choice: `upsampling = \"transposed\"`"));

@@ -5,14 +5,15 @@
 use std::ops::Range;
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use swath_nn::decoder::DecoderConfig;
 use toml::de::{DeTable, DeValue};
 
 use super::{Recipe, overrides, start};
 use crate::{Error, Result};
 
-/// Reads `text`, applies the overrides and understands the outcome as a recipe.
-pub(super) fn read(text: &str, file: &Path, assignments: &[String]) -> Result<Recipe> {
+/// Reads `text`, applies the overrides and understands the outcome as a recipe, or as a table of networks.
+pub(super) fn read<T: DeserializeOwned>(text: &str, file: &Path, assignments: &[String]) -> Result<T> {
     let wrong = |line, problem| Error::Recipe { file: file.to_path_buf(), line, problem };
     let mut table = toml::from_str::<toml::Table>(text).map_err(|error| {
         let line = error.span().map(|span| line_at(text, span.start));
@@ -26,7 +27,7 @@ pub(super) fn read(text: &str, file: &Path, assignments: &[String]) -> Result<Re
     let resolved = toml::to_string(&table).map_err(|error| wrong(None, one_line(&error.to_string())))?;
     toml::from_str(&resolved).map_err(|error| {
         let key = error.span().map(|span| key_at(&resolved, &span)).unwrap_or_default();
-        let problem = explain(error.message(), &key);
+        let problem = explain(error.message(), &key, decoder_beside(&table, &key).as_deref());
         match blame(text, &key, assignments) {
             Place::Assignment(assignment) => wrong(None, format!("-s {assignment}: {problem}")),
             Place::Line(line) => wrong(line, problem),
@@ -47,8 +48,18 @@ pub(super) fn refuse(text: &str, file: &Path, assignments: &[String], problem: S
     }
 }
 
-/// Serde's message in the words of a recipe.
-fn explain(message: &str, key: &str) -> String {
+/// The dotted key of the decoder of the network whose encoder or decoder a key is in: its table is `model` in a recipe.
+fn decoder_beside(table: &toml::Table, key: &str) -> Option<String> {
+    let steps = overrides::split(key)?;
+    let network = &steps[..steps.iter().position(|step| step == "encoder" || step == "decoder")?];
+    let (first, rest) = network.split_first()?;
+    let network_table = rest.iter().try_fold(table.get(first)?, |table, step| table.get(step))?;
+    let name = network_table.get("decoder")?.as_table()?.keys().next()?;
+    Some(format!("{}.decoder.{name}", network.join(".")))
+}
+
+/// Serde's message in the words of a recipe; `decoder` is the dotted key of the decoder beside the key.
+fn explain(message: &str, key: &str, decoder: Option<&str>) -> String {
     let message = one_line(message);
     let quoted = quoted(&message);
     if message.starts_with("unknown field") || message.starts_with("unknown variant") {
@@ -61,11 +72,12 @@ fn explain(message: &str, key: &str) -> String {
             format!("{key} cannot be `{wrong}`")
         };
         // The keys that all encoders have are not among those that serde knows of one.
-        let shared = match message.starts_with("unknown field") && key.starts_with("model.encoder.") {
+        let in_encoder = key.rsplit('.').nth(2) == Some("encoder");
+        let shared = match message.starts_with("unknown field") && in_encoder {
             true => &start::KEYS[..],
             false => &[],
         };
-        return format!("{what}{}", advice(wrong, &[valid, shared].concat()));
+        return format!("{what}{}", advice(wrong, &[valid, shared].concat(), decoder));
     }
     if message.starts_with("missing field") {
         let missing = quoted.first().copied().unwrap_or_default();
@@ -97,9 +109,9 @@ fn explain(message: &str, key: &str) -> String {
 }
 
 /// `; did you mean ...? (valid here: ...)`
-fn advice(wrong: &str, valid: &[&str]) -> String {
-    let near = nearest(wrong, valid).map(str::to_owned).or_else(|| elsewhere(wrong));
-    let hint = near.map(|key| format!("; did you mean `{key}`?")).unwrap_or_default();
+fn advice(wrong: &str, valid: &[&str], decoder: Option<&str>) -> String {
+    let meant = |key: &str| format!("; did you mean `{key}`?");
+    let hint = nearest(wrong, valid).map(meant).or_else(|| elsewhere(wrong, decoder)).unwrap_or_default();
     match valid {
         [] => format!("{hint} (no key is valid here)"),
         _ => format!("{hint}{} (valid here: {})", if hint.is_empty() { ";" } else { "" }, valid.join(", ")),
@@ -118,14 +130,28 @@ pub fn nearest<'a>(wrong: &str, valid: &[&'a str]) -> Option<&'a str> {
     alike.filter(|(likeness, _)| *likeness > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
 }
 
-/// The dotted key of a section's key of this name, or of a decoder's.
-fn elsewhere(name: &str) -> Option<String> {
-    let sections = valid_keys("").into_iter();
-    let decoders = DecoderConfig::MEMBERS.iter().map(|member| format!("model.decoder.{}", member.name));
-    sections.chain(decoders).find_map(|table| {
-        let found = valid_keys(&format!("[{table}]\n")).iter().any(|key| key == name);
-        found.then(|| format!("{table}.{name}"))
-    })
+/// Where a key of this name is valid: in a recipe's section or in the decoder of this dotted key, else in decoders that are not there.
+fn elsewhere(name: &str, decoder: Option<&str>) -> Option<String> {
+    let has = |table: &str| valid_keys(&format!("[{table}]\n")).iter().any(|key| key == name);
+    let member = |decoder: &str| format!("model.decoder.{decoder}");
+    let own = decoder.and_then(|key| key.rsplit('.').next());
+    if let (Some(key), Some(own)) = (decoder, own)
+        && has(&member(own))
+    {
+        return Some(format!("; did you mean `{key}.{name}`?"));
+    }
+    if let Some(section) = valid_keys("").into_iter().find(|section| has(section)) {
+        return Some(format!("; did you mean `{section}.{name}`?"));
+    }
+    let names = DecoderConfig::MEMBERS.iter().map(|member| member.name);
+    let mut owners: Vec<&str> = names.filter(|name| has(&member(name))).collect();
+    let last = owners.pop()?;
+    let owners = match owners.as_slice() {
+        [] => format!("decoder {last}"),
+        owners => format!("decoders {} and {last}", owners.join(", ")),
+    };
+    let own = own.map(|own| format!(", and this one is {own}")).unwrap_or_default();
+    Some(format!("; it is a key of {owners}{own}"))
 }
 
 /// What is valid under a header, learned by asking for what is surely not.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use swath_nn::decoder::DecoderConfig;
 use swath_nn::decoder::polycnn::CORNERS;
 use swath_nn::encoder::EncoderConfig;
-use swath_nn::{HeadConfig, SegmenterConfig};
+use swath_nn::{FamilyError, HeadConfig, SegmenterConfig};
 
 use super::start::{Start, Started};
 
@@ -41,7 +41,12 @@ impl Model {
 
     /// Whether encoder and decoder fit, which does not depend on the bands.
     pub(super) fn check(&self, classes: usize) -> Result<(), String> {
-        self.segmenter(1, classes).validate().map_err(|problem| format!("model: {problem}"))
+        self.segmenter(1, classes).validate().map_err(|problem| match (problem.key(), problem) {
+            (key, FamilyError::Option { value, reason, nearest, .. }) if key != "model" => {
+                format!("{key} is {value}: {reason}; nearest valid choice: {nearest}")
+            }
+            (key, problem) => format!("{key}: {problem}"),
+        })
     }
 
     /// Makes paths absolute, seen from the recipe's folder, and refuses those that lead nowhere.

@@ -207,7 +207,44 @@ fn values_that_no_run_can_use_are_refused() {
 #[test]
 fn networks_that_cannot_be_built_are_refused() {
     let message = fails(SMALL, &["model.encoder.resnet.depth=35"]);
-    assert!(message.contains("model: encoder resnet: `depth = 35` is not possible"), "{message}");
+    assert!(
+        message.contains(
+            "model.encoder.resnet.depth is 35: depths are 18, 34, 50, 101 and 152; nearest valid choice: `depth = 34`"
+        ),
+        "{message}"
+    );
+}
+
+/// The key is the decoder's, and so is the line that is named, though it is the encoder that cannot.
+#[test]
+fn output_strides_are_refused_where_they_are_written() {
+    let text = SMALL.replace("[model.encoder.resnet]", "[model.encoder.maggiori]");
+    let text = text.replace("[model.decoder.unet]", "[model.decoder.deeplab_v1]\noutput_stride = 16");
+    let line = 1 + text.lines().position(|line| line.starts_with("output_stride")).expect("the key");
+    let message = fails(&text, &[]);
+    assert!(
+        message.contains(&format!("a.toml, line {line}: model.decoder.deeplab_v1.output_stride is 16")),
+        "{message}"
+    );
+    assert!(
+        message
+            .ends_with("encoder maggiori cannot give it: its only stride is 4; nearest valid choice: encoder `plain`"),
+        "{message}"
+    );
+}
+
+#[test]
+fn keys_of_other_decoders_are_named_with_these() {
+    let message = fails(SMALL, &["model.encoder.resnet.output_stride=8"]);
+    assert!(
+        message.contains(
+            "; it is a key of decoders deeplab_v1, dilation, pspnet, deeplab_v3 and deeplab_v3_plus, and this one is unet"
+        ),
+        "{message}"
+    );
+    let with = ["model.decoder.pspnet={}".to_owned(), "model.encoder.resnet.output_stride=8".to_owned()];
+    let message = parse(SMALL, Path::new("a.toml"), &with).expect_err("a key of the decoder").to_string();
+    assert!(message.contains("did you mean `model.decoder.pspnet.output_stride`?"), "{message}");
 }
 
 #[test]
