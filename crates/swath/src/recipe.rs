@@ -113,7 +113,7 @@ impl Recipe {
         let absolute = std::path::absolute(path).map_err(Error::io("find", path))?;
         let folder = absolute.parent().unwrap_or(Path::new("/"));
         recipe.data.resolve(folder).map_err(|problem| wrong(path, problem))?;
-        recipe.model.resolve(folder).map_err(|problem| diagnose::refuse(&text, path, overrides, problem))?;
+        recipe.model.resolve("model", folder).map_err(|problem| diagnose::refuse(&text, path, overrides, problem))?;
         if recipe.data.train.is_empty() {
             return Err(wrong(path, "data.train is empty: list at least one { scene = ..., labels = ... }".to_owned()));
         }

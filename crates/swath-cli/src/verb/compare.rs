@@ -11,6 +11,7 @@ use serde::Serialize;
 use swath::bundle::Bundle;
 use swath::metrics::Scores;
 use swath::predict::{ChipBatch, Network as _};
+use swath::pretrained::EncoderWeights;
 use swath::recipe::{Model, Recipe, Start};
 use swath::train::{Ended, Existing, RunFolder, Summary};
 use swath::whole_file::write_whole;
@@ -27,8 +28,9 @@ use crate::device;
 /// Train several networks on the same data and compare them
 ///
 /// Each network takes the place of the recipe's own and is trained as the recipe says: the same chips in the same order, steps,
-/// loss and schedule. The table tells IoU on the validation scenes (of the last weights, and of the best), accuracy, parameters,
-/// and the time of a step and of prediction. Every network has its run folder with its report; comparison.md stands beside them.
+/// loss and schedule. The table tells IoU on the validation scenes (of the last weights, and of the best), accuracy of the best,
+/// parameters, and the time of a step and of prediction. Networks, weights and run folders are all checked before the first is
+/// trained. Every network has its run folder with its report; comparison.md stands beside them.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   swath compare recipe.toml --presets unet-resnet18,linknet34,segformer-b0 --run runs/compared
@@ -38,7 +40,8 @@ use crate::device;
 A file of models has a table for each, as a recipe's [model]:
   [fcn.encoder.vgg]
   width = 16
-  [fcn.decoder.fcn]")]
+  [fcn.decoder.fcn]
+Its paths, such as an encoder's weights, are seen from the file's folder.")]
 pub(crate) struct CompareArgs {
     /// The recipe (TOML); its own network is not trained
     #[arg(value_name = "RECIPE")]
@@ -104,6 +107,16 @@ pub(crate) fn run(args: &CompareArgs, console: &Console) -> Result<()> {
         bail!(GeoError::Exists { path });
     }
     let existing = if args.resume { Existing::Resume } else { Existing::Replace };
+    // Runs and weights that cannot be used are found before the first network has been trained for hours.
+    for (name, model) in &networks {
+        let recipe = Recipe { model: model.clone(), ..recipe.clone() };
+        let run = RunFolder::new(&folder.join(name));
+        run.check(&recipe, existing)?;
+        if let Some(path) = model.start.weights.as_ref().filter(|_| !(args.resume && run.last().exists())) {
+            EncoderWeights::read(path, &model.encoder, false, &device).with_context(|| format!("with network {name}"))?;
+        }
+    }
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let mut rows: Vec<Row> = Vec::with_capacity(networks.len());
     for (number, (name, model)) in networks.iter().enumerate() {
         console.say(format_args!("network {} of {}: {name}", number + 1, networks.len()));
@@ -142,10 +155,8 @@ fn networks(args: &CompareArgs, recipe: &Recipe) -> Result<BTreeMap<String, Mode
         }
     }
     if let Some(path) = &args.models {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let wrong = |problem: &str| Usage(format!("{}: {}", path.display(), problem.trim_end().replace('\n', " ")));
-        let named: BTreeMap<String, Model> = toml::from_str(&text).map_err(|error| wrong(&error.to_string()))?;
-        for (name, model) in named {
+        let wrong = |problem: &str| Usage(format!("{}: {problem}", path.display()));
+        for (name, model) in Model::load_all(path)? {
             let safe = |c: char| c.is_alphanumeric() || "-_.+".contains(c);
             if !name.chars().all(safe) || name.starts_with('.') || name.is_empty() {
                 bail!(wrong(&format!("'{name}' cannot be the name of a folder; use letters, digits, - and _")));
@@ -248,14 +259,18 @@ fn table(rows: &[Row]) -> String {
         "network",
         "IoU, last, %",
         "IoU, best, %",
-        "accuracy, %",
+        "accuracy, best, %",
         "parameters",
         "step, ms",
         "training",
         "prediction, s/Mpx",
     ]
     .map(str::to_owned);
-    aligned(&[vec![head], order.iter().map(line).collect()].concat())
+    let mut text = aligned(&[vec![head], order.iter().map(line).collect()].concat());
+    if rows.iter().any(|row| row.error.is_none() && row.seconds_per_megapixel.is_none()) {
+        text += "\nPatch classifiers have no time of prediction here: theirs depends on the cells that a map is made of (predict.cell).\n";
+    }
+    text
 }
 
 /// A Markdown table whose columns line up: the first to the left, numbers to the right.

@@ -24,7 +24,7 @@ fn networks_are_trained_alike_and_told_in_one_table() {
     let table = site.swath("compare recipe.toml --models models.toml --run all --quiet").done();
     assert_eq!(table, String::from_utf8(site.bytes("all/comparison.md")).unwrap());
     let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split('|').map(str::trim).collect()).collect();
-    assert_eq!(rows[0][1..4], ["network", "IoU, last, %", "IoU, best, %"]);
+    assert_eq!(rows[0][1..5], ["network", "IoU, last, %", "IoU, best, %", "accuracy, best, %"]);
     let mut names = [rows[2][1], rows[3][1]];
     assert!(rows[2][2].parse::<f64>().unwrap() >= rows[3][2].parse::<f64>().unwrap(), "the better one comes first");
     names.sort_unstable();
@@ -47,6 +47,54 @@ fn networks_are_trained_alike_and_told_in_one_table() {
     assert_eq!((again[1]["name"].as_str(), again[1]["steps"].as_u64()), (Some("small"), Some(12)));
     assert_eq!(site.bytes("all/small/metrics.jsonl"), before);
     site.refuses("compare recipe.toml --models models.toml --run all", 1, &["all/scored", "--overwrite"]);
+
+    // Another recipe than that of the runs leaves them, and the table.
+    site.refuses("compare recipe.toml --models models.toml --run all --resume -s train.steps=13", 1, &[
+        "all/scored", "train.steps differs",
+    ]);
+}
+
+/// A phase may name what only some networks have: which names there are, only a run knows.
+#[test]
+fn the_first_network_may_fail_and_the_others_are_told() {
+    let site = Site::new();
+    let models = "
+[a.encoder.plain]
+width = 2
+depth = 2
+[a.decoder.unet]
+[b.encoder.plain]
+width = 2
+depth = 3
+[b.decoder.classifier]
+cell = 8
+";
+    fs::write(site.at("models.toml"), models).unwrap();
+    let phases = "train.phases=[{rates={'encoder.levels.2'=0.5}}]";
+    let compare = format!("compare recipe.toml --models models.toml --run new/all -s {phases} --quiet");
+    let finished = site.swath(&compare);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(finished.stderr.contains("not trained: a"), "{finished:?}");
+    let table = String::from_utf8(site.bytes("new/all/comparison.md")).unwrap();
+    assert_eq!(table, finished.stdout);
+    let cells = |name: &str| {
+        let line = table.lines().find(|line| line.starts_with(&format!("| {name} "))).unwrap();
+        line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(cells("a")[7], "failed");
+    assert_eq!(cells("b")[8], "-");
+    assert!(table.contains("\nPatch classifiers have no time of prediction here: "), "{table}");
+}
+
+#[test]
+fn weights_are_seen_from_the_file_of_models_and_checked_first() {
+    let site = Site::new();
+    fs::create_dir(site.at("sub")).unwrap();
+    fs::write(site.at("sub/models.toml"), format!("{MODELS}[third.encoder.plain]\nwidth = 2\ndepth = 2\nweights = \"w.pth\"\n[third.decoder.unet]\n")).unwrap();
+    let compare = "compare recipe.toml --models sub/models.toml --run all";
+    site.refuses(compare, 2, &["sub/models.toml, line 15: third.encoder.plain.weights", "sub/w.pth", "no such file"]);
+    fs::write(site.at("sub/w.pth"), "not weights").unwrap();
+    site.refuses(compare, 1, &["third", "sub/w.pth"]);
 }
 
 #[test]
@@ -56,7 +104,8 @@ fn networks_that_cannot_be_are_refused_before_any_is_trained() {
         fs::write(site.at("models.toml"), models).unwrap();
         site.refuses("compare recipe.toml --models models.toml --run all", 2, words);
     };
-    refuses("[a.encoder.plain]\n[a.decoder.unit]\n", &["models.toml", "unit"]);
+    refuses("[a.encoder.plain]\n[a.decoder.unit]\n", &["models.toml, line 2", "unit", "did you mean `unet`"]);
+    refuses("[a.encoder.plain]\nwdith = 4\n[a.decoder.unet]\n", &["models.toml, line 2", "did you mean `width`"]);
     refuses("[a.encoder.resnet]\n[a.decoder.segnet]\n", &["a: ", "segnet", "nearest valid choice"]);
     refuses("['../a'.encoder.plain]\n['../a'.decoder.unet]\n", &["'../a' cannot be the name of a folder"]);
     refuses("", &["no network to train"]);

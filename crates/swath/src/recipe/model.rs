@@ -1,5 +1,6 @@
 //! `[model]`: the network.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,9 @@ use swath_nn::decoder::polycnn::CORNERS;
 use swath_nn::encoder::EncoderConfig;
 use swath_nn::{FamilyError, HeadConfig, SegmenterConfig};
 
+use super::diagnose;
 use super::start::{Start, Started};
+use crate::{Error, Result};
 
 /// The network: an encoder and a decoder, each a table named after its member of the family.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +28,23 @@ pub struct Model {
 }
 
 impl Model {
+    /// The networks of a file that has a table for each, as a recipe's `[model]`. Relative paths are relative to the file's folder.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Recipe`] for everything in the file that cannot be understood, and for weights that are not there;
+    /// [`Error::Io`] when it cannot be read.
+    pub fn load_all(path: &Path) -> Result<BTreeMap<String, Model>> {
+        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let mut networks: BTreeMap<String, Model> = diagnose::read(&text, path, &[])?;
+        let absolute = std::path::absolute(path).map_err(Error::io("find", path))?;
+        let folder = absolute.parent().unwrap_or(Path::new("/"));
+        for (name, model) in &mut networks {
+            model.resolve(name, folder).map_err(|problem| diagnose::refuse(&text, path, &[], problem))?;
+        }
+        Ok(networks)
+    }
+
     /// The network for images of so many bands and maps of so many classes; one that draws outlines gives two numbers a corner instead.
     pub fn segmenter(&self, bands: usize, classes: usize) -> SegmenterConfig {
         SegmenterConfig {
@@ -40,7 +60,7 @@ impl Model {
     }
 
     /// Whether encoder and decoder fit, which does not depend on the bands.
-    pub(super) fn check(&self, classes: usize) -> Result<(), String> {
+    pub(super) fn check(&self, classes: usize) -> std::result::Result<(), String> {
         self.segmenter(1, classes).validate().map_err(|problem| match (problem.key(), problem) {
             (key, FamilyError::Option { value, reason, nearest, .. }) if key != "model" => {
                 format!("{key} is {value}: {reason}; nearest valid choice: {nearest}")
@@ -49,15 +69,15 @@ impl Model {
         })
     }
 
-    /// Makes paths absolute, seen from the recipe's folder, and refuses those that lead nowhere.
-    pub(super) fn resolve(&mut self, folder: &Path) -> Result<(), String> {
+    /// Makes paths absolute, seen from the file's folder, and refuses those that lead nowhere. `key` is that of the model's table.
+    pub(super) fn resolve(&mut self, key: &str, folder: &Path) -> std::result::Result<(), String> {
         let Some(weights) = &mut self.start.weights else { return Ok(()) };
         *weights = folder.join(&weights);
         if weights.is_file() {
             return Ok(());
         }
         Err(format!(
-            "model.encoder.{}.weights is {}: there is no such file; `swath models import` makes one",
+            "{key}.encoder.{}.weights is {}: there is no such file; `swath models import` makes one",
             self.encoder.name(),
             weights.display()
         ))

@@ -525,3 +525,28 @@ fn only_classifiers_have_cells() {
         }
     }
 }
+
+/// A file of networks has the recipe's words for mistakes, and weights lie beside it.
+#[test]
+fn files_of_networks_are_read_like_recipes() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("networks.toml");
+    let read = |text: &str| {
+        std::fs::write(&path, text).expect("a file");
+        Model::load_all(&path)
+    };
+    let fails = |text: &str| read(text).expect_err("a wrong file").to_string();
+    let message = fails("[a.encoder.vgg]\nwdith = 16\n[a.decoder.fcn]\n");
+    assert!(message.contains("networks.toml, line 2: unknown key `a.encoder.vgg.wdith`; did you mean `width`?"), "{message}");
+    let message = fails("[a.encoder.vgg]\nweigths = \"v\"\n[a.decoder.fcn]\n");
+    assert!(message.contains("did you mean `weights`?"), "{message}");
+    let message = fails("[a.encoder.vgg]\nstride = 16\n[a.decoder.fcn]\n");
+    assert!(message.contains("did you mean `a.decoder.fcn.stride`?"), "{message}");
+    let message = fails("[a.encoder.vgg]\nweights = \"v.pth\"\n[a.decoder.fcn]\n");
+    let missing = folder.path().join("v.pth");
+    assert!(message.contains("line 2: a.encoder.vgg.weights is "), "{message}");
+    assert!(message.contains(&missing.display().to_string()), "{message}");
+    std::fs::write(&missing, "").expect("a file");
+    let networks = read("[a.encoder.vgg]\nweights = \"v.pth\"\n[a.decoder.fcn]\n").expect("a network");
+    assert_eq!(networks["a"].start.weights.as_ref(), Some(&missing));
+}

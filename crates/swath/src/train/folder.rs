@@ -71,7 +71,7 @@ impl RunFolder {
     ///
     /// When a run stands there and may not be touched, or when the run to continue has another recipe (the first key that
     /// differs is named), or when no folder can be made there.
-    pub(super) fn check(&self, recipe: &Recipe, existing: Existing) -> Result<()> {
+    pub fn check(&self, recipe: &Recipe, existing: Existing) -> Result<()> {
         if let Some(file) = self.path.ancestors().find(|path| path.exists()).filter(|path| !path.is_dir()) {
             return Err(self.wrong(&format!("{} is a file; choose another folder with --run", file.display())));
         }
