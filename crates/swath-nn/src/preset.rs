@@ -85,7 +85,7 @@ pub static PRESETS: &[Preset] = &[
             let decoder = UnetConfig { padding, batch_norm, ..UnetConfig::default() };
             with_head(1, PlainConfig { padding, batch_norm, ..PlainConfig::default() }, decoder, b, c)
         }),
-    preset("ternausnet", "TernausNet: U-Net without normalization on VGG11",
+    preset("ternausnet", "U-Net without normalization on VGG11, after TernausNet, whose own decoder is narrower",
         source::TERNAUSNET, source::VGG11, |b, c| {
             with_head(1, vgg(11), UnetConfig { batch_norm: false, ..UnetConfig::default() }, b, c)
         }),
@@ -141,9 +141,9 @@ pub static PRESETS: &[Preset] = &[
         source::DEEPLAB_V1, source::VGG16, |b, c| with_head(1, DilatedVggConfig::default(), DeeplabV1Config::default(), b, c)),
     preset("dilation8-vgg16", "Context module of dilated convolutions on VGG16 dilated to stride 8",
         source::DILATION, source::VGG16, |b, c| with_head(1, DilatedVggConfig::default(), DilationConfig::default(), b, c)),
-    preset("pspnet50", "Pyramid scene parsing on ResNet-50 dilated to stride 8",
+    preset("pspnet50", "Pyramid scene parsing on ResNet-50 dilated to stride 8, with a 1x1 convolution where the paper has 3x3",
         source::PSPNET, source::RESNET50, |b, c| with_head(3, resnet(50), PspnetConfig::default(), b, c)),
-    preset("pspnet101", "Pyramid scene parsing on ResNet-101 dilated to stride 8",
+    preset("pspnet101", "Pyramid scene parsing on ResNet-101 dilated to stride 8, with a 1x1 convolution where the paper has 3x3",
         source::PSPNET, source::RESNET101, |b, c| with_head(3, resnet(101), PspnetConfig::default(), b, c)),
     preset("deeplabv3-resnet50", "DeepLabV3 on ResNet-50 dilated to stride 8: atrous pyramid with image pooling",
         source::DEEPLAB_V3, source::RESNET50, |b, c| with_head(1, resnet(50), DeeplabV3Config::default(), b, c)),

@@ -51,7 +51,7 @@ use crate::{Error, Result};
 pub use area::Area;
 pub use augment::{Augment, Span};
 pub use data::{BandRef, Data, Item, Order};
-pub use diagnose::nearest;
+pub use diagnose::{keys, nearest};
 pub use model::Model;
 pub use optimizer::{AdamConfig, AdamWConfig, OptimizerConfig, SgdConfig};
 pub use phases::Phase;

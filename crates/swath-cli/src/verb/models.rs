@@ -5,7 +5,7 @@ mod import;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use swath::recipe::{Model, Start, nearest};
+use swath::recipe::{Model, Start, keys, nearest};
 use swath_nn::decoder::DecoderConfig;
 use swath_nn::encoder::EncoderConfig;
 use swath_nn::preset::{PRESETS, Preset};
@@ -19,6 +19,7 @@ use crate::console::{Console, Usage};
   swath models
   swath models list --json | jq '.networks[] | select(.parameters < 10000000) | .name'
   swath models show unet-resnet34
+  swath models show vgg
   swath models import resnet34.pth --preset unet-resnet34 -o resnet34.safetensors")]
 pub(crate) struct ModelsArgs {
     #[command(subcommand)]
@@ -36,9 +37,9 @@ enum Action {
         #[arg(long)]
         markdown: bool,
     },
-    /// Show a named network: paper, cost, weights, and how to write it in a recipe
+    /// Show a named network (paper, cost, weights, and how to write it in a recipe), or an encoder's or a decoder's keys
     Show {
-        /// Name of the network
+        /// Name of the network, the encoder or the decoder
         name: String,
         /// Print JSON
         #[arg(long)]
@@ -53,8 +54,13 @@ pub(crate) fn run(args: &ModelsArgs, console: &Console) -> Result<()> {
         Some(Action::List { json: true, .. }) => serde_json::to_string_pretty(&listing()?)?,
         Some(Action::List { markdown: true, .. }) => markdown()?,
         Some(Action::List { .. }) => list()?,
-        Some(Action::Show { name, json: true }) => serde_json::to_string_pretty(&Network::new(find(name)?)?)?,
-        Some(Action::Show { name, .. }) => show(find(name)?)?,
+        Some(Action::Show { name, json }) => match (find(name), Part::find(name)?, *json) {
+            (Ok(preset), _, true) => serde_json::to_string_pretty(&Network::new(preset)?)?,
+            (Ok(preset), _, false) => show(preset)?,
+            (Err(_), Some(part), true) => serde_json::to_string_pretty(&part)?,
+            (Err(_), Some(part), false) => part.text(),
+            (Err(unknown), None, _) => return Err(unknown),
+        },
         Some(Action::Import(args)) => import::run(args, console)?,
     };
     console.result(text.trim_end())?;
@@ -172,6 +178,60 @@ fn networks() -> Result<Vec<Network>> {
     PRESETS.iter().map(Network::new).collect()
 }
 
+/// An encoder or a decoder with its keys.
+#[derive(Serialize)]
+struct Part {
+    name: &'static str,
+    kind: &'static str,
+    summary: &'static str,
+    /// In the order of recipes.
+    keys: Vec<Key>,
+}
+
+/// A key of an encoder or a decoder.
+#[derive(Serialize)]
+struct Key {
+    key: String,
+    /// Null where the key is not set.
+    default: serde_json::Value,
+}
+
+impl Part {
+    /// The member of a name.
+    fn find(name: &str) -> Result<Option<Part>> {
+        let of = |kind, members: &[Member], defaults: serde_json::Value| {
+            let member = members.iter().find(|member| member.name == name)?;
+            let with_default = |key: String| {
+                let default = defaults[name][&key].clone();
+                Key { key, default }
+            };
+            let keys = keys(&format!("model.{kind}.{name}")).into_iter().map(with_default).collect();
+            Some(Part { name: member.name, kind, summary: member.summary, keys })
+        };
+        let encoder = EncoderConfig::defaults().into_iter().find(|encoder| encoder.name() == name);
+        let decoder = DecoderConfig::defaults().into_iter().find(|decoder| decoder.name() == name);
+        Ok(match (encoder, decoder) {
+            (Some(encoder), _) => of("encoder", EncoderConfig::MEMBERS, serde_json::to_value(encoder)?),
+            (_, Some(decoder)) => of("decoder", DecoderConfig::MEMBERS, serde_json::to_value(decoder)?),
+            (None, None) => None,
+        })
+    }
+
+    fn text(&self) -> String {
+        let Part { name, kind, summary, keys } = self;
+        let line = |Key { key, default }: &Key| match default {
+            serde_json::Value::Null => format!("# {key} = ... (not set)\n"),
+            default => format!("{key} = {default}\n"),
+        };
+        let lines: String = keys.iter().map(line).collect();
+        format!(
+            "{name}, {} {kind}\n  {summary}\n\nIn a recipe, with the defaults of all its keys:\n\n[model.{kind}.{name}]\n{lines}\n\
+             What they mean stands in docs/networks.md, section {name}.",
+            if *kind == "encoder" { "an" } else { "a" }
+        )
+    }
+}
+
 /// What `swath models list --json` prints.
 #[derive(Serialize)]
 struct Listing {
@@ -252,7 +312,7 @@ fn markdown() -> Result<String> {
     let mut text = format!(
         "# Networks\n\n\
          Made by `swath models list --markdown`. A recipe names an encoder and a decoder, and any two that fit make a network;\n\
-         `swath models show NAME` prints the lines that a named one needs.\n\n\
+         `swath models show NAME` prints the lines that a named one needs. What they can be set to stands in [all their options](networks.md).\n\n\
          ## Named networks\n\n\
          With {bands} bands and {classes} classes. Multiplications (MACs) are those of convolutions, matrix products and attention,\n\
          for a million pixels in chips of 512 x 512. Memory is that of the values that exist at once when one such chip is predicted\n\
@@ -276,7 +336,7 @@ fn markdown() -> Result<String> {
         );
     }
     for (title, members, note) in
-        [("Encoders", EncoderConfig::MEMBERS, EFFICIENTNETS), ("Decoders", DecoderConfig::MEMBERS, "")]
+        [("Encoders", EncoderConfig::MEMBERS, ENCODER_NOTES), ("Decoders", DecoderConfig::MEMBERS, DECODER_NOTES)]
     {
         text += &format!("\n## {title}\n\n| name | |\n| --- | --- |\n");
         text.extend(members.iter().map(|member| format!("| `{}` | {} |\n", member.name, member.summary)));
@@ -285,13 +345,27 @@ fn markdown() -> Result<String> {
     Ok(text)
 }
 
-/// The one choice among encoders' options that weights depend on and that nothing in a file of weights shows.
-const EFFICIENTNETS: &str = "\n\
+/// Where weights of other programs fit by name and shape and the layers differ, or may differ.
+const ENCODER_NOTES: &str = "\n\
     EfficientNets are published in two forms whose parameters have the same names and shapes, and weights of one give other features in\n\
     the other. By default `efficientnet` and `efficientnet_lite0` have their authors' form: strided convolutions pad more below and to the\n\
     right, as TensorFlow does, and normalization adds 0.001 to variances. It is that of timm's networks whose names begin with `tf_`, and of\n\
     efficientnet_pytorch. `form = \"pytorch\"` pads alike on all sides and adds 0.00001, as torchvision and timm's other networks do.\n\
-    Features are held against timm's, those of `efficientnet` with `form = \"pytorch\"` against torchvision's.\n";
+    Features are held against timm's, those of `efficientnet` with `form = \"pytorch\"` against torchvision's.\n\
+    \n\
+    `resnet` and `resnext` at output stride 8 and 16 are dilated as torchvision does it: the first block of a stage that gave up its stride\n\
+    keeps the dilation before it. segmentation_models.pytorch dilates that block too, so that encoders of dilated networks trained there give\n\
+    other features here, as a start for training.\n\
+    \n\
+    `alexnet` has features of exactly a 4th to a 32nd of the image. torchvision's end a pixel before them: at the lower and right edge, its\n\
+    pooled features differ from those here.\n";
+
+/// Where a decoder is not quite that of the paper by whose name people know it.
+const DECODER_NOTES: &str = "\n\
+    Each decoder's source begins with what differs from its paper. Two that are easily taken for something else: `ternausnet` is this `unet` on\n\
+    VGG11, with transposed convolutions as in the paper, but with two convolutions a step and the encoder's channels, where the authors'\n\
+    UNet11 has a narrower decoder of its own; `pspnet` joins its pooled maps by a 1x1 convolution, as segmentation_models.pytorch does, where the\n\
+    paper has 3x3.\n";
 
 /// `1234567` as `1,234,567`.
 fn thousands(number: usize) -> String {

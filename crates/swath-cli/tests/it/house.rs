@@ -20,6 +20,13 @@ fn models_are_listed_and_shown() {
     assert!(shown.contains("[model.encoder.resnet]") && shown.contains("depth = 34"), "{shown}");
     run(&["models", "show", "unet-resnt34"])
         .fails(2, &["unet-resnt34", "did you mean unet-resnet34 or ", "swath models"]);
+    let shown = run(&["models", "show", "vgg"]).done();
+    let lines = "[model.encoder.vgg]\ndepth = 16\nwidth = 64\nbatch_norm = false\n# classifier = ... (not set)\n";
+    assert!(shown.contains(lines) && shown.contains("docs/networks.md"), "{shown}");
+    let shown = run(&["models", "show", "deeplab_v3", "--json"]).done();
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["kind"], "decoder");
+    assert_eq!(shown["keys"][1]["key"], "rates");
     run(&["models", "show", "pancake"]).fails(2, &["'pancake'; `swath models`"]);
     let shown = run(&["models", "show", "unet-resnet34", "--json"]).done();
     // The Unet of segmentation_models.pytorch with two classes, by its own count.

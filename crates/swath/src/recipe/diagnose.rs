@@ -132,7 +132,7 @@ pub fn nearest<'a>(wrong: &str, valid: &[&'a str]) -> Option<&'a str> {
 
 /// Where a key of this name is valid: in a recipe's section or in the decoder of this dotted key, else in decoders that are not there.
 fn elsewhere(name: &str, decoder: Option<&str>) -> Option<String> {
-    let has = |table: &str| valid_keys(&format!("[{table}]\n")).iter().any(|key| key == name);
+    let has = |table: &str| keys(table).iter().any(|key| key == name);
     let member = |decoder: &str| format!("model.decoder.{decoder}");
     let own = decoder.and_then(|key| key.rsplit('.').next());
     if let (Some(key), Some(own)) = (decoder, own)
@@ -152,6 +152,15 @@ fn elsewhere(name: &str, decoder: Option<&str>) -> Option<String> {
     };
     let own = own.map(|own| format!(", and this one is {own}")).unwrap_or_default();
     Some(format!("; it is a key of {owners}{own}"))
+}
+
+/// The keys of a table of recipes, by its dotted key; none where there is no such table.
+///
+/// ```
+/// assert_eq!(swath::recipe::keys("model.encoder.mit"), ["variant", "width"]);
+/// ```
+pub fn keys(table: &str) -> Vec<String> {
+    valid_keys(&format!("[{table}]\n"))
 }
 
 /// What is valid under a header, learned by asking for what is surely not.

@@ -550,3 +550,34 @@ fn files_of_networks_are_read_like_recipes() {
     let networks = read("[a.encoder.vgg]\nweights = \"v.pth\"\n[a.decoder.fcn]\n").expect("a network");
     assert_eq!(networks["a"].start.weights.as_ref(), Some(&missing));
 }
+
+/// docs/networks.md has a section for each encoder and decoder, and in it a row for each key with its default.
+#[test]
+fn the_page_of_options_is_complete() {
+    let page = include_str!("../../../../docs/networks.md");
+    let encoders = EncoderConfig::defaults().into_iter().map(|member| {
+        (format!("model.encoder.{}", member.name()), member.name(), serde_json::to_value(&member).expect("options"))
+    });
+    let decoders = DecoderConfig::defaults().into_iter().map(|member| {
+        (format!("model.decoder.{}", member.name()), member.name(), serde_json::to_value(&member).expect("options"))
+    });
+    for (table, name, defaults) in encoders.chain(decoders) {
+        let (_, section) = page.split_once(&format!("\n### `{name}`\n")).unwrap_or_else(|| panic!("no section for {name}"));
+        let section = section.split("\n#").next().unwrap_or_default();
+        let rows = section.lines().filter(|line| line.starts_with("| `")).map(|line| {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            (cells[1].trim_matches('`').to_owned(), cells[2].trim_matches('`').to_owned())
+        });
+        let rows: Vec<(String, String)> = rows.collect();
+        let keys: Vec<&String> = rows.iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, super::keys(&table).iter().collect::<Vec<_>>(), "{table}");
+        for (key, default) in &rows {
+            let found = match default.as_str() {
+                "-" => serde_json::Value::Null,
+                text => serde_json::from_str(text).unwrap_or_else(|_| panic!("{table}.{key}: {text}")),
+            };
+            assert_eq!(found, defaults[name][key], "{table}.{key}");
+        }
+    }
+    assert_eq!(page.matches("\n### `").count(), EncoderConfig::MEMBERS.len() + DecoderConfig::MEMBERS.len());
+}
