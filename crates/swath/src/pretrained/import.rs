@@ -64,7 +64,8 @@ pub struct Report {
 }
 
 /// Where weights fit by name and shape, and the layers around them differ all the same, or may differ: what to choose.
-pub(super) fn note(encoder: &EncoderConfig, library: &str) -> Option<String> {
+/// `prefix` stands before all of the file's names.
+pub(super) fn note(encoder: &EncoderConfig, library: &str, prefix: &str) -> Option<String> {
     const START: &str = "weights are a start for training, and give other features";
     let form = match encoder {
         EncoderConfig::Efficientnet(config) => Some(config.form),
@@ -99,6 +100,14 @@ pub(super) fn note(encoder: &EncoderConfig, library: &str) -> Option<String> {
              1e-3, as TensorFlow does. Here these",
             "tensorflow",
         )),
+        (_, EncoderConfig::Resnet(_) | EncoderConfig::Resnext(_), _)
+            if library != "Swath" && prefix.trim_end_matches('.').ends_with("encoder") =>
+        {
+            Some(format!(
+                "the file is of a whole network, as segmentation_models.pytorch has them. At output stride 8 or 16 that dilates the first \
+                 block of a stage, too, and this encoder does not: from such a network these {START}; at 32 nothing differs"
+            ))
+        }
         (_, EncoderConfig::Alexnet(_), "torchvision") => Some(format!(
             "torchvision's features end a pixel before the encoder's at the lower and right edge, where both differ. These {START}"
         )),
@@ -190,12 +199,12 @@ impl EncoderWeights {
             report: Report {
                 tensors: sources.len(),
                 library: library.clone(),
-                prefix: found.prefix,
                 matched: tensors.len(),
                 values: tensors.iter().map(|tensor| tensor.data.len()).sum(),
                 missing: found.missing.iter().map(|&slot| slots[slot].name.clone()).collect(),
                 left_over: found.left_over.iter().map(|&index| sources[index].name.clone()).collect(),
-                note: note(encoder, from.as_ref().map_or(library.as_str(), |from| &from.library)),
+                note: note(encoder, from.as_ref().map_or(library.as_str(), |from| &from.library), &found.prefix),
+                prefix: found.prefix,
             },
             origin: Origin {
                 file: path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
