@@ -112,9 +112,9 @@ impl Scene {
     pub fn alpha(&self) -> Option<(&Path, usize)> {
         let taken = |file: usize, number| self.bands().iter().any(|band| (band.source, band.number) == (file, number));
         let files = self.inner.files.iter().enumerate();
-        files.filter_map(|(at, file)| Some((at, file, file.header.alpha()?))).find_map(|(at, file, alpha)| {
-            (!taken(at, alpha)).then_some((file.path.as_path(), alpha))
-        })
+        files
+            .filter_map(|(at, file)| Some((at, file, file.header.alpha()?)))
+            .find_map(|(at, file, alpha)| (!taken(at, alpha)).then_some((file.path.as_path(), alpha)))
     }
 
     /// The first file.

@@ -168,7 +168,8 @@ impl<'a> Neighbours<'a> {
     }
 
     fn another_decoder(&self) -> Option<String> {
-        let fits = |decoder: &DecoderConfig| works(&SegmenterConfig { decoder: decoder.clone(), ..self.network.clone() });
+        let fits =
+            |decoder: &DecoderConfig| works(&SegmenterConfig { decoder: decoder.clone(), ..self.network.clone() });
         let found = DecoderConfig::defaults().into_iter().find(fits)?;
         Some(format!("decoder `{}`", found.name()))
     }

@@ -113,7 +113,8 @@ pub(crate) fn run(args: &CompareArgs, console: &Console) -> Result<()> {
         let run = RunFolder::new(&folder.join(name));
         run.check(&recipe, existing)?;
         if let Some(path) = model.start.weights.as_ref().filter(|_| !(args.resume && run.last().exists())) {
-            EncoderWeights::read(path, &model.encoder, false, &device).with_context(|| format!("with network {name}"))?;
+            EncoderWeights::read(path, &model.encoder, false, &device)
+                .with_context(|| format!("with network {name}"))?;
         }
     }
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;

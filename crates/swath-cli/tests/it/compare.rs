@@ -49,9 +49,11 @@ fn networks_are_trained_alike_and_told_in_one_table() {
     site.refuses("compare recipe.toml --models models.toml --run all", 1, &["all/scored", "--overwrite"]);
 
     // Another recipe than that of the runs leaves them, and the table.
-    site.refuses("compare recipe.toml --models models.toml --run all --resume -s train.steps=13", 1, &[
-        "all/scored", "train.steps differs",
-    ]);
+    site.refuses(
+        "compare recipe.toml --models models.toml --run all --resume -s train.steps=13",
+        1,
+        &["all/scored", "train.steps differs"],
+    );
 }
 
 /// A phase may name what only some networks have: which names there are, only a run knows.
@@ -90,7 +92,11 @@ cell = 8
 fn weights_are_seen_from_the_file_of_models_and_checked_first() {
     let site = Site::new();
     fs::create_dir(site.at("sub")).unwrap();
-    fs::write(site.at("sub/models.toml"), format!("{MODELS}[third.encoder.plain]\nwidth = 2\ndepth = 2\nweights = \"w.pth\"\n[third.decoder.unet]\n")).unwrap();
+    fs::write(
+        site.at("sub/models.toml"),
+        format!("{MODELS}[third.encoder.plain]\nwidth = 2\ndepth = 2\nweights = \"w.pth\"\n[third.decoder.unet]\n"),
+    )
+    .unwrap();
     let compare = "compare recipe.toml --models sub/models.toml --run all";
     site.refuses(compare, 2, &["sub/models.toml, line 15: third.encoder.plain.weights", "sub/w.pth", "no such file"]);
     fs::write(site.at("sub/w.pth"), "not weights").unwrap();

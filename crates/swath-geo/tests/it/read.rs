@@ -170,7 +170,8 @@ fn validity_combines_nodata_nan_alpha_and_masks() {
     assert_eq!(pixels.values.band(1), [0.0, 255.0, 1.0, 0.0]);
 
     // What is described as something else is no alpha, whatever its colour.
-    for (description, bands) in [("nir", 4), ("Near infrared", 4), ("B8", 4), ("", 3), ("Band 4", 3), ("Alpha mask", 3)] {
+    for (description, bands) in [("nir", 4), ("Near infrared", 4), ("B8", 4), ("", 3), ("Band 4", 3), ("Alpha mask", 3)]
+    {
         let path = folder.path().join("described.tif");
         let recipe = Recipe { width, height, options: &["PHOTOMETRIC=RGB", "ALPHA=YES"], ..Recipe::default() };
         let fourth = vec![0u8, 9, 8, 7];

@@ -587,8 +587,7 @@ fn what_does_not_fit_is_refused_with_the_nearest_choice() {
 #[test]
 fn proposals_are_valid() {
     let plain = |depth| EncoderConfig::from(PlainConfig { depth, ..PlainConfig::default() });
-    let valid =
-        |depth| EncoderConfig::from(PlainConfig { depth, padding: Padding::Valid, ..PlainConfig::default() });
+    let valid = |depth| EncoderConfig::from(PlainConfig { depth, padding: Padding::Valid, ..PlainConfig::default() });
     let cerranet = |depth| EncoderConfig::from(CerranetConfig { depth, ..CerranetConfig::default() });
     let mut encoders = EncoderConfig::defaults();
     encoders.extend((1..=8).flat_map(|depth| [plain(depth), valid(depth)]));

@@ -537,7 +537,10 @@ fn files_of_networks_are_read_like_recipes() {
     };
     let fails = |text: &str| read(text).expect_err("a wrong file").to_string();
     let message = fails("[a.encoder.vgg]\nwdith = 16\n[a.decoder.fcn]\n");
-    assert!(message.contains("networks.toml, line 2: unknown key `a.encoder.vgg.wdith`; did you mean `width`?"), "{message}");
+    assert!(
+        message.contains("networks.toml, line 2: unknown key `a.encoder.vgg.wdith`; did you mean `width`?"),
+        "{message}"
+    );
     let message = fails("[a.encoder.vgg]\nweigths = \"v\"\n[a.decoder.fcn]\n");
     assert!(message.contains("did you mean `weights`?"), "{message}");
     let message = fails("[a.encoder.vgg]\nstride = 16\n[a.decoder.fcn]\n");
@@ -562,7 +565,8 @@ fn the_page_of_options_is_complete() {
         (format!("model.decoder.{}", member.name()), member.name(), serde_json::to_value(&member).expect("options"))
     });
     for (table, name, defaults) in encoders.chain(decoders) {
-        let (_, section) = page.split_once(&format!("\n### `{name}`\n")).unwrap_or_else(|| panic!("no section for {name}"));
+        let (_, section) =
+            page.split_once(&format!("\n### `{name}`\n")).unwrap_or_else(|| panic!("no section for {name}"));
         let section = section.split("\n#").next().unwrap_or_default();
         let rows = section.lines().filter(|line| line.starts_with("| `")).map(|line| {
             let cells: Vec<&str> = line.split('|').map(str::trim).collect();
