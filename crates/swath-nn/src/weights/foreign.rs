@@ -71,8 +71,10 @@ pub struct Match {
     pub misfits: Vec<(usize, usize)>,
     /// Slots without a source.
     pub missing: Vec<usize>,
-    /// Sources that no slot takes, as those of a classifier. Counters and tables that layers compute anew are not listed.
+    /// Sources that no slot takes, as those of a classifier.
     pub left_over: Vec<usize>,
+    /// Sources without weights: counters, and tables that layers compute anew.
+    pub uncounted: Vec<usize>,
 }
 
 /// Finds out whose names a file has and which of its tensors an encoder takes.
@@ -91,6 +93,12 @@ pub fn match_names(encoder: &str, slots: &[Slot], sources: &[Source]) -> Match {
         }
     }
     best.unwrap_or_default()
+}
+
+/// Whether public files of an encoder's weights lack this slot, whatever its options: `fc6` and `fc7` of `dilated_vgg` are smaller
+/// layers than the ones of VGG16 that they stand for, and nobody publishes them.
+pub fn unpublished(encoder: &str, slot: &Slot) -> bool {
+    encoder == "dilated_vgg" && slot.name.starts_with("encoder.classifier.")
 }
 
 /// The values of a source in the shape of its slot, or none where they do not fit.
@@ -124,7 +132,7 @@ fn read_as(dialect: &Dialect, prefix: &str, slots: &[Slot], sources: &[Source]) 
         match slot {
             Some(slot) if fits(&slots[slot], &source.shape) => found.matched.push((slot, i)),
             Some(slot) => found.misfits.push((slot, i)),
-            None if NO_WEIGHTS.iter().any(|end| source.name.ends_with(end)) => {}
+            None if NO_WEIGHTS.iter().any(|end| source.name.ends_with(end)) => found.uncounted.push(i),
             None => found.left_over.push(i),
         }
     }

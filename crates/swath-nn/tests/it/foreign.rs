@@ -68,6 +68,48 @@ fn every_parameter_of_every_encoder_is_found_in_other_libraries() {
     }
 }
 
+/// timm's networks as its `features_only` names them, where the first dot becomes a line, in the `tu-` encoders of
+/// segmentation_models.pytorch.
+#[test]
+fn flattened_names_of_timm_are_known() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/nn/weights/foreign_names.json");
+    let text = std::fs::read_to_string(path).expect("the golden file");
+    let networks: Vec<Network> = serde_json::from_str(&text).expect("the golden file");
+    let mut seen = Vec::new();
+    for Network { encoder, library, names, .. } in networks {
+        let flattened = match encoder.name() {
+            "vgg" | "densenet" => "features",
+            "swin" => "layers",
+            _ => continue,
+        };
+        let mut sources = Vec::new();
+        collect(&names, "", &mut sources);
+        let (dotted, _) = matched(&encoder, &sources);
+        let dots = format!("{flattened}.");
+        if encoder.name() == "swin" && library != "timm" {
+            continue;
+        }
+        for source in &mut sources {
+            let name = match source.name.strip_prefix(&dots) {
+                Some(rest) => format!("{flattened}_{rest}"),
+                None => source.name.clone(),
+            };
+            source.name = format!("encoder.model.{name}");
+        }
+        let (found, slots) = matched(&encoder, &sources);
+        assert_eq!((found.library, found.prefix.as_str()), ("timm", "encoder.model."), "{}", encoder.name());
+        let published = |list: &[(usize, usize)]| {
+            let mut list = list.to_vec();
+            list.retain(|&(slot, _)| !slots[slot].name.contains(".classifier."));
+            list.sort_unstable();
+            list
+        };
+        assert_eq!(published(&found.matched), published(&dotted.matched), "{}", encoder.name());
+        seen.push(encoder.name());
+    }
+    assert!(["vgg", "densenet", "swin"].iter().all(|name| seen.contains(name)), "{seen:?}");
+}
+
 #[test]
 fn the_papers_own_files_are_known_too() {
     let encoder = |text: &str| toml::from_str::<EncoderConfig>(text).expect("an encoder");

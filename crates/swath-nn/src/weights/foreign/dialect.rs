@@ -37,6 +37,12 @@ pub(super) static DIALECTS: &[Dialect] = &[
     },
     Dialect { library: "torchvision", encoders: &["dilated_vgg"], rules: &[] },
     Dialect {
+        // As `features_only` has it, and so every `tu-` encoder of segmentation_models.pytorch: the first dot is a line.
+        library: "timm",
+        encoders: &["vgg", "dilated_vgg"],
+        rules: &[("features_{}.*", "features.{0}.*")],
+    },
+    Dialect {
         library: "torchvision",
         encoders: &["alexnet"],
         rules: &[("classifier.1.*", "classifier.fc6.*"), ("classifier.4.*", "classifier.fc7.*")],
@@ -51,6 +57,12 @@ pub(super) static DIALECTS: &[Dialect] = &[
             ("features.denseblock{}.denselayer{}.*", "denseblock{0}.{1-1}.*"),
             ("features.*", "*"),
         ],
+    },
+    Dialect {
+        // As `features_only` has it.
+        library: "timm",
+        encoders: &["densenet"],
+        rules: &[("features_denseblock{}.denselayer{}.*", "denseblock{0}.{1-1}.*"), ("features_*", "*")],
     },
     Dialect {
         library: "torchvision",
@@ -164,6 +176,17 @@ pub(super) static DIALECTS: &[Dialect] = &[
             ("patch_embed.norm.*", "stem.norm.*"),
             ("layers.{}.downsample.*", "stages.{0}.merging.*"),
             ("layers.{}.*", "stages.{0}.*"),
+        ],
+    },
+    Dialect {
+        // As `features_only` has it.
+        library: "timm",
+        encoders: &["swin"],
+        rules: &[
+            ("patch_embed.proj.*", "stem.conv.*"),
+            ("patch_embed.norm.*", "stem.norm.*"),
+            ("layers_{}.downsample.*", "stages.{0}.merging.*"),
+            ("layers_{}.*", "stages.{0}.*"),
         ],
     },
     Dialect {
