@@ -1,4 +1,4 @@
-//! The directory of a zip archive whose files are stored and not compressed, as PyTorch writes it.
+//! The directory of a zip archive whose files are stored, as PyTorch writes it, and which of them are compressed.
 //!
 //! PKWARE: *APPNOTE.TXT, .ZIP File Format Specification*. <https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT>
 
@@ -11,8 +11,8 @@ const MOST_BYTES: u64 = 64 << 20;
 
 const CUT_OFF: &str = "it is not a whole zip archive: it may be cut off; copy it again";
 
-/// Where each file of an archive lies, by name.
-pub(super) fn files(file: &mut (impl Read + Seek)) -> Result<BTreeMap<String, Range<u64>>, String> {
+/// Where each file of an archive lies, by name; none for one that is compressed.
+pub(super) fn files(file: &mut (impl Read + Seek)) -> Result<BTreeMap<String, Option<Range<u64>>>, String> {
     let length = file.seek(SeekFrom::End(0)).map_err(|error| error.to_string())?;
     let (start, size) = directory(file, length)?;
     if size > MOST_BYTES || start.checked_add(size).is_none_or(|end| end > length) {
@@ -24,10 +24,8 @@ pub(super) fn files(file: &mut (impl Read + Seek)) -> Result<BTreeMap<String, Ra
     while !rest.is_empty() {
         let entry = Entry::split_from(&mut rest).ok_or(CUT_OFF)?;
         if entry.method != 0 {
-            return Err(format!(
-                "its part `{}` is compressed, which PyTorch never does: save it again with torch.save",
-                entry.name.escape_debug()
-            ));
+            files.insert(entry.name, None);
+            continue;
         }
         // The entry's own header repeats the name, with another extra field.
         let header = bytes_at(file, entry.header, 30)?;
@@ -35,7 +33,7 @@ pub(super) fn files(file: &mut (impl Read + Seek)) -> Result<BTreeMap<String, Ra
         let (name, extra) = lengths.ok_or(CUT_OFF)?;
         let start = entry.header + 30 + u64::from(name) + u64::from(extra);
         let end = start.checked_add(entry.size).filter(|&end| end <= length).ok_or(CUT_OFF)?;
-        files.insert(entry.name, start..end);
+        files.insert(entry.name, Some(start..end));
     }
     Ok(files)
 }

@@ -6,16 +6,39 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use super::archive;
+use super::names::more_than_weights;
 use super::pickle::{self, Pickle, Value};
+use super::states::States;
 use super::tensor::Tensor;
 
 /// What the first pickle of an old file holds.
 const MAGIC: i128 = 0x1950_a86a_20f9_469c_fc6c;
 
+/// What a file of `torch.save` holds.
+#[derive(Debug)]
+pub(super) struct Checkpoint {
+    /// Names and tensors of the network's dictionary, in the order of their names.
+    pub(super) tensors: Vec<(String, Tensor)>,
+    /// Where it stands, and what else is there.
+    pub(super) beside: Beside,
+}
+
+/// What surrounds a network's weights in a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Beside {
+    /// The key of the dictionary that was taken; nothing where it is the whole file.
+    pub(super) place: String,
+    /// Keys of other dictionaries with tensors, and how many.
+    pub(super) others: Vec<(String, usize)>,
+    /// Python objects that were passed over, by their names.
+    pub(super) objects: Vec<String>,
+}
+
 /// The tensors of a zip archive.
-pub(super) fn zipped(file: &mut File) -> Result<Vec<(String, Tensor)>, String> {
+pub(super) fn zipped(file: &mut File) -> Result<Checkpoint, String> {
     let files = archive::files(file)?;
-    let Some((name, range)) = files.iter().find(|(name, _)| *name == "data.pkl" || name.ends_with("/data.pkl")) else {
+    let data = |name: &str| name == "data.pkl" || name.ends_with("/data.pkl");
+    let Some(name) = files.keys().find(|name| data(name)) else {
         return Err("it is a zip archive but not one of torch.save: it lacks `data.pkl`".to_string());
     };
     let folder = &name[..name.len() - "data.pkl".len()];
@@ -24,15 +47,24 @@ pub(super) fn zipped(file: &mut File) -> Result<Vec<(String, Tensor)>, String> {
                     torch.save(torch.jit.load(FILE).state_dict(), NEW_FILE)"
             .to_string());
     }
-    if let Some(order) = files.get(&format!("{folder}byteorder"))
-        && bytes(file, order)? != b"little"
+    // TorchScript compresses its code, plain weights nothing.
+    if let Some((name, _)) = files.iter().find(|(_, range)| range.is_none()) {
+        return Err(format!(
+            "its part `{}` is compressed, which torch.save never does: save it again with torch.save",
+            name.escape_debug()
+        ));
+    }
+    let part = |name: &str| files.get(&format!("{folder}{name}")).cloned().flatten();
+    let range = part("data.pkl").ok_or_else(|| lacks("data.pkl"))?;
+    if let Some(order) = part("byteorder")
+        && bytes(file, &order)? != b"little"
     {
         return Err(BIG_ENDIAN.to_string());
     }
     file.seek(SeekFrom::Start(range.start)).map_err(|error| error.to_string())?;
     let pickle = pickle::read(&mut BufReader::new(file.by_ref().take(range.end - range.start)))?;
     place(&pickle, |storage| {
-        let range = files.get(&format!("{folder}data/{}", storage.key)).ok_or_else(|| lacks(&storage.key))?;
+        let range = part(&format!("data/{}", storage.key)).ok_or_else(|| lacks(&storage.key))?;
         let length = storage.elements.checked_mul(storage.dtype.bytes()).ok_or_else(|| lacks(&storage.key))?;
         if range.end - range.start < length { Err(lacks(&storage.key)) } else { Ok(range.start) }
     })
@@ -40,7 +72,7 @@ pub(super) fn zipped(file: &mut File) -> Result<Vec<(String, Tensor)>, String> {
 
 /// The tensors of a row of pickles: a magic number, a version, facts on the machine, the object, and the keys of its
 /// storages, whose values follow.
-pub(super) fn legacy(file: &mut File) -> Result<Vec<(String, Tensor)>, String> {
+pub(super) fn legacy(file: &mut File) -> Result<Checkpoint, String> {
     let end = file.seek(SeekFrom::End(0)).map_err(|error| error.to_string())?;
     file.seek(SeekFrom::Start(0)).map_err(|error| error.to_string())?;
     let mut input = BufReader::new(file);
@@ -100,16 +132,25 @@ fn storage_starts<'a>(
 }
 
 /// The tensors of a pickle with their places, given where each storage starts.
-fn place(
-    pickle: &Pickle,
-    start: impl Fn(&pickle::Storage) -> Result<u64, String>,
-) -> Result<Vec<(String, Tensor)>, String> {
+fn place(pickle: &Pickle, start: impl Fn(&pickle::Storage) -> Result<u64, String>) -> Result<Checkpoint, String> {
+    let states = States::of(pickle);
+    if let (true, Some(object)) = (states.tensors.is_empty(), pickle.unknown.first()) {
+        return Err(more_than_weights(object));
+    }
     let mut tensors = BTreeMap::new();
-    for (name, tensor) in pickle.tensors() {
-        let tensor = Tensor::view(tensor, start(&tensor.storage)?).map_err(|why| format!("`{name}`: {why}"))?;
+    for (name, tensor) in states.tensors {
+        let tensor =
+            Tensor::view(tensor, start(&tensor.storage)?).map_err(|why| format!("`{}`: {why}", name.escape_debug()))?;
         tensors.insert(name.to_string(), tensor);
     }
-    Ok(tensors.into_iter().collect())
+    Ok(Checkpoint {
+        tensors: tensors.into_iter().collect(),
+        beside: Beside {
+            place: states.place,
+            others: states.others.into_iter().collect(),
+            objects: pickle.unknown.clone(),
+        },
+    })
 }
 
 fn bytes(file: &mut File, range: &Range<u64>) -> Result<Vec<u8>, String> {

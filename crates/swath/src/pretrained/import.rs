@@ -7,14 +7,14 @@ use burn::tensor::Device;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 use swath_nn::encoder::EncoderConfig;
-use swath_nn::encoder::efficientnet::Form;
 use swath_nn::weights::NamedTensor;
 use swath_nn::weights::foreign::{self, Slot};
 
+use super::report::{Report, library, note};
 use super::source::Source;
 use crate::bundle;
 use crate::error::{Error, Result};
-use crate::recipe::overrides;
+use crate::recipe::{nearest, overrides};
 use crate::whole_file::write_whole;
 
 /// The newest format of encoder files that this program writes and reads.
@@ -41,80 +41,6 @@ pub struct EncoderWeights {
     pub(super) read_bands: Vec<String>,
 }
 
-/// The keys of a file and of an encoder held against each other.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
-    /// Tensors in the file.
-    pub tensors: usize,
-    /// Whose names the file has.
-    pub library: String,
-    /// What stands before all of the file's names.
-    pub prefix: String,
-    /// Parameters and running statistics that the file fills.
-    pub matched: usize,
-    /// Numbers in them.
-    pub values: usize,
-    /// Parameters that it does not fill, by Swath's names.
-    pub missing: Vec<String>,
-    /// Tensors that belong to no parameter, by the file's names: those of a classifier, for example.
-    pub left_over: Vec<String>,
-    /// What the user should know although names and shapes fit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
-}
-
-/// Where weights fit by name and shape, and the layers around them differ all the same, or may differ: what to choose.
-/// `prefix` stands before all of the file's names.
-pub(super) fn note(encoder: &EncoderConfig, library: &str, prefix: &str) -> Option<String> {
-    const START: &str = "weights are a start for training, and give other features";
-    let form = match encoder {
-        EncoderConfig::Efficientnet(config) => Some(config.form),
-        EncoderConfig::EfficientnetLite0(config) => Some(config.form),
-        _ => None,
-    };
-    let words = |difference: &str, key: &str| {
-        let name = encoder.name();
-        format!(
-            "{difference} {START}: for the same choose `form = \"{key}\"`, here by `--encoder {name} -s form={key}` and in a recipe in \
-             `[model.encoder.{name}]`"
-        )
-    };
-    match (form, encoder, library) {
-        (Some(Form::Tensorflow), _, "torchvision") => Some(words(
-            "torchvision pads this network's strided convolutions alike on all sides and normalizes with an epsilon of 1e-5; this encoder \
-             pads more below and to the right, with 1e-3, as TensorFlow does. Here these",
-            "pytorch",
-        )),
-        (Some(Form::Tensorflow), _, "timm") => Some(words(
-            "timm has this network twice, and a file does not tell which it is of. This encoder is the one whose name begins with tf_. The \
-             other's",
-            "pytorch",
-        )),
-        (Some(Form::Pytorch), _, "timm") => Some(words(
-            "timm has this network twice, and a file does not tell which it is of. This encoder is the one whose name does not begin with \
-             tf_. The other's",
-            "tensorflow",
-        )),
-        (Some(Form::Pytorch), _, "efficientnet_pytorch") => Some(words(
-            "efficientnet_pytorch pads this network's strided convolutions more below and to the right and normalizes with an epsilon of \
-             1e-3, as TensorFlow does. Here these",
-            "tensorflow",
-        )),
-        (_, EncoderConfig::Resnet(_) | EncoderConfig::Resnext(_), _)
-            if library != "Swath" && prefix.trim_end_matches('.').ends_with("encoder") =>
-        {
-            Some(format!(
-                "the file is of a whole network, as segmentation_models.pytorch has them. At output stride 8 or 16 that dilates the first \
-                 block of a stage, too, and this encoder does not: from such a network these {START}; at 32 nothing differs"
-            ))
-        }
-        (_, EncoderConfig::Alexnet(_), "torchvision") => Some(format!(
-            "torchvision's features end a pixel before the encoder's at the lower and right edge, where both differ. These {START}"
-        )),
-        _ => None,
-    }
-}
-
 /// Where weights come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
@@ -124,6 +50,9 @@ pub struct Origin {
     pub sha256: String,
     /// Whose names it has.
     pub library: String,
+    /// Licence of the weights, where whoever imported them has said one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
     /// For an encoder file: the file that it was made from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Box<Origin>>,
@@ -155,7 +84,18 @@ impl EncoderWeights {
         let from = read_header(&source).map_err(wrong)?.map(|header| header.origin);
         let shapes = source.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone()));
         let sources: Vec<_> = shapes.map(|(name, shape)| foreign::Source { name, shape }).collect();
-        let found = foreign::match_names(encoder.name(), &slots, &sources);
+        let own = source.texts.iter().any(|(key, _)| key == KEY || key == bundle::KEY);
+        let mut found = foreign::match_names(encoder.name(), &slots, &sources);
+        let unpublished = |slot: usize| !own && foreign::unpublished(encoder.name(), &slots[slot]);
+        // Layers that no library publishes are drawn, even where a file has others by their names.
+        for (slot, index) in found.misfits.extract_if(.., |(slot, _)| unpublished(*slot)) {
+            found.missing.push(slot);
+            found.left_over.push(index);
+        }
+        found.missing.sort_unstable();
+        found.left_over.sort_unstable();
+        let inside: Vec<&foreign::Source> =
+            sources.iter().filter(|source| source.name.starts_with(&found.prefix)).collect();
         if found.matched.is_empty() && found.misfits.is_empty() {
             return Err(wrong(no_name_fits(encoder, &slots, &sources)));
         }
@@ -167,17 +107,22 @@ impl EncoderWeights {
                 encoder.name(),
                 slots[slot].shape,
                 more(found.misfits.len() - 1),
-                cure(encoder, &slots, &sources)
+                cure(encoder, &slots, &inside)
             )));
         }
-        if let (Some(&first), false) = (found.missing.first(), partial || from.is_some()) {
+        let lacks: Vec<usize> = found.missing.iter().copied().filter(|&slot| !unpublished(slot)).collect();
+        if let (Some(&first), false) = (lacks.first(), partial || from.is_some()) {
+            let ends_early = lacks.iter().all(|&slot| slots[slot].name.starts_with("encoder.head."));
+            let cure = match ends_early {
+                true => "the file's features end before the encoder's last convolution".to_string(),
+                false => cure(encoder, &slots, &inside),
+            };
             return Err(wrong(format!(
-                "it lacks `{}`{} of the {} parameters of encoder {}: {}, or accept that with `swath models import --partial`",
+                "it lacks `{}`{} of the {} parameters of encoder {}: {cure}, or accept that with `swath models import --partial`",
                 slots[first].name,
-                more(found.missing.len() - 1),
+                more(lacks.len() - 1),
                 slots.len(),
                 encoder.name(),
-                cure(encoder, &slots, &sources)
             )));
         }
         let mut tensors = Vec::new();
@@ -192,24 +137,20 @@ impl EncoderWeights {
         tensors.sort_by_key(|(slot, _)| *slot);
         let tensors: Vec<NamedTensor> = tensors.into_iter().map(|(_, tensor)| tensor).collect();
         // Where layers have the same names everywhere, only the header tells whose file it is.
-        let own = source.texts.iter().any(|(key, _)| key == KEY || key == bundle::KEY);
-        let library = if own { "Swath" } else { found.library }.to_string();
+        let library = if own { "Swath" } else { library(encoder, &found, &sources) }.to_string();
+        let mut report = Report::new(&found, &slots, &sources, &source.beside, &library);
+        report.note = note(encoder, from.as_ref().map_or(library.as_str(), |from| &from.library), &found.prefix);
         Ok(EncoderWeights {
             encoder: encoder.clone(),
-            report: Report {
-                tensors: sources.len(),
-                library: library.clone(),
-                matched: tensors.len(),
-                values: tensors.iter().map(|tensor| tensor.data.len()).sum(),
-                missing: found.missing.iter().map(|&slot| slots[slot].name.clone()).collect(),
-                left_over: found.left_over.iter().map(|&index| sources[index].name.clone()).collect(),
-                note: note(encoder, from.as_ref().map_or(library.as_str(), |from| &from.library), &found.prefix),
-                prefix: found.prefix,
-            },
+            report,
             origin: Origin {
                 file: path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
                 sha256: source.digest()?,
                 library,
+                licence: match &from {
+                    Some(from) => from.licence.clone(),
+                    None => bundled_licence(&source),
+                },
                 from: from.map(Box::new),
             },
             read_bands: slots.into_iter().filter(|slot| slot.reads_bands).map(|slot| slot.name).collect(),
@@ -258,11 +199,23 @@ pub fn encoder_config(name: &str, options: &[String]) -> Result<EncoderConfig> {
     for option in options {
         overrides::apply(&mut table, &format!("{name}.{option}")).map_err(wrong)?;
     }
-    let encoder: EncoderConfig = table.try_into().map_err(|error: toml::de::Error| {
-        wrong(format!("encoder {name}: {}", error.message().lines().collect::<Vec<_>>().join(" ")))
-    })?;
+    let encoder: EncoderConfig =
+        table.try_into().map_err(|error: toml::de::Error| wrong(no_such_option(name, error.message())))?;
     encoder.levels(None).map_err(|error| wrong(error.to_string()))?;
     Ok(encoder)
+}
+
+/// What serde says on an encoder's table, with the nearest option where one is misspelled.
+fn no_such_option(encoder: &str, message: &str) -> String {
+    let words: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    match words[..] {
+        [wrong, ref valid @ ..] if message.starts_with("unknown field") => {
+            let hint = nearest(wrong, valid).map_or(String::new(), |near| format!("did you mean `{near}`? "));
+            let options = if valid.is_empty() { "no options".to_string() } else { valid.join(", ") };
+            format!("encoder {encoder} has no option `{wrong}`; {hint}it has {options}")
+        }
+        _ => format!("encoder {encoder}: {}", message.split_whitespace().collect::<Vec<_>>().join(" ")),
+    }
 }
 
 /// ` and N more`, where there are more.
@@ -271,7 +224,7 @@ fn more(others: usize) -> String {
 }
 
 /// What to do about parameters that do not fit or are not there.
-fn cure(encoder: &EncoderConfig, slots: &[Slot], sources: &[foreign::Source]) -> String {
+fn cure(encoder: &EncoderConfig, slots: &[Slot], sources: &[&foreign::Source]) -> String {
     let of_file = sources.iter().any(|source| source.name.ends_with("running_mean"));
     let of_encoder = slots.iter().any(|slot| slot.name.ends_with("running_mean"));
     let norm = match (of_file, of_encoder) {
@@ -306,6 +259,16 @@ fn read_header(source: &Source) -> std::result::Result<Option<Header>, String> {
         ));
     }
     serde_json::from_str(text).map(Some).map_err(damaged)
+}
+
+/// The licence that a bundle states; none for other files.
+fn bundled_licence(source: &Source) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Stated {
+        licence: Option<String>,
+    }
+    let (_, text) = source.texts.iter().find(|(key, _)| key == bundle::KEY)?;
+    serde_json::from_str::<Stated>(text).ok()?.licence
 }
 
 fn no_name_fits(encoder: &EncoderConfig, slots: &[Slot], sources: &[foreign::Source]) -> String {

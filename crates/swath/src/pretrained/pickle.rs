@@ -1,8 +1,8 @@
 //! Python pickles as plain data: nothing is run.
 //!
 //! A pickle is a program for a stack machine that makes objects and may call any function of Python. This machine knows the
-//! instructions for plain data, ordered dictionaries and the functions that put PyTorch's tensors together; whatever else a
-//! file names is refused before anything is done with it.
+//! instructions for plain data, ordered dictionaries and the functions that put PyTorch's tensors together. Whatever else a
+//! file names stays a name: calling it gives a value that nothing can be read from. Names that only an attack needs are refused.
 //!
 //! Values lie in one list and refer to each other by position, so that shared and circular ones cost nothing. How many there
 //! may be is limited, and so is the length of a pickle.
@@ -10,11 +10,16 @@
 use std::collections::HashMap;
 use std::io::{BufRead, Read};
 
+use super::names::{Known, Name, SAVE_WEIGHTS, more_than_weights};
 use super::tensor::DType;
 
 /// Most bytes of a pickle, values of it and entries of its stack. A network has a few thousand tensors of about thirty values.
 const MOST_BYTES: u64 = 32 << 20;
 const MOST_VALUES: usize = 1 << 20;
+/// Most different names of Python that are unknown.
+const MOST_NAMES: usize = 1000;
+/// Most bytes of one.
+const MOST_NAME: usize = 1000;
 
 /// Position of a value.
 pub(super) type Id = usize;
@@ -31,18 +36,10 @@ pub(super) enum Value {
     Tuple(Vec<Id>),
     Dict(Vec<(Id, Id)>),
     Known(Known),
+    /// A function, a class or what came of it, by its place among the pickle's unknown names.
+    Opaque(usize),
     Storage(Storage),
     Tensor(Tensor),
-}
-
-/// The names of Python that the machine knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Known {
-    OrderedDict,
-    Size,
-    RebuildTensor,
-    RebuildParameter,
-    Storage(DType),
 }
 
 /// Memory of tensors, which lies elsewhere in the file.
@@ -67,29 +64,14 @@ pub(super) struct Tensor {
 pub(super) struct Pickle {
     pub(super) values: Vec<Value>,
     pub(super) root: Id,
+    /// Names of Python that the machine does not know, in the order of the file.
+    pub(super) unknown: Vec<String>,
 }
 
 impl Pickle {
     /// The value that the pickle stands for.
     pub(super) fn root(&self) -> &Value {
         &self.values[self.root]
-    }
-
-    /// The names and tensors of the dictionary that holds most: the network's, where a file also keeps an optimizer.
-    pub(super) fn tensors(&self) -> Vec<(&str, &Tensor)> {
-        let named = |pair: &(Id, Id)| match (&self.values[pair.0], &self.values[pair.1]) {
-            (Value::Text(name), Value::Tensor(tensor)) => Some((name.as_str(), tensor)),
-            _ => None,
-        };
-        let mut most: Vec<(&str, &Tensor)> = Vec::new();
-        for value in &self.values {
-            let Value::Dict(pairs) = value else { continue };
-            let tensors: Vec<_> = pairs.iter().filter_map(named).collect();
-            if tensors.len() > most.len() {
-                most = tensors;
-            }
-        }
-        most
     }
 }
 
@@ -101,9 +83,11 @@ pub(super) fn read(input: &mut dyn BufRead) -> Result<Pickle, String> {
         stack: Vec::new(),
         marks: Vec::new(),
         memo: HashMap::new(),
+        unknown: Vec::new(),
+        places: HashMap::new(),
     };
     let root = machine.run()?;
-    Ok(Pickle { values: machine.values, root })
+    Ok(Pickle { values: machine.values, root, unknown: machine.unknown })
 }
 
 struct Machine<'a> {
@@ -113,6 +97,9 @@ struct Machine<'a> {
     /// Heights of the stack at its marks.
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
+    unknown: Vec<String>,
+    /// Where each of them stands.
+    places: HashMap<String, usize>,
 }
 
 impl Machine<'_> {
@@ -248,16 +235,18 @@ impl Machine<'_> {
                 0x94 => self.memorize(self.memo.len() as u32)?,
                 b'c' => {
                     let (module, name) = (self.line()?, self.line()?);
-                    self.push(Value::Known(known(&module, &name)?))?;
+                    let value = self.named(&module, &name)?;
+                    self.push(value)?;
                 }
                 0x93 => {
                     let names = self.pop_many(2)?;
                     match (&self.values[names[0]], &self.values[names[1]]) {
-                        (Value::Text(module), Value::Text(name)) => {
-                            let known = known(module, name)?;
-                            self.push(Value::Known(known))?;
+                        (Value::Text(module), Value::Text(name)) if module.len() + name.len() < MOST_NAME => {
+                            let (module, name) = (module.clone(), name.clone());
+                            let value = self.named(&module, &name)?;
+                            self.push(value)?;
                         }
-                        _ => return Err(damaged("a name of Python is no text")),
+                        _ => return Err(damaged("a name of Python is no text, or endless")),
                     }
                 }
                 b'R' | 0x81 => {
@@ -268,7 +257,7 @@ impl Machine<'_> {
                 b'b' => {
                     self.pop()?;
                     let target = self.top()?;
-                    if !matches!(self.values[target], Value::Dict(_) | Value::Tensor(_)) {
+                    if !matches!(self.values[target], Value::Dict(_) | Value::Tensor(_) | Value::Opaque(_)) {
                         return Err(damaged("a state is given to what has none"));
                     }
                 }
@@ -304,7 +293,7 @@ impl Machine<'_> {
 
     fn line(&mut self) -> Result<String, String> {
         let mut bytes = Vec::new();
-        let read = self.input.by_ref().take(1000).read_until(b'\n', &mut bytes);
+        let read = self.input.by_ref().take(MOST_NAME as u64).read_until(b'\n', &mut bytes);
         match (read, bytes.pop()) {
             (Ok(_), Some(b'\n')) => String::from_utf8(bytes).map_err(|_| damaged("a name is no text")),
             _ => Err(self.ended()),
@@ -400,6 +389,7 @@ impl Machine<'_> {
         let target = self.top()?;
         match &mut self.values[target] {
             Value::List(list) => list.extend(items),
+            Value::Opaque(_) => {}
             _ => return Err(damaged("an item is added to what is no list")),
         }
         Ok(())
@@ -411,6 +401,7 @@ impl Machine<'_> {
             Value::Dict(pairs) if items.len().is_multiple_of(2) => {
                 pairs.extend(items.chunks_exact(2).map(|pair| (pair[0], pair[1])));
             }
+            Value::Opaque(_) => {}
             _ => return Err(damaged("a key is set in what is no dictionary")),
         }
         Ok(())
@@ -430,9 +421,29 @@ impl Machine<'_> {
                 Value::Tensor(self.tensor(storage, &arguments[1..])?)
             }
             (Value::Known(Known::RebuildParameter), Some(Value::Tensor(tensor))) => Value::Tensor(tensor.clone()),
+            (Value::Opaque(name), _) => Value::Opaque(*name),
             _ => return Err(damaged("a function is called with arguments that it does not take")),
         };
         self.push(value)
+    }
+
+    /// A name of Python: one that the machine knows, or an opaque one.
+    fn named(&mut self, module: &str, name: &str) -> Result<Value, String> {
+        let full = match Name::new(module, name) {
+            Name::Known(known) => return Ok(Value::Known(known)),
+            Name::Refused(full) => return Err(more_than_weights(&full)),
+            Name::Unknown(full) => full,
+        };
+        if let Some(&place) = self.places.get(&full) {
+            return Ok(Value::Opaque(place));
+        }
+        let place = self.unknown.len();
+        if place == MOST_NAMES {
+            return Err(more_than_weights(&full));
+        }
+        self.places.insert(full.clone(), place);
+        self.unknown.push(full);
+        Ok(Value::Opaque(place))
     }
 
     fn pairs(&self, pairs: &[Id]) -> Result<Vec<(Id, Id)>, String> {
@@ -481,42 +492,11 @@ impl Machine<'_> {
                 dtype: *dtype,
                 elements: u64::try_from(*elements).map_err(|_| damaged("a storage has no size"))?,
             }),
+            [_, Value::Opaque(name), ..] => Err(more_than_weights(&self.unknown[*name])),
             _ => Err(damaged("a storage is described in an unknown way")),
         }
     }
 }
-
-fn known(module: &str, name: &str) -> Result<Known, String> {
-    Ok(match (module, name) {
-        ("collections", "OrderedDict") => Known::OrderedDict,
-        ("torch", "Size") => Known::Size,
-        ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Known::RebuildTensor,
-        ("torch._utils", "_rebuild_parameter") => Known::RebuildParameter,
-        ("torch" | "torch.cuda", "FloatStorage") => Known::Storage(DType::F32),
-        ("torch" | "torch.cuda", "DoubleStorage") => Known::Storage(DType::F64),
-        ("torch" | "torch.cuda", "HalfStorage") => Known::Storage(DType::F16),
-        ("torch" | "torch.cuda", "BFloat16Storage") => Known::Storage(DType::Bf16),
-        ("torch" | "torch.cuda", "LongStorage") => Known::Storage(DType::Whole(8)),
-        ("torch" | "torch.cuda", "IntStorage") => Known::Storage(DType::Whole(4)),
-        ("torch" | "torch.cuda", "ShortStorage") => Known::Storage(DType::Whole(2)),
-        ("torch" | "torch.cuda", "CharStorage" | "ByteStorage" | "BoolStorage") => Known::Storage(DType::Whole(1)),
-        _ => {
-            return Err(format!(
-                "it holds the Python object `{}.{}`, which is more than plain weights: {SAVE_WEIGHTS}",
-                printable(module),
-                printable(name)
-            ));
-        }
-    })
-}
-
-/// Names come from the file: at most 80 visible characters of them go into a message.
-fn printable(name: &str) -> String {
-    name.chars().take(80).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
-}
-
-const SAVE_WEIGHTS: &str =
-    "if you trust it, load it in Python and save its weights alone with torch.save(model.state_dict(), FILE)";
 
 fn damaged(what: &str) -> String {
     format!("its pickle is damaged: {what}; copy it again")

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, Metadata};
 use sha2::{Digest, Sha256};
 
-use super::checkpoint;
+use super::checkpoint::{self, Beside, Checkpoint};
 use super::tensor::{DType, Tensor};
 use crate::error::{Error, Result};
 
@@ -20,6 +20,8 @@ pub(super) struct Source {
     pub(super) tensors: Vec<(String, Tensor)>,
     /// The texts of a safetensors file.
     pub(super) texts: Vec<(String, String)>,
+    /// What else a file of torch.save holds.
+    pub(super) beside: Beside,
 }
 
 impl Source {
@@ -29,16 +31,17 @@ impl Source {
         let wrong = |problem| Error::Pretrained { path: path.to_path_buf(), problem };
         let mut start = Vec::new();
         file.by_ref().take(9).read_to_end(&mut start).map_err(Error::io("read", path))?;
-        let (tensors, texts) = match start.as_slice() {
-            [_, _, _, _, _, _, _, _, b'{'] => match safetensors(&mut file) {
-                Ok((tensors, texts)) => (Ok(tensors), texts),
-                Err(problem) => (Err(problem), Vec::new()),
-            },
-            [b'P', b'K', 3, 4, ..] => (checkpoint::zipped(&mut file), Vec::new()),
-            [0x80, ..] => (checkpoint::legacy(&mut file), Vec::new()),
-            _ => (Err(UNKNOWN.to_string()), Vec::new()),
+        let mut texts = Texts::new();
+        let found = match start.as_slice() {
+            [_, _, _, _, _, _, _, _, b'{'] => safetensors(&mut file).map(|(tensors, found)| {
+                texts = found;
+                Checkpoint { tensors, beside: Beside::default() }
+            }),
+            [b'P', b'K', 3, 4, ..] => checkpoint::zipped(&mut file),
+            [0x80, ..] => checkpoint::legacy(&mut file),
+            _ => Err(UNKNOWN.to_string()),
         };
-        let tensors = tensors.map_err(wrong)?;
+        let Checkpoint { tensors, beside } = found.map_err(wrong)?;
         if tensors.is_empty() {
             return Err(wrong(
                 "it holds no tensors by name: save a network's state_dict() or a dictionary with it".into(),
@@ -48,7 +51,7 @@ impl Source {
             let found = tensors.len();
             return Err(wrong(format!("it holds {found} tensors, and no network has more than {MOST_TENSORS}")));
         }
-        Ok(Source { path: path.to_path_buf(), file, tensors, texts })
+        Ok(Source { path: path.to_path_buf(), file, tensors, texts, beside })
     }
 
     /// The values of a tensor, by its position.

@@ -107,14 +107,19 @@ fn files_of_other_networks_are_refused() {
     let partial = EncoderWeights::read(&path, &bigger, true, &Device::flex()).unwrap();
     assert_eq!(partial.report.missing.len(), 4);
     assert!(encoder_config("resnot", &[]).unwrap_err().to_string().contains("no encoder is named 'resnot'"));
-    assert!(encoder_config("vgg", &["depht=11".to_string()]).unwrap_err().to_string().contains("`depht`"));
+    assert!(
+        encoder_config("vgg", &["depht=11".to_string()])
+            .unwrap_err()
+            .to_string()
+            .contains("`depht`; did you mean `depth`?")
+    );
     assert!(encoder_config("vgg", &["depth=12".to_string()]).unwrap_err().to_string().contains("depths are 11"));
 }
 
 #[test]
 fn networks_that_exist_in_two_forms_have_a_note() {
     let of = |encoder: &str, options: &[String], library: &str| {
-        super::import::note(&encoder_config(encoder, options).unwrap(), library, "")
+        super::report::note(&encoder_config(encoder, options).unwrap(), library, "")
     };
     let note = |encoder: &str, library: &str| of(encoder, &[], library);
     assert!(note("efficientnet", "timm").unwrap().contains("tf_"));
@@ -122,7 +127,7 @@ fn networks_that_exist_in_two_forms_have_a_note() {
     assert_eq!(note("efficientnet", "segmentation_models.pytorch"), None);
     assert_eq!(note("vgg", "torchvision"), None);
     // Dilated networks of segmentation_models.pytorch are not torchvision's, and names do not tell which are dilated.
-    let whole = |prefix: &str| super::import::note(&encoder_config("resnet", &[]).unwrap(), "torchvision", prefix);
+    let whole = |prefix: &str| super::report::note(&encoder_config("resnet", &[]).unwrap(), "torchvision", prefix);
     assert!(whole("encoder.").unwrap().contains("output stride 8 or 16"));
     assert!(whole("module.encoder.").is_some() && whole("").is_none() && whole("backbone.").is_none());
     // The note says which option gives the other form, and that option ends the note or turns it round.
@@ -197,17 +202,32 @@ fn pickles_that_would_run_code_are_refused() {
     for (bytes, name) in [
         (&b"\x80\x02cos\nsystem\nX\x02\x00\x00\x00ls\x85R."[..], "os.system"),
         (b"\x80\x04\x8c\x08builtins\x8c\x04eval\x93\x8c\x011\x85R.", "builtins.eval"),
-        (b"\x80\x02cargparse\nNamespace\n)\x81}b.", "argparse.Namespace"),
-        (b"\x80\x02ctorch.nn\nModule\n)R.", "torch.nn.Module"),
+        (b"\x80\x02cimportlib.util\nfind_spec\n)R.", "importlib.util.find_spec"),
+        (b"\x80\x02ctorch._utils\n_rebuild_qtensor\n)R.", "torch._utils._rebuild_qtensor"),
     ] {
         let problem = unpickled(bytes).unwrap_err();
         assert!(problem.contains(&format!("`{name}`")) && problem.contains("state_dict()"), "{problem}");
     }
     // Instructions that make objects of classes, and names with control characters.
-    for bytes in [&b"(ios\nsystem\n."[..], b"\x82\x01.", b"cos\x1b[2J\nsy\tstem\n."] {
+    for bytes in [&b"(ios\nsystem\n."[..], b"\x82\x01.", b"cos.\x1b[2J\nsy\tstem\n."] {
         let problem = unpickled(bytes).unwrap_err();
         assert!(problem.chars().all(|c| !c.is_control()), "{problem:?}");
     }
+}
+
+#[test]
+fn unknown_names_stay_names() {
+    for (bytes, name) in [
+        (&b"\x80\x02cargparse\nNamespace\n)\x81}b."[..], "argparse.Namespace"),
+        (b"\x80\x02ctorch.nn\nModule\n)R.", "torch.nn.Module"),
+        (b"\x80\x04\x8c\x01a\x8c\x01b\x93)RK\x01aK\x01K\x02s.", "a.b"),
+        (b"\x80\x02ca\x1b\n\xc3\xa9\n.", "a?.?"),
+    ] {
+        let pickle = unpickled(bytes).unwrap();
+        assert_eq!((pickle.root(), &pickle.unknown[..]), (&pickle::Value::Opaque(0), &[name.to_string()][..]));
+    }
+    let many: String = (0..1001).map(|i| format!("ca\nb{i}\n")).collect();
+    assert!(unpickled(format!("{many}.").as_bytes()).unwrap_err().contains("`a.b1000`"));
 }
 
 #[test]
