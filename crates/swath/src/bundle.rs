@@ -63,6 +63,13 @@ pub struct Header {
     pub licence: Option<String>,
 }
 
+impl Header {
+    /// Licence of the weights that the encoder started from, where it is known.
+    pub fn encoder_licence(&self) -> Option<&str> {
+        self.provenance.encoder.as_ref()?.licence.as_deref()
+    }
+}
+
 /// How values become the network's input: `(value - mean) / std`, by band.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Normalization {

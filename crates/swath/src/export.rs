@@ -98,6 +98,7 @@ fn metadata(header: &Header, normalized: bool, size: Option<usize>, stride: usiz
     // In centimetres.
     entries.extend(header.gsd.map(|gsd| ("resolution", json!(gsd * 100.0))));
     entries.extend(header.licence.as_ref().map(|licence| ("licence", json!(licence))));
+    entries.extend(header.encoder_licence().map(|licence| ("encoder_licence", json!(licence))));
     entries.into_iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
 }
 

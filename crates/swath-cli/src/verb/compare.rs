@@ -121,7 +121,8 @@ pub(crate) fn run(args: &CompareArgs, console: &Console) -> Result<()> {
     let mut rows: Vec<Row> = Vec::with_capacity(networks.len());
     for (number, (name, model)) in networks.iter().enumerate() {
         console.say(format_args!("network {} of {}: {name}", number + 1, networks.len()));
-        let recipe = Recipe { model: model.clone(), ..recipe.clone() };
+        let licence = model.licence.clone().or_else(|| recipe.model.licence.clone());
+        let recipe = Recipe { model: Model { licence, ..model.clone() }, ..recipe.clone() };
         let run = folder.join(name);
         let row = match train(&recipe, &run, device.clone(), existing, console) {
             Ok(Summary { ended: Ended::Interrupted, .. }) => {
@@ -151,7 +152,10 @@ fn networks(args: &CompareArgs, recipe: &Recipe) -> Result<BTreeMap<String, Mode
     let mut networks = BTreeMap::new();
     for name in &args.presets {
         let SegmenterConfig { encoder, decoder, head, .. } = (models::find(name)?.config)(1, classes);
-        if networks.insert(name.clone(), Model { encoder, start: Start::default(), decoder, head }).is_some() {
+        if networks
+            .insert(name.clone(), Model { licence: None, encoder, start: Start::default(), decoder, head })
+            .is_some()
+        {
             bail!(Usage(format!("--presets names {name} twice; a network is compared with others")));
         }
     }

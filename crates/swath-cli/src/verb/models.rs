@@ -123,7 +123,7 @@ impl Network {
         let Preset { name, summary, paper, url, year, weights, weights_licence, .. } = *preset;
         let (parameters, cost) = (config.parameters()?, cost(&config)?);
         let SegmenterConfig { encoder, decoder, head, .. } = config;
-        let model = Model { encoder, start: Start::default(), decoder, head };
+        let model = Model { licence: None, encoder, start: Start::default(), decoder, head };
         let network = Network {
             name,
             summary,
@@ -350,7 +350,8 @@ const ENCODER_NOTES: &str = "\n\
     EfficientNets are published in two forms whose parameters have the same names and shapes, and weights of one give other features in\n\
     the other. By default `efficientnet` and `efficientnet_lite0` have their authors' form: strided convolutions pad more below and to the\n\
     right, as TensorFlow does, and normalization adds 0.001 to variances. It is that of timm's networks whose names begin with `tf_`, and of\n\
-    efficientnet_pytorch. `form = \"pytorch\"` pads alike on all sides and adds 0.00001, as torchvision and timm's other networks do.\n\
+    efficientnet_pytorch. `form = \"pytorch\"` pads alike on all sides and adds 0.00001, as torchvision and timm's other networks do, and\n\
+    segmentation_models.pytorch's `timm-` encoders, whatever their names.\n\
     Features are held against timm's, those of `efficientnet` with `form = \"pytorch\"` against torchvision's.\n\
     \n\
     `resnet` and `resnext` at output stride 8 and 16 are dilated as torchvision does it: the first block of a stage that gave up its stride\n\

@@ -95,7 +95,10 @@ fn description(header: &Header) -> String {
         count if count > SCENES => format!(", trained on {some} and {} more scenes", count - SCENES),
         _ => format!(", trained on {some}"),
     };
-    format!("Classes {} from bands {}{of}", names.join(", "), header.bands.join(", "))
+    let start = header.encoder_licence();
+    let start =
+        start.map_or(String::new(), |licence| format!(". Its encoder starts from weights under the licence {licence}"));
+    format!("Classes {} from bands {}{of}{start}", names.join(", "), header.bands.join(", "))
 }
 
 /// `[batch, channels, height, width]`, with -1 where a size is open.

@@ -6,6 +6,7 @@ use swath_nn::weights;
 
 use super::*;
 use crate::bundle::{Calibration, FORMAT_VERSION, Normalization, Provenance};
+use crate::pretrained::Origin;
 use crate::recipe::Recipe;
 
 const RECIPE: &str = r##"
@@ -52,6 +53,27 @@ fn deepness_finds_its_keys() {
     assert_eq!((&entries["tile_size"], &entries["tiles_size"]), (&json!(52), &json!(52)));
     assert_eq!(entries["tiles_overlap"], 20);
     assert_eq!(entries["licence"], "CC-BY-4.0");
+    assert!(!entries.contains_key("encoder_licence"));
+}
+
+#[test]
+fn what_the_encoder_started_from_keeps_its_licence() {
+    let mut bundle = bundle();
+    let item = stac_item(&bundle, "a", "a", Asset::Bundle).to_string();
+    assert!(!item.contains("Its encoder"), "{item}");
+    bundle.header.provenance.encoder = Some(Origin {
+        file: "encoder.safetensors".into(),
+        sha256: String::new(),
+        library: "Swath".into(),
+        licence: Some("CC-BY-NC-4.0".into()),
+        from: None,
+    });
+    let entries = metadata(&bundle.header, true, None, 4);
+    assert!(entries.contains(&("encoder_licence".to_string(), "\"CC-BY-NC-4.0\"".to_string())), "{entries:?}");
+    let item = stac_item(&bundle, "a", "a", Asset::Bundle);
+    assert_eq!(item["properties"]["license"], "CC-BY-4.0");
+    let description = item["properties"]["description"].as_str().unwrap();
+    assert!(description.ends_with("Its encoder starts from weights under the licence CC-BY-NC-4.0"), "{description}");
 }
 
 #[test]

@@ -17,6 +17,8 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Tables", into = "Tables")]
 pub struct Model {
+    /// Licence of the trained weights, for its bundle (an SPDX expression).
+    pub licence: Option<String>,
     /// Turns the image into features of several strides.
     pub encoder: EncoderConfig,
     /// What the encoder starts from; keys of its table.
@@ -59,8 +61,13 @@ impl Model {
         }
     }
 
-    /// Whether encoder and decoder fit, which does not depend on the bands.
+    /// Whether encoder and decoder fit, which does not depend on the bands, and the licence says something.
     pub(super) fn check(&self, classes: usize) -> std::result::Result<(), String> {
+        if self.licence.as_ref().is_some_and(|licence| licence.trim().is_empty()) {
+            return Err(
+                "model.licence is empty: write an SPDX expression such as CC-BY-4.0, or leave it out".to_owned()
+            );
+        }
         self.segmenter(1, classes).validate().map_err(|problem| match (problem.key(), problem) {
             (key, FamilyError::Option { value, reason, nearest, .. }) if key != "model" => {
                 format!("{key} is {value}: {reason}; nearest valid choice: {nearest}")
@@ -88,6 +95,8 @@ impl Model {
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Tables {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    licence: Option<String>,
     encoder: Started,
     decoder: DecoderConfig,
     #[serde(default)]
@@ -96,14 +105,14 @@ struct Tables {
 
 impl From<Tables> for Model {
     fn from(tables: Tables) -> Model {
-        let Tables { encoder: Started { encoder, start }, decoder, head } = tables;
-        Model { encoder, start, decoder, head }
+        let Tables { licence, encoder: Started { encoder, start }, decoder, head } = tables;
+        Model { licence, encoder, start, decoder, head }
     }
 }
 
 impl From<Model> for Tables {
     fn from(model: Model) -> Tables {
-        let Model { encoder, start, decoder, head } = model;
-        Tables { encoder: Started { encoder, start }, decoder, head }
+        let Model { licence, encoder, start, decoder, head } = model;
+        Tables { licence, encoder: Started { encoder, start }, decoder, head }
     }
 }

@@ -248,6 +248,16 @@ fn keys_of_other_decoders_are_named_with_these() {
 }
 
 #[test]
+fn a_network_may_have_a_licence() {
+    let licensed = SMALL.replace("[model.encoder.resnet]", "[model]\nlicence = \"CC-BY-4.0\"\n[model.encoder.resnet]");
+    let recipe = Recipe::from_toml_str(&licensed).unwrap();
+    assert_eq!(recipe.model.licence.as_deref(), Some("CC-BY-4.0"));
+    assert_eq!(Recipe::from_toml_str(&recipe.to_toml().unwrap()).unwrap(), recipe);
+    assert!(!Recipe::from_toml_str(SMALL).unwrap().to_toml().unwrap().contains("licence"));
+    assert!(fails(SMALL, &["model.licence=\" \""]).contains("model.licence is empty"));
+}
+
+#[test]
 fn overrides_apply_before_the_recipe_is_understood() {
     let overrides = ["optimizer.sgd.lr=0.5".to_owned(), "data.train[0].name=first".to_owned()];
     let recipe = parse(SMALL, Path::new("a.toml"), &overrides).expect("a recipe");

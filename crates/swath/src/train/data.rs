@@ -75,6 +75,7 @@ pub(super) fn header(recipe: &Recipe, data: &Dataset, imagery: Imagery) -> Heade
     }
     Header {
         format_version: FORMAT_VERSION,
+        licence: recipe.model.licence.clone(),
         classes: recipe.data.classes.clone(),
         recipe,
         bands: imagery.bands,
@@ -89,6 +90,5 @@ pub(super) fn header(recipe: &Recipe, data: &Dataset, imagery: Imagery) -> Heade
             scenes: data.scenes().iter().map(|scene| scene.image.name().to_string()).collect(),
             ..Provenance::default()
         },
-        licence: None,
     }
 }

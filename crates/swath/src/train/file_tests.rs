@@ -416,7 +416,7 @@ fn phases_that_a_run_does_not_reach_are_told() {
 #[test]
 fn a_run_starts_from_weights_and_says_so_in_its_bundle() {
     let site = Site::new();
-    let first = site.recipe(&[]);
+    let first = site.recipe(&["model.licence=CC-BY-SA-4.0"]);
     site.whole("first", &first);
     let given = site.folder("first").bundle();
     let weights = format!("model.encoder.plain.weights={}", given.display());
@@ -428,7 +428,10 @@ fn a_run_starts_from_weights_and_says_so_in_its_bundle() {
     let origin = second.header.provenance.encoder.clone().unwrap();
     assert_eq!((origin.file.as_str(), origin.sha256.len()), ("bundle.safetensors", 64));
     assert_eq!(second.header.recipe.model.start.weights, None);
-    assert!(fs::read_to_string(site.folder("second").log()).unwrap().contains(&origin.sha256));
+    let log = fs::read_to_string(site.folder("second").log()).unwrap();
+    assert!(log.contains(&format!("{}), under the licence CC-BY-SA-4.0", origin.sha256)), "{log}");
+    assert_eq!(first.header.licence.as_deref(), Some("CC-BY-SA-4.0"));
+    assert_eq!((second.header.encoder_licence(), &second.header.licence), (Some("CC-BY-SA-4.0"), &None));
 
     // A resumed run needs the file no more, and keeps what it came from.
     site.train("stopped", &recipe, Existing::Refuse, &mut at_step(4)).unwrap();

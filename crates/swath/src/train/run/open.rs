@@ -158,7 +158,8 @@ impl<'a> Run<'a> {
             self.say(&line)?;
         }
         if let (Some(origin), 0) = (self.bundle.header.provenance.encoder.clone(), self.state.step) {
-            self.say(&format!("the encoder starts from {} (sha256 {})", origin.file, origin.sha256))?;
+            let licence = origin.licence.map_or(String::new(), |licence| format!(", under the licence {licence}"));
+            self.say(&format!("the encoder starts from {} (sha256 {}){licence}", origin.file, origin.sha256))?;
         }
         if let Some(note) = self.note.take() {
             self.say(&format!("note: {note}"))?;
