@@ -1,5 +1,7 @@
 //! Tests of the recipe as a whole: forms, errors, round trip, paths and globs.
 
+use swath_nn::encoder::EncoderConfig;
+
 use super::*;
 
 const SMALL: &str = r##"
