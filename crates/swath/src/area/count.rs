@@ -232,7 +232,8 @@ fn found(spec: &AreaSpec, map: &ClassMap, counted: &[Counted]) -> Result<Vec<Cla
     values.sort_unstable();
     values.dedup();
     let mut found = map.classes(&values)?;
-    if !spec.classes.is_empty() {
+    // Zones too small for any pixel have the classes of the map.
+    if !spec.classes.is_empty() || (spec.zones.is_some() && values.is_empty()) {
         merge(&mut found, map.known_classes()?.declared().to_vec());
     }
     Ok(found)
