@@ -15,16 +15,13 @@ pub(super) fn lines(graph: &Graph, mask: &Mask, widest: usize, tolerance: f64) -
         let nodes = edge.ends.map(|end| &graph.nodes[end as usize]);
         let width = edge_width(edge, nodes, &line, &across);
         for node in nodes {
-            if node.edges.len() == 1 && !node.is_exit() {
+            if node.edges.len() == 1 {
                 draw_out(&mut line, width, mask);
             }
             // The other end, and back.
             line.reverse();
         }
-        if nodes.iter().any(|node| node.edges.len() > 1)
-            || nodes.iter().all(|node| node.is_exit())
-            || length(&line) > width
-        {
+        if nodes.iter().any(|node| node.edges.len() > 1) || length(&line) > width {
             found.push((Forms { line, middle, pixels: graph.line(edge, |stop| stop.pixel) }, width));
         }
     }
@@ -75,26 +72,19 @@ impl Forms {
 /// How often lines that cross others are simplified with a quarter of the tolerance before.
 const FINER: usize = 3;
 
-/// The typical one of the widths, but for those near crossings, where another line is counted in, and near ends, if there are others. A line
-/// that is nowhere far enough from a crossing is as wide as the widest circle in its narrowest place.
+/// The typical one of the widths, but for those near crossings, where another line is counted in, and near ends, if there are others.
 fn edge_width(edge: &Edge, nodes: [&Node; 2], line: &[Point], across: &Across<'_>) -> f64 {
-    let apart = |point: Point, crossings: f64, ends: f64| {
+    let apart = |point: Point, ends: f64| {
         nodes.iter().all(|node| {
             let (x, y) = node.place();
-            let near = if node.edges.len() > 1 { crossings } else { ends };
-            (point.0 - x).hypot(point.1 - y) >= near * node.width
+            let near = if node.edges.len() > 1 { node.width } else { ends * node.width };
+            (point.0 - x).hypot(point.1 - y) >= near
         })
     };
-    let found = [(1.0, TRIM), (1.0, 0.0), (TRIM, 0.0), (HALF, 0.0)]
-        .into_iter()
-        .find_map(|(crossings, ends)| typical(across.widths(line, |point| apart(point, crossings, ends))));
-    let narrowest =
-        || edge.points.iter().map(|stop| stop.width).chain(nodes.map(|node| node.width)).min_by(f64::total_cmp);
-    found.or_else(narrowest).unwrap_or(1.0)
+    let found = [TRIM, 0.0].into_iter().find_map(|ends| typical(across.widths(line, |point| apart(point, ends))));
+    let first = edge.points.iter().map(|stop| stop.width).chain(nodes.map(|node| node.width));
+    found.or_else(|| typical(first.collect())).unwrap_or(1.0)
 }
-
-/// Widths of a crossing, which is wider by a half than its lines, from its middle as far as which other lines are, where they cross upright.
-const HALF: f64 = 0.5;
 
 /// Measures widths.
 struct Across<'a> {
@@ -234,12 +224,12 @@ pub(super) fn length(line: &[Point]) -> f64 {
     line.windows(2).map(|pair| gap(pair[0], pair[1])).sum()
 }
 
-pub(super) fn gap(a: Point, b: Point) -> f64 {
+fn gap(a: Point, b: Point) -> f64 {
     (b.0 - a.0).hypot(b.1 - a.1)
 }
 
 /// The direction from a point to another one.
-pub(super) fn unit(from: Point, to: Point) -> Option<Point> {
+fn unit(from: Point, to: Point) -> Option<Point> {
     let length = gap(from, to);
     (length > 0.0).then(|| ((to.0 - from.0) / length, (to.1 - from.1) / length))
 }

@@ -2,7 +2,6 @@
 
 mod centerline;
 mod clean;
-mod crossroads;
 mod golden;
 mod maps;
 mod objects;
