@@ -1,20 +1,32 @@
 //! Centre lines of what is long and thin on a label map, such as roads: one line from crossing to crossing, with its width.
 //!
-//! The pixels of a class are thinned to a skeleton one pixel wide (Guo and Hall 1989), the skeleton becomes a graph, and the graph loses
+//! The pixels of a class, and single ones that are missing among them, are thinned to a skeleton one pixel wide (Guo and Hall 1989), the skeleton becomes a graph, and the graph loses
 //! the branches that only come from rough edges; the crossings of wide lines, which a skeleton splits, are joined again. Lines lie in the
 //! middle between both edges, to a part of a pixel, are smoothed and simplified (Douglas and Peucker 1973), and are drawn out to where the
 //! class ends where they meet nothing. Where that would make lines cross, they are left rougher, and the last that still do go. Widths are measured across the lines, from boundary to boundary of the pixels.
+//!
+//! What reaches the edge of the raster may go on beyond it, and is thinned as if it did: its line ends there in the middle of the pixels that
+//! touch the edge, however short it is, and meets that of the next tile to a pixel and a half and a quarter of its width. Its sides have to
+//! run inwards from the edge about parallel as far as it is wide, or to a crossing that is two pixels and a quarter of the width away
+//! at least (whichever is more), so that nothing branches off a line that lies along the edge. Where data ends within the raster, lines end.
+//!
+//! Crossings stay apart where two pixels and a third of their width lie between the lines: nodes of a skeleton that are nearer than half of the widest
+//! circle in a crossing and a pixel and a half are one, because a single crossing, too, has two where its lines meet at up to 60
+//! degrees. At smaller angles they are farther apart, and one where all lines, drawn on straight, meet in a point.
 //!
 //! Thinning goes a fixed number of rounds, enough for the widest line that is asked for. What becomes of a pixel then depends on what is near
 //! it alone: the map is thinned in strips with as many rows around as that needs, and no seam can show. Memory is that of a strip, of the
 //! skeleton, and of the runs of pixels near it. Parts of the class that are wider have no line.
 
 mod apart;
+mod border;
 mod graph;
 mod lines;
 mod mask;
+mod split;
 mod strip;
 mod trace;
+mod width;
 
 use crate::{Point, Result, VectorError, right_angles};
 use mask::Mask;

@@ -28,6 +28,8 @@ pub(super) struct Node {
     sum: Point,
     pixels: f64,
     pub(super) width: f64,
+    /// Where a line goes on from here beyond the edge of the raster.
+    exit: Option<Point>,
     /// Edges that end here, once for each end.
     pub(super) edges: Vec<u32>,
 }
@@ -42,14 +44,21 @@ pub(super) struct Edge {
 
 impl Node {
     /// Takes another pixel.
-    pub(super) fn take(&mut self, at: Point, width: f64) {
-        self.sum = (self.sum.0 + at.0, self.sum.1 + at.1);
+    pub(super) fn take(&mut self, pixel: &SkeletonPixel) {
+        self.sum = (self.sum.0 + pixel.middle.0, self.sum.1 + pixel.middle.1);
         self.pixels += 1.0;
-        self.width = self.width.max(width);
+        self.width = self.width.max(pixel.width);
+        self.exit = self.exit.or(pixel.exit);
+    }
+
+    /// Whether a single line ends here, at the edge of the raster, and goes on beyond.
+    pub(super) fn is_exit(&self) -> bool {
+        self.exit.is_some() && self.edges.len() == 1
     }
 
     pub(super) fn place(&self) -> Point {
-        (self.sum.0 / self.pixels, self.sum.1 / self.pixels)
+        let mean = (self.sum.0 / self.pixels, self.sum.1 / self.pixels);
+        self.exit.filter(|_| self.is_exit()).unwrap_or(mean)
     }
 }
 
@@ -88,31 +97,40 @@ impl Graph {
 
     /// Joins crossings, takes loops around gaps away, and branches that are no longer than the line is wide, and makes one edge of two where nothing else meets.
     pub(super) fn clean(&mut self) {
-        for edge in 0..self.edges.len() as u32 {
-            let ends = self.edges[edge as usize].ends;
-            let crossing = |node: u32| self.nodes[node as usize].edges.len() > 2;
-            let width = ends.map(|end| self.nodes[end as usize].width);
-            if ends[0] != ends[1]
-                && ends.iter().all(|&end| crossing(end))
-                && self.length(edge) <= SPLIT * width[0].max(width[1]) + 2.5
-            {
-                self.contract(edge);
-            }
-        }
-        for edge in 0..self.edges.len() as u32 {
-            let Edge { ends: [from, to], gone, .. } = self.edges[edge as usize];
-            if !gone && from == to && self.length(edge) <= LOOP * self.nodes[from as usize].width {
-                self.remove(edge);
-            }
-        }
-        while self.prune() {
+        while self.join_crossings() | self.close_gaps() | self.prune() {
             for node in 0..self.nodes.len() as u32 {
                 self.join(node);
             }
         }
     }
 
-    fn length(&self, edge: u32) -> f64 {
+    /// Takes loops away that lead around a gap in a line; whether there was one.
+    fn close_gaps(&mut self) -> bool {
+        let mut found = false;
+        for edge in 0..self.edges.len() as u32 {
+            let Edge { ends: [from, to], gone, .. } = self.edges[edge as usize];
+            if !gone && from == to && is_gap(self.length(edge), self.nodes[from as usize].width) {
+                self.remove(edge);
+                found = true;
+            }
+        }
+        found
+    }
+
+    /// Makes one crossing of those that fell apart, the nearest first, so that it does not matter where on the map they come; whether there was one.
+    fn join_crossings(&mut self) -> bool {
+        let split = (0..self.edges.len() as u32).filter(|&edge| self.is_split(edge));
+        let mut near: Vec<(f64, u32)> = split.map(|edge| (self.length(edge), edge)).collect();
+        near.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        for &(_, edge) in &near {
+            if self.is_split(edge) {
+                self.contract(edge);
+            }
+        }
+        !near.is_empty()
+    }
+
+    pub(super) fn length(&self, edge: u32) -> f64 {
         length(&self.line(&self.edges[edge as usize], |stop| stop.at))
     }
 
@@ -137,6 +155,7 @@ impl Graph {
         node.sum = (node.sum.0 + old.sum.0, node.sum.1 + old.sum.1);
         node.pixels += old.pixels;
         node.width = node.width.max(old.width);
+        node.exit = node.exit.or(old.exit);
         node.edges.extend(old.edges);
     }
 
@@ -144,6 +163,9 @@ impl Graph {
     fn prune(&mut self) -> bool {
         let mut short: Vec<(f64, u32)> = Vec::new();
         for (number, edge) in (0u32..).zip(&self.edges).filter(|(_, edge)| !edge.gone) {
+            if edge.ends.iter().any(|&end| self.nodes[end as usize].is_exit()) {
+                continue;
+            }
             let degrees = edge.ends.map(|end| self.nodes[end as usize].edges.len());
             let foot = match degrees {
                 [1, other] if other > 2 => edge.ends[1],
@@ -200,9 +222,11 @@ impl Graph {
     }
 }
 
-/// Lines that cross at a small angle are one for about as long as they are wide.
-const SPLIT: f64 = 1.5;
-/// A loop that is not longer than this times the line's width goes around a gap in the line.
-const LOOP: f64 = 4.0;
+/// Whether a loop leads around a gap in a line, by the loop's length and the line's width: a pixel that is missing is a gap even where the
+/// line is narrow beside it.
+pub(super) fn is_gap(length: f64, width: f64) -> bool {
+    length <= 4.0 * width + 4.0
+}
+
 /// A branch as long as this part of the line's width ends in a corner of the line's own outline.
 const REACH: f64 = 0.75;

@@ -1,28 +1,37 @@
 //! From the edges of a graph to lines with widths.
 
 use super::apart::apart;
-use super::graph::{Edge, Graph, Node};
+use super::graph::{Edge, Graph, Stop};
 use super::mask::Mask;
+use super::width::{Across, typical};
 use crate::Point;
 
 /// The lines with their widths. Ends that meet nothing are drawn out to where the class ends; what is shorter than it is wide is no line.
 pub(super) fn lines(graph: &Graph, mask: &Mask, widest: usize, tolerance: f64) -> Vec<(Vec<Point>, f64)> {
     let across = Across { mask, widest: widest as f64 };
     let mut found: Vec<(Forms, f64)> = Vec::new();
-    for edge in graph.edges.iter().filter(|edge| !edge.gone) {
-        let middle = graph.line(edge, |stop| stop.at);
-        let mut line = smoothed(&middle, false);
+    let smooth = |edge: &Edge| match edge.gone {
+        true => Vec::new(),
+        false => smoothed(&graph.line(edge, |stop| stop.at), false),
+    };
+    let smooth: Vec<Vec<Point>> = graph.edges.iter().map(smooth).collect();
+    let widths = across.edges(graph, &smooth);
+    for ((edge, mut line), width) in graph.edges.iter().zip(smooth).zip(widths).filter(|((edge, _), _)| !edge.gone) {
         let nodes = edge.ends.map(|end| &graph.nodes[end as usize]);
-        let width = edge_width(edge, nodes, &line, &across);
         for node in nodes {
-            if node.edges.len() == 1 {
+            if node.edges.len() == 1 && !node.is_exit() {
                 draw_out(&mut line, width, mask);
             }
             // The other end, and back.
             line.reverse();
         }
-        if nodes.iter().any(|node| node.edges.len() > 1) || length(&line) > width {
-            found.push((Forms { line, middle, pixels: graph.line(edge, |stop| stop.pixel) }, width));
+        if nodes.iter().any(|node| node.edges.len() > 1)
+            || nodes.iter().all(|node| node.is_exit())
+            || length(&line) > width
+        {
+            let [middle, pixels] =
+                [|stop: &Stop| stop.at, |stop: &Stop| stop.pixel].map(|point| graph.line(edge, point));
+            found.push((Forms { line, middle, pixels }, width));
         }
     }
     for ring in &graph.rings {
@@ -33,7 +42,7 @@ pub(super) fn lines(graph: &Graph, mask: &Mask, widest: usize, tolerance: f64) -
         let middle: Vec<Point> = ring.iter().map(|stop| stop.at).collect();
         let line = closed(smoothed(&middle, true));
         let widths = ring.iter().map(|stop| stop.width).collect();
-        let width = typical(across.widths(&line, |_| true)).or_else(|| typical(widths)).unwrap_or(1.0);
+        let width = across.ring(&line).or_else(|| typical(widths)).unwrap_or(1.0);
         let pixels = ring.iter().map(|stop| stop.pixel).collect();
         found.push((Forms { line, middle: closed(middle), pixels: closed(pixels) }, width));
     }
@@ -72,73 +81,6 @@ impl Forms {
 /// How often lines that cross others are simplified with a quarter of the tolerance before.
 const FINER: usize = 3;
 
-/// The typical one of the widths, but for those near crossings, where another line is counted in, and near ends, if there are others.
-fn edge_width(edge: &Edge, nodes: [&Node; 2], line: &[Point], across: &Across<'_>) -> f64 {
-    let apart = |point: Point, ends: f64| {
-        nodes.iter().all(|node| {
-            let (x, y) = node.place();
-            let near = if node.edges.len() > 1 { node.width } else { ends * node.width };
-            (point.0 - x).hypot(point.1 - y) >= near
-        })
-    };
-    let found = [TRIM, 0.0].into_iter().find_map(|ends| typical(across.widths(line, |point| apart(point, ends))));
-    let first = edge.points.iter().map(|stop| stop.width).chain(nodes.map(|node| node.width));
-    found.or_else(|| typical(first.collect())).unwrap_or(1.0)
-}
-
-/// Measures widths.
-struct Across<'a> {
-    mask: &'a Mask,
-    widest: f64,
-}
-
-impl Across<'_> {
-    /// Widths along a line: ways across from boundary to boundary. On a slanted line they change from pixel to pixel, and only the mean of
-    /// some is the area of the class over the length of the line: these are means of [`TOGETHER`] each.
-    fn widths(&self, line: &[Point], counts: impl Fn(Point) -> bool) -> Vec<f64> {
-        let last = line.len() - 1;
-        let closed = line[0] == line[last];
-        let point = |at: isize| match at.rem_euclid(last.max(1) as isize) as usize {
-            at if closed => line[at],
-            _ => line[at.clamp(0, last as isize) as usize],
-        };
-        let mut widths = Vec::new();
-        for at in 0..last {
-            let (from, to) = (line[at], line[at + 1]);
-            let (before, after) = (point(at as isize - AROUND), point(at as isize + 1 + AROUND));
-            let Some((x, y)) = unit(before, after) else { continue };
-            for share in PLACES {
-                let place = (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1));
-                if counts(place) {
-                    widths.extend(self.width(place, (-y, x)));
-                }
-            }
-        }
-        let together = TOGETHER.min(widths.len()).max(1);
-        widths.windows(together).map(|widths| widths.iter().sum::<f64>() / together as f64).collect()
-    }
-
-    /// The width at a place; `None` where the class is too wide.
-    fn width(&self, place: Point, across: Point) -> Option<f64> {
-        let moved = |by: f64| (place.0 + by * across.0, place.1 + by * across.1);
-        // The middle of a narrow line may lie beside it.
-        let Some(inside) = BESIDE.into_iter().map(moved).find(|&place| self.mask.holds(place)) else {
-            return Some(0.0);
-        };
-        let reach = |sign: f64| self.mask.reach(inside, (sign * across.0, sign * across.1), self.widest + 1.0);
-        Some(reach(1.0)? + reach(-1.0)?).filter(|&width| width <= self.widest + 1.0)
-    }
-}
-
-/// Shares of the way between two points at which widths are measured.
-const PLACES: [f64; 4] = [0.125, 0.375, 0.625, 0.875];
-/// Widths of which the mean is taken.
-const TOGETHER: usize = 8 * PLACES.len();
-/// Points on either side that tell a line's direction.
-const AROUND: isize = 6;
-/// Pixels across a line at which it is looked for.
-const BESIDE: [f64; 5] = [0.0, 0.5, -0.5, 1.0, -1.0];
-
 /// Makes a line longer at its beginning, to where the class ends.
 ///
 /// Thinning stops somewhere in the end, often in a corner: the line goes straight on from where it has not begun to turn there, or from its
@@ -164,7 +106,7 @@ fn draw_out(line: &mut Vec<Point>, width: f64, mask: &Mask) {
 }
 
 /// Widths of a line that its skeleton may need to turn into a corner of its end.
-const TRIM: f64 = 0.75;
+pub(super) const TRIM: f64 = 0.75;
 /// Pixels of a line that tell its direction, at least.
 const BASE: f64 = 8.0;
 
@@ -224,20 +166,12 @@ pub(super) fn length(line: &[Point]) -> f64 {
     line.windows(2).map(|pair| gap(pair[0], pair[1])).sum()
 }
 
-fn gap(a: Point, b: Point) -> f64 {
+pub(super) fn gap(a: Point, b: Point) -> f64 {
     (b.0 - a.0).hypot(b.1 - a.1)
 }
 
 /// The direction from a point to another one.
-fn unit(from: Point, to: Point) -> Option<Point> {
+pub(super) fn unit(from: Point, to: Point) -> Option<Point> {
     let length = gap(from, to);
     (length > 0.0).then(|| ((to.0 - from.0) / length, (to.1 - from.1) / length))
-}
-
-/// The mean of the middle half; `None` of nothing.
-fn typical(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_unstable_by(f64::total_cmp);
-    let quarter = values.len() / 4;
-    let half = &values[quarter..values.len() - quarter];
-    (!half.is_empty()).then(|| half.iter().sum::<f64>() / half.len() as f64)
 }

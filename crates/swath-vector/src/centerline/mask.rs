@@ -13,9 +13,17 @@ pub(super) struct Mask {
 }
 
 impl Mask {
-    /// Keeps the runs of some rows of `mask` that come within `near` columns and rows of a pixel of `skeleton`; both have an empty column at
-    /// either side, which is not counted, and the rows around that decide about it.
-    pub(super) fn keep(&mut self, mask: &[u8], skeleton: &[u8], across: usize, rows: Range<usize>, near: usize) {
+    /// Keeps the runs of some rows and columns of `mask` that come within `near` columns and rows of a pixel of `skeleton`; both have the rows
+    /// around that decide about it.
+    pub(super) fn keep(
+        &mut self,
+        mask: &[u8],
+        skeleton: &[u8],
+        across: usize,
+        rows: Range<usize>,
+        cols: Range<usize>,
+        near: usize,
+    ) {
         let last = mask.len() / across;
         // How many pixels of the skeleton each column has in the rows around.
         let mut counts = vec![0u32; across];
@@ -35,13 +43,13 @@ impl Mask {
             if row > first + near {
                 count(row - near - 1, -1, &mut counts);
             }
-            let mut start = 0;
-            for run in mask[row * across..][..across].chunk_by(|a, b| a == b) {
+            let mut start = cols.start;
+            for run in mask[row * across..][cols.clone()].chunk_by(|a, b| a == b) {
                 let end = start + run.len();
                 if run[0] != 0
                     && counts[start.saturating_sub(near)..(end + near).min(across)].iter().any(|&count| count > 0)
                 {
-                    self.runs.push(start as u32 - 1..end as u32 - 1);
+                    self.runs.push((start - cols.start) as u32..(end - cols.start) as u32);
                 }
                 start = end;
             }

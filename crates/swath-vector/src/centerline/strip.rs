@@ -4,6 +4,9 @@
 //! whose neighbours stay connected without them, those at lower right and at upper left in turn. What differs: after the first round only
 //! pixels near those that have gone are looked at again, which changes nothing, since the others were refused as they are.
 
+use std::ops::Range;
+
+use super::border::Sheet;
 use super::mask::{Mask, reach};
 use crate::{Result, VectorError};
 
@@ -16,6 +19,8 @@ pub(super) struct SkeletonPixel {
     pub(super) middle: (f64, f64),
     /// Pixels from edge to edge, on the way to the nearest pixel outside and back.
     pub(super) width: f64,
+    /// Where the skeleton goes on from here beyond the edge of the raster: the middle of the class's pixels on the edge.
+    pub(super) exit: Option<(f64, f64)>,
 }
 
 /// Gathers rows, and thins those that have enough others around.
@@ -24,7 +29,7 @@ pub(super) struct Strips {
     width: usize,
     label: u32,
     widest: usize,
-    /// Rows from `first` on, with one more column of nothing at either side; 1 where the class is.
+    /// Rows from `first` on; 1 where the class is.
     mask: Vec<u8>,
     first: usize,
     /// Rows that came, and of those the ones that are done.
@@ -58,9 +63,7 @@ impl Strips {
             return Err(VectorError::Size(format!("{} labels are no whole rows of {}", labels.len(), self.width)));
         }
         for row in labels.chunks_exact(self.width) {
-            self.mask.push(0);
             self.mask.extend(row.iter().map(|&label| u8::from(label == self.label)));
-            self.mask.push(0);
             self.rows += 1;
             if self.rows == self.done + self.strip() + self.margin() {
                 self.thin(self.done + self.strip());
@@ -80,9 +83,15 @@ impl Strips {
         self.widest / 2 + 2
     }
 
-    /// Rows around a strip: a pixel looks at its neighbours twice a round, and once more for its width or for what is near the skeleton.
+    /// Rows around a strip: a pixel looks at its neighbours twice a round, and once more for its width or for what is near the skeleton;
+    /// what is drawn out over the edge of the raster depends on all of its run there, and all of that on whether single pixels are missing.
     fn margin(&self) -> usize {
-        3 * self.rounds() + self.near()
+        3 * self.rounds() + self.near() + self.run() + 2
+    }
+
+    /// Pixels along the edge of the raster of what is drawn out over it: a line that leaves aslant is wider there.
+    fn run(&self) -> usize {
+        self.widest * 3 / 2 + 1
     }
 
     /// Pixels from the skeleton as far as which widths and ends are looked for.
@@ -97,28 +106,50 @@ impl Strips {
 
     /// Thins the rows up to `end`.
     fn thin(&mut self, end: usize) {
-        let across = self.width + 2;
-        let mut window = Window::new(&self.mask, across, self.rounds());
+        // Far enough that nothing of how it ends comes back over the edge.
+        let beyond = self.near() + 1;
+        let (top, bottom) = (self.first == 0, end == self.rows);
+        let [above, below] = [top, bottom].map(|edge| if edge { beyond } else { 1 });
+        let across = self.width + 2 * beyond;
+        let count = self.mask.len() / self.width;
+        let mut mask = vec![0; (above + count + below) * across];
+        for (row, line) in self.mask.chunks_exact(self.width).enumerate() {
+            mask[(above + row) * across + beyond..][..self.width].copy_from_slice(line);
+        }
+        let (rows, cols) = (above..above + count, beyond..beyond + self.width);
+        let mut sheet = Sheet { mask: &mut mask, across, rows: rows.clone(), cols: cols.clone() };
+        sheet.close();
+        sheet.draw_out(self.run(), top, bottom);
+        let mut window = Window::new(mask, across, self.rounds());
         window.thin();
         for row in self.done..end {
-            let line = &window.left[(row - self.first + 1) * across..][..across];
-            for col in (1..=self.width).filter(|&col| line[col] != 0) {
-                if let Some((middle, width)) = window.middle(row - self.first + 1, col, self.widest) {
-                    let middle = (middle.0 - 0.5, middle.1 + self.first as f64 - 0.5);
-                    self.skeleton.push(SkeletonPixel { row: row as u32, col: col as u32 - 1, middle, width });
+            let inside = row - self.first + above;
+            for col in cols.clone().filter(|&col| window.left[inside * across + col] != 0) {
+                if let Some((middle, width)) = window.middle(inside, col, self.widest) {
+                    let place = |(x, y): (f64, f64)| (x - beyond as f64, y + self.first as f64 - above as f64);
+                    let edge = [row == 0, bottom && row + 1 == end, col == cols.start, col + 1 == cols.end];
+                    let exit = window.exit((inside, col), edge, rows.clone(), cols.clone()).map(place);
+                    let middle = place((middle.0 + 0.5, middle.1 + 0.5));
+                    self.skeleton.push(SkeletonPixel {
+                        row: row as u32,
+                        col: (col - beyond) as u32,
+                        middle,
+                        width,
+                        exit,
+                    });
                 }
             }
         }
-        let rows = self.done - self.first + 1..end - self.first + 1;
-        self.near.keep(&window.mask, &window.left, across, rows, self.near());
+        let rows = self.done - self.first + above..end - self.first + above;
+        self.near.keep(&window.mask, &window.left, across, rows, cols, self.near());
         self.done = end;
         let first = end.saturating_sub(self.margin()).max(self.first);
-        self.mask.drain(..(first - self.first) * across);
+        self.mask.drain(..(first - self.first) * self.width);
         self.first = first;
     }
 }
 
-/// Rows of a mask with an empty one above and below.
+/// Rows of a mask whose outermost rows and columns are empty.
 struct Window {
     mask: Vec<u8>,
     /// What thinning has left.
@@ -128,10 +159,7 @@ struct Window {
 }
 
 impl Window {
-    fn new(rows: &[u8], across: usize, rounds: usize) -> Window {
-        let mut mask = vec![0; across];
-        mask.extend_from_slice(rows);
-        mask.resize(mask.len() + across, 0);
+    fn new(mask: Vec<u8>, across: usize, rounds: usize) -> Window {
         Window { left: mask.clone(), mask, across, rounds }
     }
 
@@ -169,6 +197,33 @@ impl Window {
 
     fn around(&self, at: usize) -> [u8; 8] {
         self.places(at).map(|at| self.left[at])
+    }
+
+    /// Where the skeleton goes on beyond an edge of the raster, which is some of the rows and columns, from a pixel that lies at some of its
+    /// edges: the upper, lower, left, right one.
+    fn exit(
+        &self,
+        (row, col): (usize, usize),
+        edge: [bool; 4],
+        rows: Range<usize>,
+        cols: Range<usize>,
+    ) -> Option<(f64, f64)> {
+        let [p2, p3, p4, p5, p6, p7, p8, p9] = self.around(row * self.across + col).map(|pixel| pixel != 0);
+        let beyond = [p9 || p2 || p3, p5 || p6 || p7, p7 || p8 || p9, p3 || p4 || p5];
+        let out = [0, 1, 2, 3].map(|side| edge[side] && beyond[side]);
+        let has = |row: usize, col: usize| self.mask[row * self.across + col] != 0;
+        let x = match out {
+            [_, _, true, _] => cols.start as f64,
+            [_, _, _, true] => cols.end as f64,
+            [false, false, ..] => return None,
+            _ => middle_of_run(cols, col, |col| has(row, col)),
+        };
+        let y = match out {
+            [true, ..] => rows.start as f64,
+            [_, true, ..] => rows.end as f64,
+            _ => middle_of_run(rows, row, |row| has(row, col)),
+        };
+        Some((x, y))
     }
 
     /// The middle between the edges at a pixel, as (column, row) of its window's pixels, and how far they are apart; `None` where
@@ -224,6 +279,13 @@ impl Window {
         }
         best.map(|(_, offset)| offset)
     }
+}
+
+/// The middle of the pixels around one that are there without a gap.
+fn middle_of_run(within: Range<usize>, at: usize, has: impl Fn(usize) -> bool) -> f64 {
+    let before = (within.start..at).rev().take_while(|&at| has(at)).count();
+    let after = (at..within.end).take_while(|&at| has(at)).count();
+    at as f64 + (after as f64 - before as f64) / 2.0
 }
 
 /// Pixels by which a skeleton may lie nearer to one edge than to the other, for narrow lines and for wide ones.

@@ -18,7 +18,7 @@ pub(super) fn trace(pixels: &[SkeletonPixel]) -> Graph {
             node_of[at] = graph.add(Node::default());
         }
         node_of[at] = node_of[root as usize];
-        graph.node(node_of[at]).take(pixels[at].middle, pixels[at].width);
+        graph.node(node_of[at]).take(&pixels[at]);
     }
     let mut seen = vec![false; pixels.len()];
     for at in (0..pixels.len()).filter(|&at| node_of[at] != NONE) {

@@ -2,6 +2,7 @@
 
 mod centerline;
 mod clean;
+mod crossroads;
 mod golden;
 mod maps;
 mod objects;
