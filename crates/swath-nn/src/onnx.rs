@@ -47,16 +47,19 @@ pub struct Options {
     pub metadata: Vec<(String, String)>,
 }
 
-/// What a file puts out, `[batch, class, height, width]`.
+/// What a file puts out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Output {
-    /// What the network computes.
+    /// What the network computes, `[batch, class, height, width]`.
     Logits,
-    /// Their softmax over the classes.
+    /// Their softmax over the classes, `[batch, class, height, width]`.
     Scores {
         /// Logits are divided by it first.
         temperature: f32,
     },
+    /// The outline that `polycnn` draws, `[batch, corner, 2]`: x and y of each corner in pixels from the image's upper left corner. For images of
+    /// a given size only.
+    Corners,
 }
 
 impl Output {
@@ -65,6 +68,7 @@ impl Output {
         match self {
             Self::Logits => "logits",
             Self::Scores { .. } => "scores",
+            Self::Corners => "corners",
         }
     }
 }
@@ -117,15 +121,25 @@ pub enum OnnxError {
 ///
 /// # Errors
 /// [`OnnxError::Sizes`] when the size of the images has to be given, and otherwise when the network cannot be expressed.
+///
+/// # Panics
+/// When corners are wanted of a network that has an answer for each pixel.
 pub fn export(network: &Segmenter, options: &Options) -> Result<Model, OnnxError> {
     let record = |unknowns: Vec<Unknown>| {
         let [height, width] = options.size.unwrap_or([1, 1]);
         Recording::new(unknowns, [1, options.bands, height, width], |device, images| {
             // As in the executor: clones share their running statistics, which moving one would take from the others.
             use burn::module::Module;
-            network.valid().to_device(device).forward(images)
+            let network = network.valid().to_device(device);
+            match options.output {
+                Output::Logits | Output::Scores { .. } => network.forward(images),
+                Output::Corners => network.of_patches(images).unsqueeze_dims(&[-1, -1]),
+            }
         })
     };
+    if let (Output::Corners, None) = (options.output, options.size) {
+        return Err(OnnxError::Sizes { operation: "corners in pixels".into() });
+    }
     let (any_batch, recording) = match options.size {
         None => {
             let [rows, cols] = Unknown::area(network.stride());
@@ -139,8 +153,9 @@ pub fn export(network: &Segmenter, options: &Options) -> Result<Model, OnnxError
     let (classes, least) = (recording.classes(), recording.least * network.stride());
     let (mut graph, logits) =
         translate::translate(recording, |graph| normalized(graph, options.normalization.as_ref()))?;
+    let name = options.output.name();
     match options.output {
-        Output::Logits => graph.named("Identity", &[&logits], "logits", &[]),
+        Output::Logits => graph.named("Identity", &[&logits], name, &[]),
         Output::Scores { temperature } => {
             let logits = match temperature {
                 1.0 => logits,
@@ -149,7 +164,15 @@ pub fn export(network: &Segmenter, options: &Options) -> Result<Model, OnnxError
                     graph.node("Div", &[&logits, &temperature], &[])
                 }
             };
-            graph.named("Softmax", &[&logits], "scores", &[("axis", Attribute::Int(1))]);
+            graph.named("Softmax", &[&logits], name, &[("axis", Attribute::Int(1))]);
+        }
+        Output::Corners => {
+            let pairs = graph.ints(&[-1, classes as i64 / 2, 2]);
+            let numbers = graph.node("Reshape", &[&logits, &pairs], &[]);
+            let shares = graph.node("Sigmoid", &[&numbers], &[]);
+            let [height, width] = options.size.unwrap_or_default().map(|side| side as f32);
+            let size = graph.constant(&TensorData::new(vec![width, height], [2]));
+            graph.named("Mul", &[&shares, &size], name, &[]);
         }
     }
     let batch = if any_batch { Dimension::Named("batch") } else { Dimension::Known(1) };
@@ -157,9 +180,12 @@ pub fn export(network: &Segmenter, options: &Options) -> Result<Model, OnnxError
         Some(size) => size.map(Dimension::Known),
         None => [Dimension::Named("height"), Dimension::Named("width")],
     };
-    let end =
-        |name, channels| proto::end(name, &[batch.clone(), Dimension::Known(channels), height.clone(), width.clone()]);
-    let ends = [end(INPUT, options.bands), end(options.output.name(), classes)];
+    let planes = |channels| vec![batch.clone(), Dimension::Known(channels), height.clone(), width.clone()];
+    let output = match options.output {
+        Output::Logits | Output::Scores { .. } => planes(classes),
+        Output::Corners => vec![batch.clone(), Dimension::Known(classes / 2), Dimension::Known(2)],
+    };
+    let ends = [proto::end(INPUT, &planes(options.bands)), proto::end(name, &output)];
     let mut metadata = options.metadata.clone();
     if options.size.is_none() {
         metadata.push(("size_least".to_owned(), least.to_string()));

@@ -1,6 +1,6 @@
 //! Trained networks for other programs: ONNX files, and STAC items that describe them.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use swath_nn::onnx::{self, OnnxError};
 
 use crate::bundle::{Bundle, Header};
@@ -12,13 +12,13 @@ pub use stac::{Asset, stac_item};
 pub use swath_nn::onnx::{Model, Output};
 
 /// What an ONNX file takes and gives.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExportOptions {
     /// Side of the images in pixels, where it shall be fixed.
     pub size: Option<usize>,
     /// Whether the file normalizes: it then takes values as they stand in scenes.
     pub normalize: bool,
-    /// Whether the file ends with the calibrated softmax: it then gives scores, otherwise logits.
+    /// Whether the file ends with the calibrated softmax: it then gives scores, otherwise logits. Networks that draw outlines give corners.
     pub scores: bool,
 }
 
@@ -31,23 +31,23 @@ impl Default for ExportOptions {
 impl ExportOptions {
     /// What a file of a bundle puts out.
     pub fn output(&self, header: &Header) -> Output {
-        match self.scores {
-            true => Output::Scores { temperature: header.calibration.temperature },
-            false => Output::Logits,
+        match (header.recipe.outlines(), self.scores) {
+            (Some(_), _) => Output::Corners,
+            (None, true) => Output::Scores { temperature: header.calibration.temperature },
+            (None, false) => Output::Logits,
         }
     }
 }
 
 /// The network of a bundle as an ONNX file.
 ///
-/// Height and width stay open unless `size` fixes them, the network is a classifier, which is for patches as large as training chips, or it
-/// cannot be expressed so; it is then for images of the recipe's chip size.
+/// Height and width stay open unless `size` fixes them, the network is for patches as large as training chips, as classifiers are and those
+/// that draw outlines, or it cannot be expressed so; it is then for images of the recipe's chip size.
 ///
 /// # Errors
 ///
-/// When the weights do not fit the network, or the network cannot be expressed in ONNX or makes no maps.
+/// When the weights do not fit the network, or the network cannot be expressed in ONNX.
 pub fn to_onnx(bundle: &Bundle, options: &ExportOptions) -> Result<Model> {
-    bundle.check_makes_maps()?;
     let network = bundle.segmenter(&burn::tensor::Device::flex())?;
     let header = &bundle.header;
     let write = |size: Option<usize>| {
@@ -63,17 +63,41 @@ pub fn to_onnx(bundle: &Bundle, options: &ExportOptions) -> Result<Model> {
             },
         )
     };
-    let patch = header.recipe.patches(&header.recipe.predict).map(|patches| patches.patch);
+    let patch = match header.recipe.outlines() {
+        Some(_) => Some(header.recipe.train.chip),
+        None => header.recipe.patches(&header.recipe.predict).map(|patches| patches.patch),
+    };
     match write(options.size.or(patch)) {
         Err(OnnxError::Sizes { .. }) if options.size.is_none() => Ok(write(Some(header.recipe.predict.chip))?),
         model => Ok(model?),
     }
 }
 
-/// What readers of the file see: the keys of QGIS Deepness, each a JSON text, then our own.
+/// What readers of the file see: the keys of QGIS Deepness, where it makes maps, each a JSON text, then our own.
 fn metadata(header: &Header, normalized: bool, size: Option<usize>, stride: usize) -> Vec<(String, String)> {
-    let predict = &header.recipe.predict;
     let names = (0..).map(|id: usize| id.to_string()).zip(header.classes.iter().map(|class| json!(class.name)));
+    let names = json!(names.collect::<serde_json::Map<_, _>>());
+    let mut entries = match header.recipe.outlines() {
+        Some(_) => vec![("class_names", names)],
+        None => deepness(header, names, normalized, size, stride),
+    };
+    entries.extend([("bands", json!(header.bands)), ("size_multiple", json!(stride))]);
+    // In centimetres.
+    entries.extend(header.gsd.map(|gsd| ("resolution", json!(gsd * 100.0))));
+    entries.extend(header.licence.as_ref().map(|licence| ("licence", json!(licence))));
+    entries.extend(header.encoder_licence().map(|licence| ("encoder_licence", json!(licence))));
+    entries.into_iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+}
+
+/// What the plugin asks for of a network that makes maps.
+fn deepness(
+    header: &Header,
+    names: Value,
+    normalized: bool,
+    size: Option<usize>,
+    stride: usize,
+) -> Vec<(&'static str, Value)> {
+    let predict = &header.recipe.predict;
     // Deepness divides bytes by 255, then subtracts these means and divides by these deviations.
     let bands = header.bands.len();
     let normalization = &header.normalization;
@@ -84,22 +108,15 @@ fn metadata(header: &Header, normalized: bool, size: Option<usize>, stride: usiz
     };
     // The plugin reads the first of both, its documentation names the second.
     let tile = json!(size.unwrap_or(predict.chip.next_multiple_of(stride)));
-    let mut entries = vec![
+    vec![
         ("model_type", json!("Segmentor")),
-        ("class_names", json!(names.collect::<serde_json::Map<_, _>>())),
+        ("class_names", names),
         ("tile_size", tile.clone()),
         ("tiles_size", tile),
         ("tiles_overlap", json!((100.0 * predict.overlap as f64 / predict.chip as f64).round() as u64)),
         ("standardization_mean", json!(mean)),
         ("standardization_std", json!(std)),
-        ("bands", json!(header.bands)),
-        ("size_multiple", json!(stride)),
-    ];
-    // In centimetres.
-    entries.extend(header.gsd.map(|gsd| ("resolution", json!(gsd * 100.0))));
-    entries.extend(header.licence.as_ref().map(|licence| ("licence", json!(licence))));
-    entries.extend(header.encoder_licence().map(|licence| ("encoder_licence", json!(licence))));
-    entries.into_iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+    ]
 }
 
 #[cfg(test)]

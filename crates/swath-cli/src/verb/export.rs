@@ -16,7 +16,8 @@ use crate::console::{Console, Usage};
 ///
 /// An ONNX file runs in ONNX Runtime, OpenVINO, tract and many others, without Swath. It takes images of any size in whole strides of
 /// the network; --size fixes the size, which QGIS Deepness needs. Values are taken as they stand in scenes and scores (calibrated
-/// class probabilities) come out, unless you say otherwise. The STAC item follows the machine learning model extension.
+/// class probabilities) come out, unless you say otherwise; of a network that draws outlines, the corners of the object in the middle of a
+/// patch. The STAC item follows the machine learning model extension.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   swath export bundle.safetensors --onnx model.onnx
@@ -39,9 +40,9 @@ pub(crate) struct ExportArgs {
     #[arg(long, value_name = "BOOL", requires = "onnx", action = ArgAction::Set, num_args = 0..=1,
           default_value_t = true, default_missing_value = "true")]
     with_normalization: bool,
-    /// What the file gives
-    #[arg(long, value_enum, requires = "onnx", default_value = "scores")]
-    output: OutputArg,
+    /// What the file gives: scores, unless the network draws outlines, whose file gives corners
+    #[arg(long, value_enum, requires = "onnx")]
+    output: Option<OutputArg>,
     /// Print what the file takes and gives as JSON
     #[arg(long)]
     json: bool,
@@ -69,10 +70,13 @@ pub(crate) fn run(args: &ExportArgs, console: &Console) -> Result<()> {
     if let Some(path) = outputs.iter().find(|path| path.exists() && !args.overwrite) {
         bail!(GeoError::Exists { path: path.to_path_buf() });
     }
+    if let (Some(_), Some(_)) = (bundle.header.recipe.outlines(), args.output) {
+        bail!(Usage("this network draws outlines, and its file gives their corners: leave out --output".into()));
+    }
     let options = ExportOptions {
         size: args.size.map(usize::from),
         normalize: args.with_normalization,
-        scores: args.output == OutputArg::Scores,
+        scores: args.output != Some(OutputArg::Logits),
     };
     let model = args.onnx.as_ref().map(|_| to_onnx(&bundle, &options)).transpose();
     let model = model.with_context(|| args.bundle.display().to_string())?;
@@ -80,6 +84,9 @@ pub(crate) fn run(args: &ExportArgs, console: &Console) -> Result<()> {
     if let (Some(path), Some(model)) = (&args.onnx, &model) {
         write_whole(path, &model.bytes)?;
         match (model.size, options.size) {
+            (Some([side, _]), None) if bundle.header.recipe.outlines().is_some() => {
+                console.say(format_args!("for patches of {side} x {side} pixels, each with an object in its middle"))
+            }
             (Some([height, width]), None) => console.say(format_args!(
                 "what this network does depends on the size of the images: the file is for {height} x {width} pixels"
             )),

@@ -114,7 +114,14 @@ fn objects_get_four_corners() {
         &["makes maps", "swath predict"],
     );
     site.refuses("predict run/bundle.safetensors boxes.tif -o no.tif", 2, &["draws outlines", "swath outline"]);
-    site.refuses("export run/bundle.safetensors --onnx no.onnx", 2, &["draws outlines", "swath outline"]);
+    let printed = site.swath("export run/bundle.safetensors --onnx corners.onnx --stac corners.json --json").done();
+    let printed: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(printed["onnx"]["output"], "corners");
+    assert_eq!(printed["onnx"]["size"], serde_json::json!({ "height": 40, "width": 40 }));
+    let item: serde_json::Value = serde_json::from_slice(&site.bytes("corners.json")).unwrap();
+    assert_eq!(item["properties"]["mlm:tasks"], serde_json::json!(["instance-segmentation"]));
+    assert_eq!(item["properties"]["mlm:output"][0]["result"]["shape"], serde_json::json!([-1, 4, 2]));
+    site.refuses("export run/bundle.safetensors --onnx no.onnx --output logits", 2, &["draws outlines", "--output"]);
 }
 
 #[test]

@@ -5,9 +5,11 @@
 use std::path::Path;
 
 use burn::module::Module;
-use burn::tensor::activation::softmax;
+use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::json;
+use swath_nn::decoder::polycnn::{CORNERS, PolycnnConfig};
+use swath_nn::encoder::plain::PlainConfig;
 use swath_nn::onnx::{Model, OnnxError, Options, Output, export};
 use swath_nn::{Segmenter, SegmenterConfig};
 
@@ -50,12 +52,17 @@ fn expected(network: &Segmenter, options: &Options, shape: [usize; 4]) -> Vec<f3
         let [mean, std] = normalization.each_ref().map(|values| tensor(values.clone(), [1, BANDS, 1, 1]));
         x = (x - mean) / std;
     }
-    let logits = network.valid().forward(x);
+    let network = network.valid();
     let out = match options.output {
-        Output::Logits => logits,
-        Output::Scores { temperature } => softmax(logits / temperature, 1),
+        Output::Logits => network.forward(x).into_data(),
+        Output::Scores { temperature } => softmax(network.forward(x) / temperature, 1).into_data(),
+        Output::Corners => {
+            let [_, _, height, width] = shape.map(|side| side as f32);
+            let shares: Vec<f32> = sigmoid(network.of_patches(x)).into_data().try_into_vec().unwrap();
+            return shares.chunks_exact(2).flat_map(|corner| [corner[0] * width, corner[1] * height]).collect();
+        }
     };
-    out.into_data().try_into_vec().unwrap()
+    out.try_into_vec().unwrap()
 }
 
 fn check(network: &Segmenter, config: &SegmenterConfig, model: &Model, options: &Options, shape: [usize; 4]) {
@@ -150,6 +157,31 @@ fn logits_of_normalized_images_are_the_networks_own() {
     let greatest = expected.iter().fold(0f32, |greatest, x| greatest.max(x.abs()));
     let error = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(error < 1e-4 * greatest, "an error of {error} beside {greatest}");
+}
+
+/// An encoder whose side of a patch is no whole stride, so that mirroring is in the file, too.
+#[test]
+fn corners_are_in_pixels_of_the_patch() {
+    let encoder = PlainConfig { width: 4, depth: 3, ..PlainConfig::default() };
+    let decoder = PolycnnConfig { channels: vec![8], grid: 3, code: 8, hidden: 8, ..PolycnnConfig::default() };
+    let config = SegmenterConfig::new(encoder, decoder, BANDS, 2 * CORNERS);
+    let network = network(&config);
+    let options = Options { output: Output::Corners, ..options(Some([41, 37])) };
+    let model = export(&network, &options).unwrap();
+    assert!(model.any_batch);
+    let shape = [3, BANDS, 41, 37];
+    let (found, expected) =
+        (tract::run(&model.bytes, shape, &images(shape)).unwrap(), expected(&network, &options, shape));
+    assert_eq!(found.len(), 3 * 2 * CORNERS);
+    let error = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(error < 1e-3, "an error of {error} pixels: {found:?} {expected:?}");
+    let spread = expected.iter().fold([f32::MAX, f32::MIN], |[low, high], x| [low.min(*x), high.max(*x)]);
+    assert!(spread[0] > 0.1 && spread[1] - spread[0] > 1.0, "{expected:?}");
+    if let Some(folder) = std::env::var_os("SWATH_ONNX_DIR") {
+        keep(Path::new(&folder), "corners", &model, &[shape], &|_| expected.clone());
+    }
+    let open = export(&network, &Options { size: None, ..options });
+    assert!(matches!(open, Err(OnnxError::Sizes { .. })), "{:?}", open.err());
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! item has no geometry and is for any time, as in the extension's own examples.
 
 use serde_json::{Map, Value, json};
+use swath_nn::decoder::polycnn::CORNERS;
 use swath_nn::onnx::{Model, Output};
 use swath_nn::weights::{Kind, parameter_kind};
 
@@ -134,6 +135,7 @@ fn input(header: &Header, asset: Asset<'_>) -> Value {
 /// What the network is for, in the extension's words.
 fn task(header: &Header) -> &'static str {
     match header.recipe.target() {
+        _ if header.recipe.outlines().is_some() => "instance-segmentation",
         Target::Pixels => "semantic-segmentation",
         Target::Cell(cell) if cell == header.recipe.train.chip => "scene-classification",
         Target::Cell(_) => "classification",
@@ -141,17 +143,23 @@ fn task(header: &Header) -> &'static str {
 }
 
 fn output(header: &Header, asset: Asset<'_>) -> Value {
-    let output = match asset {
-        Asset::Bundle => Output::Logits,
-        Asset::Onnx(_, options) => options.output(header),
+    let options = match asset {
+        Asset::Bundle => ExportOptions { scores: false, ..ExportOptions::default() },
+        Asset::Onnx(_, options) => *options,
+    };
+    let output = options.output(header);
+    let images = shape(header.classes.len(), asset);
+    let (shape, order) = match output {
+        Output::Logits | Output::Scores { .. } => (images, json!(["batch", "class", "height", "width"])),
+        Output::Corners => (json!([images[0], CORNERS, 2]), json!(["batch", "corner", "coordinate"])),
     };
     let classes: Vec<Value> = header.classes.iter().enumerate().map(|(id, class)| classified(id, class)).collect();
     json!({
         "name": output.name(),
         "tasks": [task(header)],
         "result": {
-            "shape": shape(header.classes.len(), asset),
-            "dim_order": ["batch", "class", "height", "width"],
+            "shape": shape,
+            "dim_order": order,
             "data_type": "float32",
         },
         "classification:classes": classes,
