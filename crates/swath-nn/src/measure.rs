@@ -12,7 +12,7 @@ use crate::cpu::{Captured, ExecutorError, capture};
 use crate::family::FamilyError;
 use crate::segmenter::SegmenterConfig;
 
-/// Sides of the image that multiplications and memory are counted for. Of most networks both grow with the image's area;
+/// The side of the image that networks are compared on. Of most networks multiplications and memory grow with the image's area;
 /// multiplications of attention over a whole image grow faster.
 pub const SIDE: usize = 512;
 
@@ -23,11 +23,12 @@ const STRIP: [usize; 2] = [32, 8192];
 /// What a network costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Measures {
-    /// Multiplications, each with an addition, in convolutions, products of matrices and attention, for an image of
-    /// [`SIDE`] x [`SIDE`] pixels. What is done to single values is not counted.
+    /// Side of the image, in pixels.
+    pub side: usize,
+    /// Multiplications, each with an addition, in convolutions, products of matrices and attention, for the image. What is done to single
+    /// values is not counted.
     pub macs: u64,
-    /// Bytes of the values that exist at once when one image of [`SIDE`] x [`SIDE`] pixels is predicted operation by
-    /// operation in float32. What is done to single values is done in place where nothing else reads them. Weights are not
+    /// Bytes of the values that exist at once when the image is predicted operation by operation in float32. What is done to single values is done in place where nothing else reads them. Weights are not
     /// counted.
     pub activation_bytes: usize,
     /// Which part of an image one output pixel depends on.
@@ -35,9 +36,9 @@ pub struct Measures {
 }
 
 impl Measures {
-    /// Multiplications with additions for a million pixels, in chips of [`SIDE`] x [`SIDE`].
+    /// Multiplications with additions for a million pixels, in images of that side.
     pub fn macs_per_megapixel(&self) -> f64 {
-        self.macs as f64 / (SIDE * SIDE) as f64 * 1e6
+        self.macs as f64 / (self.side as f64).powi(2) * 1e6
     }
 }
 
@@ -61,7 +62,7 @@ pub enum MeasureError {
     Capture(#[from] ExecutorError),
 }
 
-/// Measures a network without drawing its weights.
+/// Measures a network without drawing its weights, on an image of `side` x `side` pixels.
 ///
 /// # Errors
 /// When the config is not valid.
@@ -70,21 +71,22 @@ pub enum MeasureError {
 /// use swath_nn::SegmenterConfig;
 /// use swath_nn::decoder::unet::UnetConfig;
 /// use swath_nn::encoder::plain::PlainConfig;
-/// use swath_nn::measure::{ReceptiveField, measure};
+/// use swath_nn::measure::{ReceptiveField, SIDE, measure};
 ///
 /// // Two 3x3 convolutions of 4 channels on 3 bands, and a 1x1 to 2 classes.
 /// let encoder = PlainConfig { width: 4, depth: 1, ..PlainConfig::default() };
-/// let measures = measure(&SegmenterConfig::new(encoder, UnetConfig::default(), 3, 2))?;
+/// let measures = measure(&SegmenterConfig::new(encoder, UnetConfig::default(), 3, 2), SIDE)?;
 /// assert_eq!(measures.macs, 512 * 512 * (9 * 3 * 4 + 9 * 4 * 4 + 4 * 2));
 /// assert_eq!(measures.receptive_field, ReceptiveField::Side(5));
 /// # Ok::<(), swath_nn::measure::MeasureError>(())
 /// ```
-pub fn measure(config: &SegmenterConfig) -> Result<Measures, MeasureError> {
-    let square = record(config, [SIDE, SIDE])?;
+pub fn measure(config: &SegmenterConfig, side: usize) -> Result<Measures, MeasureError> {
+    let square = record(config, [side, side])?;
     let strip = record(config, STRIP)?;
     Ok(Measures {
+        side,
         macs: square.operations.iter().map(macs).sum(),
-        activation_bytes: activation_bytes(&square, [config.bands, SIDE, SIDE]),
+        activation_bytes: activation_bytes(&square, [config.bands, side, side]),
         receptive_field: field::receptive_field(&strip, STRIP),
     })
 }

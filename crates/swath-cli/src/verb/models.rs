@@ -1,11 +1,12 @@
 //! `swath models`: the networks that a recipe can name, and weights for them.
 
 mod import;
+mod show;
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use swath::recipe::{Model, Start, keys, nearest};
+use swath::recipe::{Model, Start, nearest};
 use swath_nn::decoder::DecoderConfig;
 use swath_nn::encoder::EncoderConfig;
 use swath_nn::preset::{PRESETS, Preset};
@@ -19,6 +20,8 @@ use crate::console::{Console, Usage};
   swath models
   swath models list --json | jq '.networks[] | select(.parameters < 10000000) | .name'
   swath models show unet-resnet34
+  swath models show unet-resnet34 --bands 13 --classes 10 --size 256
+  swath models show recipe.toml
   swath models show vgg
   swath models import resnet34.pth --preset unet-resnet34 -o resnet34.safetensors")]
 pub(crate) struct ModelsArgs {
@@ -37,14 +40,7 @@ enum Action {
         #[arg(long)]
         markdown: bool,
     },
-    /// Show a named network (paper, cost, weights, and how to write it in a recipe), or an encoder's or a decoder's keys
-    Show {
-        /// Name of the network, the encoder or the decoder
-        name: String,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
+    Show(show::ShowArgs),
     Import(import::ImportArgs),
 }
 
@@ -54,13 +50,7 @@ pub(crate) fn run(args: &ModelsArgs, console: &Console) -> Result<()> {
         Some(Action::List { json: true, .. }) => serde_json::to_string_pretty(&listing()?)?,
         Some(Action::List { markdown: true, .. }) => markdown()?,
         Some(Action::List { .. }) => list()?,
-        Some(Action::Show { name, json }) => match (find(name), Part::find(name)?, *json) {
-            (Ok(preset), _, true) => serde_json::to_string_pretty(&Network::new(preset)?)?,
-            (Ok(preset), _, false) => show(preset)?,
-            (Err(_), Some(part), true) => serde_json::to_string_pretty(&part)?,
-            (Err(_), Some(part), false) => part.text(),
-            (Err(unknown), None, _) => return Err(unknown),
-        },
+        Some(Action::Show(args)) => show::run(args)?,
         Some(Action::Import(args)) => import::run(args, console)?,
     };
     console.result(text.trim_end())?;
@@ -86,8 +76,17 @@ pub(super) fn find(name: &str) -> Result<&'static Preset> {
     Ok(preset)
 }
 
-/// Bands and classes for which a network is measured.
-const SHOWN_FOR: (usize, usize) = (3, 2);
+/// What a network is measured for.
+#[derive(Clone, Copy)]
+struct Sizes {
+    bands: usize,
+    classes: usize,
+    /// Of a chip, in pixels.
+    side: usize,
+}
+
+/// Those of the lists.
+const LISTED: Sizes = Sizes { bands: 3, classes: 2, side: 512 };
 
 /// Everything that is known of a preset.
 #[derive(Serialize)]
@@ -99,17 +98,25 @@ struct Network {
     url: &'static str,
     weights: Option<&'static str>,
     weights_licence: Option<&'static str>,
+    #[serde(flatten)]
+    costs: Costs,
+    model: Model,
+}
+
+/// What a network takes, and what it costs.
+#[derive(Serialize)]
+struct Costs {
     bands: usize,
     classes: usize,
     parameters: usize,
     #[serde(flatten)]
-    cost: Option<Cost>,
-    model: Model,
+    prediction: Option<Prediction>,
 }
 
-/// What prediction costs, in chips of 512 x 512 pixels.
+/// What prediction costs, in chips of `chip` x `chip` pixels.
 #[derive(Serialize)]
-struct Cost {
+struct Prediction {
+    chip: usize,
     macs_per_megapixel: f64,
     activation_bytes: usize,
     /// Pixels a side; none when an output pixel depends on the whole chip.
@@ -117,33 +124,25 @@ struct Cost {
 }
 
 impl Network {
-    fn new(preset: &'static Preset) -> Result<Network> {
-        let (bands, classes) = SHOWN_FOR;
-        let config = (preset.config)(bands, classes);
+    fn new(preset: &'static Preset, sizes: Sizes) -> Result<Network> {
         let Preset { name, summary, paper, url, year, weights, weights_licence, .. } = *preset;
-        let (parameters, cost) = (config.parameters()?, cost(&config)?);
-        let SegmenterConfig { encoder, decoder, head, .. } = config;
+        let SegmenterConfig { encoder, decoder, head, .. } = (preset.config)(sizes.bands, sizes.classes);
         let model = Model { licence: None, encoder, start: Start::default(), decoder, head };
-        let network = Network {
-            name,
-            summary,
-            paper,
-            year,
-            url,
-            weights,
-            weights_licence,
-            bands,
-            classes,
-            parameters,
-            cost,
-            model,
-        };
-        Ok(network)
+        let costs = Costs::of(&model, sizes)?;
+        Ok(Network { name, summary, paper, year, url, weights, weights_licence, costs, model })
+    }
+}
+
+impl Costs {
+    fn of(model: &Model, sizes: Sizes) -> Result<Costs> {
+        let Sizes { bands, classes, side } = sizes;
+        let config = model.segmenter(bands, classes);
+        Ok(Costs { bands, classes, parameters: config.parameters()?, prediction: prediction(&config, side)? })
     }
 
     /// Parameters, multiplications, memory and receptive field as people read them.
     fn figures(&self) -> [String; 4] {
-        let cost = |figure: fn(&Cost) -> String| self.cost.as_ref().map_or_else(|| "-".to_string(), figure);
+        let cost = |figure: fn(&Prediction) -> String| self.prediction.as_ref().map_or_else(|| "-".to_string(), figure);
         [
             format!("{:.1} M", self.parameters as f64 / 1e6),
             cost(|cost| format!("{:.0} G", cost.macs_per_megapixel / 1e9)),
@@ -154,11 +153,12 @@ impl Network {
 }
 
 #[cfg(feature = "cpu")]
-fn cost(config: &SegmenterConfig) -> Result<Option<Cost>> {
+fn prediction(config: &SegmenterConfig, side: usize) -> Result<Option<Prediction>> {
     use swath_nn::measure::{ReceptiveField, measure};
 
-    let measures = measure(config)?;
-    Ok(Some(Cost {
+    let measures = measure(config, side)?;
+    Ok(Some(Prediction {
+        chip: side,
         macs_per_megapixel: measures.macs_per_megapixel(),
         activation_bytes: measures.activation_bytes,
         receptive_field: match measures.receptive_field {
@@ -170,66 +170,12 @@ fn cost(config: &SegmenterConfig) -> Result<Option<Cost>> {
 
 /// The operations of a network are recorded by a part of the device `cpu`.
 #[cfg(not(feature = "cpu"))]
-fn cost(_config: &SegmenterConfig) -> Result<Option<Cost>> {
+fn prediction(_config: &SegmenterConfig, _side: usize) -> Result<Option<Prediction>> {
     Ok(None)
 }
 
 fn networks() -> Result<Vec<Network>> {
-    PRESETS.iter().map(Network::new).collect()
-}
-
-/// An encoder or a decoder with its keys.
-#[derive(Serialize)]
-struct Part {
-    name: &'static str,
-    kind: &'static str,
-    summary: &'static str,
-    /// In the order of recipes.
-    keys: Vec<Key>,
-}
-
-/// A key of an encoder or a decoder.
-#[derive(Serialize)]
-struct Key {
-    key: String,
-    /// Null where the key is not set.
-    default: serde_json::Value,
-}
-
-impl Part {
-    /// The member of a name.
-    fn find(name: &str) -> Result<Option<Part>> {
-        let of = |kind, members: &[Member], defaults: serde_json::Value| {
-            let member = members.iter().find(|member| member.name == name)?;
-            let with_default = |key: String| {
-                let default = defaults[name][&key].clone();
-                Key { key, default }
-            };
-            let keys = keys(&format!("model.{kind}.{name}")).into_iter().map(with_default).collect();
-            Some(Part { name: member.name, kind, summary: member.summary, keys })
-        };
-        let encoder = EncoderConfig::defaults().into_iter().find(|encoder| encoder.name() == name);
-        let decoder = DecoderConfig::defaults().into_iter().find(|decoder| decoder.name() == name);
-        Ok(match (encoder, decoder) {
-            (Some(encoder), _) => of("encoder", EncoderConfig::MEMBERS, serde_json::to_value(encoder)?),
-            (_, Some(decoder)) => of("decoder", DecoderConfig::MEMBERS, serde_json::to_value(decoder)?),
-            (None, None) => None,
-        })
-    }
-
-    fn text(&self) -> String {
-        let Part { name, kind, summary, keys } = self;
-        let line = |Key { key, default }: &Key| match default {
-            serde_json::Value::Null => format!("# {key} = ... (not set)\n"),
-            default => format!("{key} = {default}\n"),
-        };
-        let lines: String = keys.iter().map(line).collect();
-        format!(
-            "{name}, {} {kind}\n  {summary}\n\nIn a recipe, with the defaults of all its keys:\n\n[model.{kind}.{name}]\n{lines}\n\
-             What they mean stands in docs/networks.md, section {name}.",
-            if *kind == "encoder" { "an" } else { "a" }
-        )
-    }
+    PRESETS.iter().map(|preset| Network::new(preset, LISTED)).collect()
 }
 
 /// What `swath models list --json` prints.
@@ -271,51 +217,22 @@ fn list() -> Result<String> {
     text += line(["", "parameters", "MACs/Mpx", "memory", "field", ""]).trim_end();
     text += "\n";
     for network in networks()? {
-        let [parameters, macs, memory, field] = network.figures();
+        let [parameters, macs, memory, field] = network.costs.figures();
         text += &line([network.name, &parameters, &macs, &memory, &field, network.summary]);
     }
     Ok(text)
 }
 
-fn show(preset: &'static Preset) -> Result<String> {
-    let network = Network::new(preset)?;
-    let Network { name, summary, paper, year, url, bands, classes, .. } = network;
-    let mut text = format!("{name}\n  {summary}\n\nPaper            {paper} ({year})\n                 {url}\n");
-    let weights = match (network.weights, network.weights_licence) {
-        (Some(from), licence) => format!("{from}, for the encoder\nLicence          {}", licence.unwrap_or(NO_LICENCE)),
-        (None, _) => "none; training starts from random weights".to_string(),
-    };
-    text += &format!("Weights          {weights}\n");
-    text += &format!("Parameters       {} ({bands} bands, {classes} classes)\n", thousands(network.parameters));
-    if let Some(cost) = &network.cost {
-        let field = match cost.receptive_field {
-            Some(side) => format!("{side} x {side} pixels"),
-            None => "the whole chip".to_string(),
-        };
-        text += &format!(
-            "MACs             {:.1} billion a megapixel, in chips of 512 x 512\n\
-             Memory           {:.0} MB of activations for such a chip\n\
-             Receptive field  {field}\n",
-            cost.macs_per_megapixel / 1e9,
-            cost.activation_bytes as f64 / 1e6,
-        );
-    }
-    let recipe = toml::to_string(&std::collections::BTreeMap::from([("model", &network.model)]))?;
-    Ok(text + "\nIn a recipe:\n\n" + &recipe)
-}
-
-const NO_LICENCE: &str = "none stated for these weights";
-
 /// The page docs/models.md.
 fn markdown() -> Result<String> {
-    let (bands, classes) = SHOWN_FOR;
+    let Sizes { bands, classes, side } = LISTED;
     let mut text = format!(
         "# Networks\n\n\
          Made by `swath models list --markdown`. A recipe names an encoder and a decoder, and any two that fit make a network;\n\
          `swath models show NAME` prints the lines that a named one needs. What they can be set to stands in [all their options](networks.md).\n\n\
          ## Named networks\n\n\
          With {bands} bands and {classes} classes. Multiplications (MACs) are those of convolutions, matrix products and attention,\n\
-         for a million pixels in chips of 512 x 512. Memory is that of the values that exist at once when one such chip is predicted\n\
+         for a million pixels in chips of {side} x {side}. Memory is that of the values that exist at once when one such chip is predicted\n\
          operation by operation in float32, without the weights. The receptive field is the side of the square of pixels that one\n\
          output pixel depends on, away from the edges; *all* is the whole chip. Networks that give a patch one class are listed with what\n\
          one pass costs; a map takes a pass for each of its cells. Weights are under the licence that their publisher states;\n\
@@ -324,7 +241,7 @@ fn markdown() -> Result<String> {
          | --- | --- | ---: | ---: | ---: | ---: | --- | --- |\n"
     );
     for network in networks()? {
-        let [parameters, macs, memory, field] = network.figures();
+        let [parameters, macs, memory, field] = network.costs.figures();
         let weights = match (network.weights, network.weights_licence) {
             (Some(from), Some(licence)) => format!("[ImageNet]({from}), {licence}"),
             (Some(from), None) => format!("[ImageNet]({from})"),
@@ -367,11 +284,3 @@ const DECODER_NOTES: &str = "\n\
     VGG11, with transposed convolutions as in the paper, but with two convolutions a step and the encoder's channels, where the authors'\n\
     UNet11 has a narrower decoder of its own; `pspnet` joins its pooled maps by a 1x1 convolution, as segmentation_models.pytorch does, where the\n\
     paper has 3x3.\n";
-
-/// `1234567` as `1,234,567`.
-fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
-    groups.join(",")
-}

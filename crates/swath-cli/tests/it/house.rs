@@ -34,6 +34,44 @@ fn models_are_listed_and_shown() {
 }
 
 #[test]
+fn networks_are_shown_for_the_users_images() {
+    let shown = |more: &[&str]| -> serde_json::Value {
+        let arguments = [&["models", "show", "unet-resnet34", "--json"], more].concat();
+        serde_json::from_str(&run(&arguments).done()).unwrap()
+    };
+    let (three, thirteen) = (shown(&[]), shown(&["--bands", "13", "--classes", "7", "--size", "256"]));
+    let count = |shown: &serde_json::Value| shown["parameters"].as_u64().unwrap();
+    // The first convolution's 7x7 weights of 64 channels for ten more bands; the head's 3x3 of 16 and a bias for five more classes.
+    assert_eq!(count(&thirteen) - count(&three), 10 * 49 * 64 + 5 * (9 * 16 + 1));
+    assert_eq!((&thirteen["chip"], &three["chip"]), (&256.into(), &512.into()));
+    let memory = |shown: &serde_json::Value| shown["activation_bytes"].as_f64().unwrap();
+    assert!((memory(&thirteen) / memory(&three) - 0.25).abs() < 0.05);
+    run(&["models", "show", "vgg", "--bands", "4"]).fails(2, &["--bands", "`vgg` is an encoder"]);
+
+    let folder = tempfile::tempdir().unwrap();
+    // The lines that the network needs in a recipe are those of a recipe that has it.
+    let lines = run(&["models", "show", "unet-resnet34"]).done();
+    let (_, lines) = lines.split_once("In a recipe:").unwrap();
+    let data = r##"
+[data]
+classes = [{ name = "land", color = "#8d6e63" }, { name = "water", color = "#1e88e5" }]
+train = [{ scene = "scene.tif", labels = "labels.tif" }]
+[predict]
+chip = 256
+"##;
+    let recipe = format!("{data}{lines}");
+    fs::write(folder.path().join("recipe.toml"), recipe).unwrap();
+    let show = |more: &[&str]| swath(folder.path(), &[&["models", "show", "recipe.toml"], more].concat());
+    let planned: serde_json::Value = serde_json::from_str(&show(&["--bands", "3", "--json"]).done()).unwrap();
+    assert_eq!((&planned["parameters"], &planned["chip"]), (&three["parameters"], &256.into()));
+    let smaller = show(&["-s", "data.bands=[1, 2, 3]", "-s", "model.encoder.resnet.depth=18"]).done();
+    assert!(smaller.contains("14,328,354 (3 bands, 2 classes)") && smaller.contains("depth = 18"), "{smaller}");
+    show(&[]).fails(2, &["recipe.toml", "--bands"]);
+    show(&["--bands", "3", "--classes", "4"]).fails(2, &["recipe.toml", "--classes"]);
+    run(&["models", "show", "vgg", "-s", "data.bands=[1]"]).fails(2, &["--set", "`vgg`"]);
+}
+
+#[test]
 fn the_page_of_networks_is_up_to_date() {
     let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/models.md")).unwrap();
     let made = run(&["models", "list", "--markdown"]).done();

@@ -35,6 +35,7 @@ fn a_small_unet_costs_what_can_be_worked_out_by_hand() {
     // Scales and shifts of six normalizations, and the biases of upsampling and head.
     assert_eq!(config.parameters(), Ok(fine + coarse + up + step + head + 2 * (2 + 2 + 4 + 4 + 2 + 2) + 2 + 2));
     let measures = Measures {
+        side: SIDE,
         // The coarse level has a quarter of the pixels; upsampling makes four of each.
         macs: (AREA * (fine + coarse / 4 + up / 4 + step + head)) as u64,
         // At the join: two channels of the encoder, two of upsampling, and the four that they make.
@@ -42,13 +43,22 @@ fn a_small_unet_costs_what_can_be_worked_out_by_hand() {
         // Two convolutions see 5 pixels, the coarse level 5 pairs of them and 14 pixels, the decoder 3 coarse ones.
         receptive_field: ReceptiveField::Side(14 + 2 * 2),
     };
-    assert_eq!(measure(&config), Ok(measures));
+    assert_eq!(measure(&config, SIDE), Ok(measures));
+    // A fourth of the pixels.
+    let smaller = Measures {
+        side: SIDE / 2,
+        macs: measures.macs / 4,
+        activation_bytes: measures.activation_bytes / 4,
+        ..measures
+    };
+    assert_eq!(measure(&config, SIDE / 2), Ok(smaller));
+    assert_eq!(smaller.macs_per_megapixel(), measures.macs_per_megapixel());
 }
 
 #[test]
 fn unpooling_sees_its_own_window() {
     let plain = || PlainConfig { width: 2, depth: 2, ..PlainConfig::default() };
-    let field = |config: SegmenterConfig| measure(&config).unwrap().receptive_field;
+    let field = |config: SegmenterConfig| measure(&config, SIDE).unwrap().receptive_field;
     // The coarse level sees 14 pixels, and the bilinear resizing of `unet` without steps two of its pixels.
     let unet = UnetConfig { channels: Some(vec![]), ..UnetConfig::default() };
     assert_eq!(field(SegmenterConfig::new(plain(), unet, 3, 2)), ReceptiveField::Side(14 + 2));
@@ -58,7 +68,7 @@ fn unpooling_sees_its_own_window() {
 
 /// The field of a network's coarsest features, to which the resizing of logits adds one pixel of stride 32.
 fn coarsest(config: SegmenterConfig) -> usize {
-    match measure(&config).unwrap().receptive_field {
+    match measure(&config, SIDE).unwrap().receptive_field {
         ReceptiveField::Side(side) => side - 32,
         ReceptiveField::Whole => panic!("{config:?} sees everything"),
     }
@@ -79,7 +89,7 @@ fn receptive_fields_are_those_of_the_literature() {
 
 #[test]
 fn what_sees_everything_says_so() {
-    let field = |config: SegmenterConfig| measure(&config).unwrap().receptive_field;
+    let field = |config: SegmenterConfig| measure(&config, SIDE).unwrap().receptive_field;
     let resnet = || ResnetConfig { depth: 18, width: 4 };
     // Pooling to one pixel; statistics of the whole map; attention to all of it.
     assert_eq!(field(SegmenterConfig::new(resnet(), DeeplabV3Config::default(), 3, 2)), ReceptiveField::Whole);
@@ -109,14 +119,14 @@ fn presets_cost_what_other_implementations_count() {
     for Reference { preset, bands, classes, parameters, macs } in references {
         let config = (preset::find(&preset).unwrap().config)(bands, classes);
         assert_eq!(config.parameters(), Ok(parameters), "{preset}");
-        assert_eq!(measure(&config).unwrap().macs, macs, "{preset}");
+        assert_eq!(measure(&config, SIDE).unwrap().macs, macs, "{preset}");
     }
 }
 
 #[test]
 fn every_preset_is_measured() {
     for preset in PRESETS {
-        let measures = measure(&(preset.config)(4, 6)).unwrap();
+        let measures = measure(&(preset.config)(4, 6), SIDE).unwrap();
         assert!(measures.macs > 0 && measures.activation_bytes >= bytes(4), "{}: {measures:?}", preset.name);
     }
 }

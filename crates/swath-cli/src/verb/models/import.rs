@@ -8,7 +8,8 @@ use burn::tensor::Device;
 use clap::Args;
 use swath::pretrained::{EncoderWeights, OtherState, Report, encoder_config};
 
-use super::{SHOWN_FOR, find, thousands};
+use super::show::thousands;
+use super::{LISTED, find};
 use crate::console::{Console, Usage};
 
 /// Turn weights of PyTorch into an encoder file that training can start from
@@ -59,7 +60,7 @@ pub(super) struct ImportArgs {
 /// Imports, and says what matched.
 pub(super) fn run(args: &ImportArgs, console: &Console) -> Result<String> {
     let encoder = match (&args.preset, &args.encoder) {
-        (Some(preset), _) => (find(preset)?.config)(SHOWN_FOR.0, SHOWN_FOR.1).encoder,
+        (Some(preset), _) => (find(preset)?.config)(LISTED.bands, LISTED.classes).encoder,
         (None, Some(encoder)) => encoder_config(encoder, &args.options)?,
         (None, None) => bail!(Usage(
             "name the network that takes the weights with --preset, or its encoder with --encoder".to_string()
