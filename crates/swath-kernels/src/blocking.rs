@@ -32,12 +32,20 @@ pub(crate) fn winograd_looks_ahead(floats: usize, channels: usize) -> bool {
 }
 
 /// The most that [`gathered_pixels`] returns.
-pub(crate) const MOST_GATHERED: usize = 8 * ROWS;
+pub(crate) const MOST_GATHERED: usize = 128;
 
 /// Output pixels that are gathered together for a direct convolution: `pixels * words` floats in half of L2; the other half is for the
-/// panel of the filter.
-pub(crate) fn gathered_pixels(words: usize) -> usize {
-    (L2 / 2 / words.max(1)).clamp(ROWS, MOST_GATHERED) / ROWS * ROWS
+/// panel of the filter. Pieces of 32 rows for tiles, and of those of the matrix kernel otherwise.
+pub(crate) fn gathered_pixels(words: usize, tiles: bool) -> usize {
+    let (piece, most) = if tiles { (32, MOST_GATHERED) } else { (ROWS, 8 * ROWS) };
+    (L2 / 2 / words.max(1)).clamp(piece, most) / piece * piece
+}
+
+/// Rows of outputs whose inputs, lines of `line` words, are rounded together for tiles: a megabyte, which is half of the L2 of processors that
+/// have tiles. `reach` lines are read by one row, and `stride` more by the next.
+pub(crate) fn strip_rows(line: usize, reach: usize, stride: usize) -> usize {
+    let lines = (1 << 20) / size_of::<f32>() / line;
+    1 + lines.saturating_sub(reach) / stride
 }
 
 /// The distance between planes that are written side by side, an odd number of cache lines as with [`row`].

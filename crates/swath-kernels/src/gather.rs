@@ -7,6 +7,8 @@
 
 pub(crate) mod filter;
 pub(crate) mod forward;
+#[cfg(target_arch = "x86_64")]
+mod strip;
 pub(crate) mod weights;
 
 /// Outputs that share their taps: rows `first[0] + i * step[0]` for `i` in `0..count[0]`, and columns alike.

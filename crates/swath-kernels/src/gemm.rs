@@ -9,6 +9,8 @@ use std::mem::MaybeUninit;
 
 use crate::operands::{Floats, Operands};
 use crate::simd::{Kernel, Simd, WIDEST};
+#[cfg(target_arch = "x86_64")]
+use crate::tiles::Tiles;
 
 /// Where the left matrix lies, in blocks of the depth.
 ///
@@ -40,6 +42,9 @@ pub(crate) struct LeftInImage<'a> {
 
 /// Floats from row to row of a [`LeftInImage`]: known when kernels are compiled, as addresses in the innermost loop have to be.
 pub(crate) const STEPS_IN_IMAGE: [usize; 2] = [WIDEST, 2 * WIDEST];
+
+/// Floats behind a left matrix that [`Multiply`] may read, to fill tiles of 16 rows.
+pub(crate) const BEYOND: usize = 15 * WIDEST;
 
 /// Rows of a right matrix or of the product: `start + row * step + col`.
 #[derive(Clone, Copy)]
@@ -273,7 +278,8 @@ fn pieces<S: Simd>(rows: usize) -> impl Iterator<Item = std::ops::Range<usize>> 
 /// `out = left right`: `rows` by `depth` times `depth` by `vecs` vectors (1 or 2).
 ///
 /// # Safety
-/// To run it, the matrices must be valid for reading, and `out` for writing; nothing else may use `out` at the same time.
+/// To run it, the matrices must be valid for reading, the left one up to [`BEYOND`] floats behind its end, and `out` for writing; nothing else
+/// may use `out` at the same time.
 pub(crate) struct Multiply<O, T> {
     pub rows: usize,
     pub vecs: usize,
@@ -288,6 +294,11 @@ impl<O: Operands, T: Out> Kernel for Multiply<O, T> {
     #[inline(always)]
     unsafe fn compute<S: Simd>(self) {
         let Multiply { rows, vecs, depth, left, right, out, .. } = self;
+        #[cfg(target_arch = "x86_64")]
+        if S::TILES && O::STEPS == 2 && depth.is_multiple_of(WIDEST) {
+            // SAFETY: the caller's promises.
+            return unsafe { Tiles::new().multiply::<S, T>([rows, depth / WIDEST, vecs], left, right, out) };
+        }
         for piece in pieces::<S>(rows) {
             // SAFETY: rows of the piece lie within the matrices.
             unsafe {

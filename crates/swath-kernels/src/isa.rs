@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 #[cfg(target_arch = "aarch64")]
 use crate::simd::Neon;
 #[cfg(target_arch = "x86_64")]
-use crate::simd::{Avx2, Avx512, Avx512Bf16};
+use crate::simd::{Amx, Avx2, Avx512, Avx512Bf16};
 use crate::simd::{Kernel, Scalar, Simd};
 
 /// The instruction set that kernels are compiled for. Only those of this machine can be had: see [`Isa::available`].
@@ -21,6 +21,8 @@ pub(crate) enum Kind {
     Avx512,
     #[cfg(target_arch = "x86_64")]
     Avx512Bf16,
+    #[cfg(target_arch = "x86_64")]
+    Amx,
     #[cfg(target_arch = "aarch64")]
     Neon,
 }
@@ -41,6 +43,9 @@ impl Isa {
                     found.push(Isa(Kind::Avx512));
                     if is_x86_feature_detected!("avx512bf16") {
                         found.push(Isa(Kind::Avx512Bf16));
+                        if crate::tiles::available() {
+                            found.push(Isa(Kind::Amx));
+                        }
                     }
                 }
             }
@@ -65,12 +70,21 @@ impl Isa {
     pub fn has_bf16(self) -> bool {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512Bf16 => true,
+            Kind::Avx512Bf16 | Kind::Amx => true,
             _ => false,
         }
     }
 
-    /// `scalar`, `avx2`, `avx512`, `avx512bf16` or `neon`.
+    /// Whether it multiplies tiles of bfloat16, many times faster than floats.
+    pub(crate) fn has_tiles(self) -> bool {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Amx => true,
+            _ => false,
+        }
+    }
+
+    /// `scalar`, `avx2`, `avx512`, `avx512bf16`, `amx` or `neon`.
     pub fn name(self) -> &'static str {
         match self.0 {
             Kind::Scalar => "scalar",
@@ -80,6 +94,8 @@ impl Isa {
             Kind::Avx512 => "avx512",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512Bf16 => "avx512bf16",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Amx => "amx",
             #[cfg(target_arch = "aarch64")]
             Kind::Neon => "neon",
         }
@@ -95,6 +111,8 @@ impl Isa {
             Kind::Avx512 => Avx512::LANES,
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512Bf16 => Avx512Bf16::LANES,
+            #[cfg(target_arch = "x86_64")]
+            Kind::Amx => Amx::LANES,
             #[cfg(target_arch = "aarch64")]
             Kind::Neon => Neon::LANES,
         }
@@ -116,6 +134,8 @@ pub(crate) unsafe fn run<K: Kernel>(isa: Isa, kernel: K) {
             Kind::Avx512 => Avx512::call(kernel),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512Bf16 => Avx512Bf16::call(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Amx => Amx::call(kernel),
             #[cfg(target_arch = "aarch64")]
             Kind::Neon => Neon::call(kernel),
         }

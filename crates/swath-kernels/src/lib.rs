@@ -29,6 +29,8 @@ mod resize;
 mod shared;
 mod simd;
 mod threads;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
 mod transfer;
 mod winograd;
 mod zeros;

@@ -25,7 +25,7 @@ mod x86;
 pub(crate) use neon::Neon;
 pub(crate) use scalar::Scalar;
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86::{Avx2, Avx512, Avx512Bf16};
+pub(crate) use x86::{Amx, Avx2, Avx512, Avx512Bf16};
 
 /// The widest vector of any instruction set. Channels are padded to whole multiples of it.
 pub(crate) const WIDEST: usize = 16;
@@ -83,6 +83,8 @@ pub(crate) unsafe trait Simd: Copy + 'static {
     const LANES: usize;
     /// Rows of the matrix kernel: with two vectors each, they and the operands fill the registers.
     const ROWS: usize;
+    /// Whether the machine multiplies [tiles](crate::tiles) of pairs.
+    const TILES: bool = false;
 
     /// Runs a kernel in a function of its own that has the instruction set's features.
     unsafe fn call<K: Kernel>(kernel: K);

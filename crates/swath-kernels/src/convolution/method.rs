@@ -1,7 +1,9 @@
 //! Ways to compute a convolution, and which is the fastest by shape.
 
 use super::Convolution;
+use crate::isa::Isa;
 use crate::operands::Precision;
+use crate::simd::WIDEST;
 
 /// Channels from which F2 on pairs of bfloat16 is faster than F4 on floats.
 const PAIRS_FROM: usize = 64;
@@ -51,10 +53,16 @@ impl Method {
     /// maps are not so small that most of a tile lies beyond the edge; with a dilation, the phases of maps.
     ///
     /// Against pairs in F2, floats in F4 multiply a little more, but transform fewer and larger tiles; the more channels share a
-    /// transform, the less that counts. F6 pays where few of its larger tiles' pixels lie beyond the edge, and where its larger filters
+    /// transform, the less that counts. In tiles, pairs are multiplied so fast that no transform pays. F6 pays where few of its larger tiles' pixels lie beyond the edge, and where its larger filters
     /// stay in a cache, or are read for many tiles at once.
-    pub(super) fn choose(convolution: &Convolution, [height, width]: [usize; 2], precision: Precision) -> Method {
+    pub(super) fn choose(
+        convolution: &Convolution,
+        [height, width]: [usize; 2],
+        precision: Precision,
+        isa: Isa,
+    ) -> Method {
         let channels = convolution.inputs.min(convolution.outputs);
+        let in_tiles = precision == Precision::Bf16 && isa.has_tiles() && convolution.inputs.is_multiple_of(2 * WIDEST);
         let pairs = precision == Precision::Bf16 && channels >= PAIRS_FROM;
         let least = (height / convolution.dilation[0]).min(width / convolution.dilation[1]);
         let tiles = |side: usize| {
@@ -65,7 +73,7 @@ impl Method {
         let fed = tiles(6) >= TILES_FROM || 64 * size_of::<f32>() * convolution.inputs * convolution.outputs <= CACHED;
         if Method::Depthwise.allows(convolution) {
             Method::Depthwise
-        } else if !Method::Winograd4.allows(convolution) || channels < 16 || least < 3 {
+        } else if !Method::Winograd4.allows(convolution) || channels < 16 || least < 3 || in_tiles {
             Method::Direct
         } else if least >= SIXES_FROM && fed && products(6) * 10 <= products(4) * 9 {
             Method::Winograd6

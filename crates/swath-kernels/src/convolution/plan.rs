@@ -152,7 +152,7 @@ impl Plan {
     #[must_use]
     pub fn with_precision(mut self, precision: Precision) -> Plan {
         self.precision = precision;
-        let method = Method::choose(&self.convolution, [self.output.height, self.output.width], precision);
+        let method = Method::choose(&self.convolution, [self.output.height, self.output.width], precision, self.isa);
         self.with_method(method)
     }
 

@@ -77,7 +77,7 @@ impl WeightGradient {
             method: Method::Direct,
             isa: Isa::best(),
         };
-        let method = match Method::choose(convolution, [grid.height, grid.width], Precision::Fp32) {
+        let method = match Method::choose(convolution, [grid.height, grid.width], Precision::Fp32, Isa::best()) {
             Method::Winograd6 => Method::Winograd4,
             method => method,
         };

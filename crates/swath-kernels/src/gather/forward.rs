@@ -5,10 +5,12 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::filter::Gathered;
+#[cfg(target_arch = "x86_64")]
+use super::strip;
 use super::{Groups, Pattern, Phase};
 use crate::blocking;
 use crate::epilogue::Finish;
-use crate::gemm::{self, Left, LeftInImage, Rows, STEPS_IN_IMAGE};
+use crate::gemm::{self, BEYOND, Left, LeftInImage, Rows, STEPS_IN_IMAGE};
 use crate::image::Layout;
 use crate::isa::{self, Isa};
 use crate::memory::with_scratch;
@@ -37,12 +39,17 @@ unsafe impl Sync for Job<'_> {}
 /// # Safety
 /// The job's pointers must be valid for its layouts, and the output not be used otherwise.
 pub(crate) unsafe fn run<O: Operands>(isa: Isa, job: &Job) {
+    #[cfg(target_arch = "x86_64")]
+    if isa.has_tiles() && O::STEPS == 2 && strip::fits(job.pattern, &job.filter.groups) {
+        // SAFETY: the caller's promise.
+        return unsafe { strip::run(isa, job) };
+    }
     let panels = job.filter.panels;
     for phases in together(&job.pattern.phases) {
         let [rows, cols] = job.pattern.phases[phases.start].count;
         let pixels = job.output_layout.batch * rows * cols;
         let depth = job.filter.depth(phases.start);
-        let most = blocking::gathered_pixels(O::words(depth));
+        let most = blocking::gathered_pixels(O::words(depth), isa.has_tiles() && O::STEPS == 2);
         let blocks = pixels.div_ceil(most).next_multiple_of(threads().min(pixels).max(1));
         // With few pixels, the panels of the filter are shared out as well.
         let shares = (2 * threads()).div_ceil(blocks.max(1)).min(panels.count());
@@ -56,7 +63,7 @@ pub(crate) unsafe fn run<O: Operands>(isa: Isa, job: &Job) {
             let count = last - first;
             let line = O::words(depth).next_multiple_of(WIDEST);
             let lines = if whole_words::<O>(&job.filter.groups) { 0 } else { count * line_of_taps::<O>(depth) };
-            with_scratch(lines + count * line, |scratch| {
+            with_scratch(lines + count * line + BEYOND, |scratch| {
                 let (lines, gathered) = scratch.split_at_mut(lines);
                 let block = Block::<O> {
                     job: *job,
@@ -268,12 +275,12 @@ impl<O: Operands> Block<'_, O> {
 
 /// Output pixels as a product's rows: sums are finished as they are stored.
 #[derive(Clone, Copy)]
-struct Outputs<'a> {
-    job: &'a Job<'a>,
+pub(super) struct Outputs<'a> {
+    pub(super) job: &'a Job<'a>,
     /// Their numbers.
-    pixels: *const usize,
+    pub(super) pixels: *const usize,
     /// Of the first column.
-    channel: usize,
+    pub(super) channel: usize,
 }
 
 impl Outputs<'_> {

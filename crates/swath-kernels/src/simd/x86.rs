@@ -13,19 +13,24 @@ pub(crate) struct Avx512;
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512Bf16;
 
+/// The same with AMX, which multiplies tiles of pairs.
+#[derive(Clone, Copy)]
+pub(crate) struct Amx;
+
 /// Vectors of 8 floats: AVX2 and FMA.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2;
 
 /// Vectors of 16 floats: both types differ in how they work with bfloat16.
 macro_rules! avx512 {
-    ($type:ident, $features:literal, { $($pairs:tt)* }) => {
+    ($type:ident, $features:literal, $tiles:literal, { $($pairs:tt)* }) => {
         // SAFETY: every method consists of instructions of the named set.
         unsafe impl Simd for $type {
             type V = __m512;
             const LANES: usize = 16;
             // 28 of 32 registers hold sums; two hold a row of the right matrix, and one the left one's element.
             const ROWS: usize = 14;
+            const TILES: bool = $tiles;
 
             #[inline(always)]
             unsafe fn call<K: Kernel>(kernel: K) {
@@ -68,7 +73,7 @@ macro_rules! avx512 {
     };
 }
 
-avx512!(Avx512, "avx512f,avx512bw,avx512dq,avx512vl", {
+avx512!(Avx512, "avx512f,avx512bw,avx512dq,avx512vl", false, {
     to_pairs(low: __m512, high: __m512) -> __m512 = {
         let low = _mm512_cvtepi32_epi16(rounded512(low));
         let high = _mm512_cvtepi32_epi16(rounded512(high));
@@ -76,12 +81,20 @@ avx512!(Avx512, "avx512f,avx512bw,avx512dq,avx512vl", {
     };
 });
 
-avx512!(Avx512Bf16, "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16", {
-    // The upper half comes first.
-    to_pairs(low: __m512, high: __m512) -> __m512 = transmute::<__m512bh, __m512>(_mm512_cvtne2ps_pbh(high, low));
-    pair_mul_add(a: __m512, b: __m512, c: __m512) -> __m512 =
-        _mm512_dpbf16_ps(c, transmute::<__m512, __m512bh>(a), transmute::<__m512, __m512bh>(b));
-});
+/// One instruction set with the instructions for bfloat16.
+macro_rules! avx512_bf16 {
+    ($type:ident, $tiles:literal) => {
+        avx512!($type, "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16", $tiles, {
+            // The upper half comes first.
+            to_pairs(low: __m512, high: __m512) -> __m512 = transmute::<__m512bh, __m512>(_mm512_cvtne2ps_pbh(high, low));
+            pair_mul_add(a: __m512, b: __m512, c: __m512) -> __m512 =
+                _mm512_dpbf16_ps(c, transmute::<__m512, __m512bh>(a), transmute::<__m512, __m512bh>(b));
+        });
+    };
+}
+
+avx512_bf16!(Avx512Bf16, false);
+avx512_bf16!(Amx, true);
 
 /// Floats as bfloat16 in the lower halves of their lanes.
 #[inline(always)]

@@ -10,7 +10,7 @@ use super::tiles::{Square, Tiling};
 use super::transform::{LONGEST, Transform};
 use crate::blocking;
 use crate::epilogue::Finish;
-use crate::gemm::{self, Left, Rows};
+use crate::gemm::{self, BEYOND, Left, Rows};
 use crate::image::Layout;
 use crate::isa::{self, Isa};
 use crate::memory::{Buffer, with_scratch};
@@ -92,7 +92,7 @@ pub(crate) unsafe fn run<T: Transform, O: Operands>(isa: Isa, job: &Job) {
         parallel(blocks, |index| {
             let first = tiles * index / blocks;
             let count = tiles * (index + 1) / blocks - first;
-            let size = elements * Block::plane(most, words);
+            let size = elements * Block::plane(most, words) + BEYOND;
             with_scratch(size + products + room, |scratch| {
                 let (transformed, scratch) = scratch.split_at_mut(size);
                 let (products, room) = scratch.split_at_mut(products);
@@ -110,7 +110,7 @@ pub(crate) unsafe fn run<T: Transform, O: Operands>(isa: Isa, job: &Job) {
         });
     } else {
         // Few tiles: all are transformed first, and then each thread takes some of the filter's panels, which is read only once.
-        let mut transformed = Buffer::new(elements * Block::plane(tiles, words));
+        let mut transformed = Buffer::new(elements * Block::plane(tiles, words) + BEYOND);
         let start = SharedMut(transformed.as_mut_ptr());
         let block = || Block::new(tiling, 0, tiles, tiles, words, start.get());
         parallel(words.div_ceil(WIDEST), |part| {

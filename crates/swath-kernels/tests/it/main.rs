@@ -4,6 +4,7 @@ mod convolution;
 mod gradient;
 mod images;
 mod indices;
+mod pairs;
 mod pointwise;
 mod support;
 mod threads;

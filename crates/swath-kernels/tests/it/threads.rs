@@ -6,7 +6,7 @@ use std::process::Command;
 use std::thread;
 
 use swath_kernels::{
-    BatchNorm, Convolution, Epilogue, Layout, Plan, Pooling, WeightGradient, bias_gradient,
+    BatchNorm, Convolution, Epilogue, Layout, Plan, Pooling, Precision, WeightGradient, bias_gradient,
     max_pool_gradient_by_indices, max_pool_with_indices, set_threads, unpool,
 };
 
@@ -36,6 +36,9 @@ fn bits() -> u64 {
         let plan = Plan::convolution(&convolution, layout).expect("a plan");
         let mut y = vec![0.0; plan.output().len()];
         plan.run(&x, &plan.filter(&weights).expect("a filter"), &Epilogue::default(), &mut y);
+        hash(&y);
+        let pairs = plan.clone().with_precision(Precision::Bf16);
+        pairs.run(&x, &pairs.filter(&weights).expect("a filter"), &Epilogue::default(), &mut y);
         hash(&y);
         let dy = random.image(plan.output());
         let back = Plan::input_gradient(&convolution, layout).expect("a plan");

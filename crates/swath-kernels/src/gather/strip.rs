@@ -1,0 +1,198 @@
+//! Direct convolutions in tiles of pairs. What some rows of outputs read is rounded once, with zeros around the image, and multiplied where it
+//! then lies: 16 outputs of a row are a tile's rows at each tap.
+
+use std::ops::Range;
+
+use super::forward::{Job, Outputs};
+use super::{Groups, Pattern, Phase};
+use crate::blocking;
+use crate::gemm::Rows;
+use crate::isa::{self, Isa};
+use crate::memory::with_scratch;
+use crate::operands::{Operands, Pairs};
+use crate::simd::{Kernel, Simd, WIDEST};
+use crate::threads::{parallel, threads};
+use crate::tiles::{Pixels, SIDE, Tiles};
+
+/// Whether a convolution can be computed so, and gains: with one tap inputs are rounded once in any case.
+pub(super) fn fits(pattern: &Pattern, groups: &Groups) -> bool {
+    let several = matches!(&pattern.phases[..], [phase] if phase.taps.len() > 1);
+    several && groups.inputs.is_multiple_of(Pairs::STEPS * WIDEST)
+}
+
+/// Runs the convolution.
+///
+/// # Safety
+/// The job's pointers must be valid for its layouts, the output not be used otherwise, and the convolution [fit](fits).
+pub(super) unsafe fn run(isa: Isa, job: &Job) {
+    let frame = Frame::new(job);
+    let ([rows, _], batch) = (job.pattern.phases[0].count, job.output_layout.batch);
+    let groups = job.filter.groups.count;
+    let most = blocking::strip_rows(frame.line(), frame.reach[0], job.pattern.stride[0]);
+    // As many strips for each thread, of the same size.
+    let strips = rows.div_ceil(most).next_multiple_of(threads()).min(rows);
+    let panels = job.filter.panels.count();
+    let shares = (2 * threads()).div_ceil(groups * batch * strips).min(panels);
+    parallel(groups * batch * strips * shares, |item| {
+        let (item, share) = (item / shares, item % shares);
+        let (item, index) = (item / strips, item % strips);
+        let rows = rows * index / strips..rows * (index + 1) / strips;
+        with_scratch(frame.lines(rows.len()) * frame.line() + frame.beyond(), |words| {
+            let strip = Strip {
+                job,
+                frame: &frame,
+                group: item / batch,
+                image: item % batch,
+                rows,
+                panels: panels * share / shares..panels * (share + 1) / shares,
+                words: words.as_mut_ptr(),
+            };
+            // SAFETY: the caller's promise; each item has its own outputs, and scratch for its strip.
+            unsafe { isa::run(isa, strip) };
+        });
+    });
+}
+
+/// What outputs read, in space, and how it lies once it is rounded.
+struct Frame {
+    /// The least offset of a tap.
+    first: [isize; 2],
+    /// Pixels from the first to the last tap, both included.
+    reach: [usize; 2],
+    stride: [usize; 2],
+    /// Pixels of a line, and words of a pixel.
+    width: usize,
+    pixel: usize,
+    /// Where 16 words of each tap lie, from an output's first input on.
+    offsets: Vec<usize>,
+}
+
+impl Frame {
+    fn new(job: &Job) -> Frame {
+        let Phase { taps, count, .. } = &job.pattern.phases[0];
+        let stride = job.pattern.stride;
+        let offsets = |axis: usize| taps.iter().map(move |tap| tap.offset[axis]);
+        let first = [0, 1].map(|axis| offsets(axis).min().unwrap_or(0));
+        let reach = [0, 1].map(|axis| (offsets(axis).max().unwrap_or(0) - first[axis]) as usize + 1);
+        let width = (count[1] - 1) * stride[1] + reach[1];
+        let pixel = Pairs::words(job.filter.groups.inputs);
+        let place = |offset: [isize; 2]| {
+            let [row, col] = [0, 1].map(|axis| (offset[axis] - first[axis]) as usize);
+            (row * width + col) * pixel
+        };
+        let words = |tap: usize| (0..pixel).step_by(WIDEST).map(move |word| tap + word);
+        let offsets = taps.iter().flat_map(|tap| words(place(tap.offset))).collect();
+        Frame { first, reach, stride, width, pixel, offsets }
+    }
+
+    /// Words of a line.
+    fn line(&self) -> usize {
+        self.width * self.pixel
+    }
+
+    /// Lines that so many rows of outputs read.
+    fn lines(&self, rows: usize) -> usize {
+        (rows - 1) * self.stride[0] + self.reach[0]
+    }
+
+    /// Words that are read behind the last line, to fill a tile.
+    fn beyond(&self) -> usize {
+        (SIDE - 1) * self.stride[1] * self.pixel
+    }
+}
+
+/// Some rows of one image's outputs.
+struct Strip<'a> {
+    job: &'a Job<'a>,
+    frame: &'a Frame,
+    group: usize,
+    image: usize,
+    rows: Range<usize>,
+    panels: Range<usize>,
+    /// Room for what they read.
+    words: *mut f32,
+}
+
+impl Kernel for Strip<'_> {
+    #[inline(always)]
+    unsafe fn compute<S: Simd>(self) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.round::<S>();
+            self.multiply::<S>();
+        }
+    }
+}
+
+impl Strip<'_> {
+    /// Rounds what the outputs read.
+    #[inline(always)]
+    unsafe fn round<S: Simd>(&self) {
+        let (layout, frame) = (self.job.input_layout, self.frame);
+        let channel = self.group * self.job.filter.groups.inputs;
+        let top = (self.rows.start * frame.stride[0]) as isize + frame.first[0];
+        let left = frame.first[1];
+        // Columns of a line that lie in the image.
+        let inside = (-left).clamp(0, frame.width as isize) as usize
+            ..(layout.width as isize - left).clamp(0, frame.width as isize) as usize;
+        for line in 0..frame.lines(self.rows.len()) {
+            let to = self.words.wrapping_add(line * frame.line());
+            let row = top + line as isize;
+            let there = (0..layout.height as isize).contains(&row);
+            let inside = if there { inside.clone() } else { frame.width..frame.width };
+            let first = (self.image * layout.height).wrapping_add_signed(row) * layout.width;
+            // SAFETY: the scratch has these lines, and the image these pixels.
+            unsafe {
+                to.write_bytes(0, inside.start * frame.pixel);
+                for col in inside.clone() {
+                    let pixel = first.wrapping_add_signed(left + col as isize);
+                    let from = self.job.input.wrapping_add(pixel * layout.pixel + channel);
+                    for word in (0..frame.pixel).step_by(S::LANES) {
+                        let value = Pairs::load::<S>(from, word, Pairs::STEPS * frame.pixel);
+                        S::store(to.add(col * frame.pixel + word), value);
+                    }
+                }
+                let end = inside.end.max(inside.start);
+                to.add(end * frame.pixel).write_bytes(0, (frame.width - end) * frame.pixel);
+            }
+        }
+    }
+
+    /// Multiplies the strip with its panels of the filter.
+    #[inline(always)]
+    unsafe fn multiply<S: Simd>(&self) {
+        let (job, frame, filter) = (self.job, self.frame, self.job.filter);
+        let Phase { first, step, count: [_, cols], .. } = job.pattern.phases[0];
+        let (across, pieces) = (job.output_layout, cols.div_ceil(SIDE));
+        // SAFETY: kernels run where the machine has the instructions.
+        let tiles = unsafe { Tiles::new() };
+        for panel in self.panels.clone() {
+            let width = filter.panels.width(panel);
+            let right = Rows { start: filter.matrix(0, self.group, panel), step: width };
+            let channel = self.group * filter.groups.outputs + filter.panels.first(panel);
+            let all = self.rows.len() * pieces;
+            for piece in (0..all).step_by(2) {
+                let mut pixels = [0; 2 * SIDE];
+                let mut left = Pixels {
+                    starts: [self.words; 2].map(<*mut f32>::cast_const),
+                    counts: [0; 2],
+                    step: frame.stride[1] * frame.pixel,
+                };
+                for tile in 0..2.min(all - piece) {
+                    let (row, col) = ((piece + tile) / pieces, (piece + tile) % pieces * SIDE);
+                    left.counts[tile] = (cols - col).min(SIDE);
+                    let place = row * frame.stride[0] * frame.line() + col * left.step;
+                    left.starts[tile] = self.words.wrapping_add(place).cast_const();
+                    let line = self.image * across.height + first[0] + (self.rows.start + row) * step[0];
+                    let start = line * across.width + first[1] + col * step[1];
+                    let places = pixels[tile * SIDE..].iter_mut().take(left.counts[tile]).enumerate();
+                    places.for_each(|(index, pixel)| *pixel = start + index * step[1]);
+                }
+                let out = Outputs { job, pixels: pixels.as_ptr(), channel };
+                let blocks = (frame.offsets.len(), |block: usize| frame.offsets[block]);
+                // SAFETY: the strip holds what these outputs read and some words beyond, and the filter has these columns.
+                unsafe { tiles.multiply_pixels::<S, _>(left, blocks, right, width / WIDEST, out) };
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Products of pairs of bfloat16 in AMX's tile registers, on Intel's servers from 2023 on.
+//!
+//! A tile has 16 rows of 16 words, and one instruction multiplies two of them and adds the product to a third. Both matrices lie as they do for
+//! vectors: 16 words of a row of the left one side by side, and rows of the right one below each other. Rows are taken 32 at a time, with what
+//! lies behind the last one in place of those that are missing: a row of the product depends on its own row of the left matrix alone, so that
+//! these are just not used, and results do not depend on how rows were shared out.
+//!
+//! Intel, *Intel 64 and IA-32 Architectures Software Developer's Manual*, volume 1, chapter 18.
+
+use std::arch::asm;
+use std::arch::x86_64::__cpuid_count;
+use std::mem::MaybeUninit;
+
+use crate::gemm::{Left, Out, Rows};
+use crate::simd::{Simd, WIDEST};
+
+/// Rows of a tile.
+pub(crate) const SIDE: usize = 16;
+
+/// Rows that are multiplied together.
+const ROWS: usize = 2 * SIDE;
+
+/// Floats of a tile, and bytes of one of its rows where nothing lies between.
+const TILE: usize = SIDE * WIDEST;
+const LINE: usize = WIDEST * size_of::<f32>();
+
+/// The shapes of the eight tile registers, in the form of the processor.
+#[repr(C, align(64))]
+struct Shapes {
+    palette: u8,
+    start_row: u8,
+    reserved: [u8; 14],
+    bytes: [u16; 16],
+    rows: [u8; 16],
+}
+
+/// Eight whole tiles.
+static WHOLE: Shapes = Shapes {
+    palette: 1,
+    start_row: 0,
+    reserved: [0; 14],
+    bytes: [64, 64, 64, 64, 64, 64, 64, 64, 0, 0, 0, 0, 0, 0, 0, 0],
+    rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
+};
+
+/// Whether the processor has the instructions, and the system lets this process use their registers.
+pub(crate) fn available() -> bool {
+    const BF16: u32 = 1 << 22;
+    const TILES: u32 = 1 << 24;
+    __cpuid_count(7, 0).edx & (BF16 | TILES) == BF16 | TILES && allowed()
+}
+
+/// Linux keeps the registers' eight kilobytes for processes only that have asked.
+#[cfg(target_os = "linux")]
+fn allowed() -> bool {
+    const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
+    const XFEATURE_XTILEDATA: libc::c_long = 18;
+    // SAFETY: asks for a permission, and changes no memory.
+    unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0 }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn allowed() -> bool {
+    false
+}
+
+/// Sums on their way to where they go.
+#[repr(align(64))]
+struct Stage([MaybeUninit<f32>; 4 * TILE]);
+
+/// Tile registers in whole tiles, for as long as this lives.
+pub(crate) struct Tiles(());
+
+impl Tiles {
+    /// # Safety
+    /// The machine must have the instructions, and no other of these live on this thread.
+    #[inline(always)]
+    pub(crate) unsafe fn new() -> Tiles {
+        // SAFETY: the caller's promise.
+        unsafe { asm!("ldtilecfg [{}]", in(reg) &WHOLE, options(nostack)) };
+        Tiles(())
+    }
+
+    /// `out = left right` for words of pairs: `rows` by `16 blocks` times `16 blocks` by `vecs` vectors (1 or 2).
+    ///
+    /// # Safety
+    /// The matrices must be valid for reading, the left one with its rows filled up to a multiple of 16, and `out` for writing; nothing else
+    /// may use `out` at the same time.
+    #[inline(always)]
+    pub(crate) unsafe fn multiply<S: Simd, T: Out>(
+        &self,
+        [rows, blocks, vecs]: [usize; 3],
+        left: Left,
+        right: Rows<*const f32>,
+        out: T,
+    ) {
+        for row in (0..rows).step_by(ROWS) {
+            let start = left.start.wrapping_add(row * WIDEST);
+            let counts = [(rows - row).min(SIDE), (rows - row).saturating_sub(SIDE).min(SIDE)];
+            let pixels = Pixels { starts: [start, start.wrapping_add(TILE)], counts, step: WIDEST };
+            // SAFETY: the caller's promises.
+            unsafe {
+                self.multiply_pixels::<S, T>(pixels, (blocks, |block| block * left.block), right, vecs, out.skip(row))
+            };
+        }
+    }
+
+    /// `out = left right` for at most 32 rows of the left matrix: block `b` of 16 words of a row lies `offset(b)` floats behind its first.
+    /// The rows of the second tile are rows 16 and on of `out`.
+    ///
+    /// # Safety
+    /// As [`multiply`](Self::multiply).
+    #[inline(always)]
+    pub(crate) unsafe fn multiply_pixels<S: Simd, T: Out>(
+        &self,
+        pixels: Pixels,
+        (blocks, offset): (usize, impl Fn(usize) -> usize),
+        right: Rows<*const f32>,
+        vecs: usize,
+        out: T,
+    ) {
+        let mut stage = Stage([MaybeUninit::uninit(); 4 * TILE]);
+        let stage = stage.0.as_mut_ptr().cast::<f32>();
+        // SAFETY: the caller's promises; the stage has room for four tiles.
+        unsafe {
+            out.expect::<S>(pixels.counts[0], vecs);
+            out.skip(SIDE).expect::<S>(pixels.counts[1], vecs);
+            match (pixels.counts[1] > 0, vecs == 2) {
+                (true, true) => sums::<true, true>(pixels, (blocks, offset), right, stage),
+                (true, false) => sums::<true, false>(pixels, (blocks, offset), right, stage),
+                (false, true) => sums::<false, true>(pixels, (blocks, offset), right, stage),
+                (false, false) => sums::<false, false>(pixels, (blocks, offset), right, stage),
+            }
+            for (tile, count) in pixels.counts.into_iter().enumerate() {
+                for (row, vec) in (0..count).flat_map(|row| (0..vecs).map(move |vec| (row, vec))) {
+                    let sum = S::load(stage.add((tile * 2 + vec) * TILE + row * WIDEST));
+                    out.put::<S>(tile * SIDE + row, vec * WIDEST, sum);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Tiles {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: the registers were this one's.
+        unsafe { asm!("tilerelease", options(nostack)) };
+    }
+}
+
+/// Rows of a left matrix in two tiles, each of which may be there in part or not at all: where they begin, how many are used, and the
+/// floats from one to the next.
+#[derive(Clone, Copy)]
+pub(crate) struct Pixels {
+    pub starts: [*const f32; 2],
+    pub counts: [usize; 2],
+    pub step: usize,
+}
+
+/// One or two tiles of rows by one or two of columns, to the four tiles of a stage.
+#[inline(always)]
+unsafe fn sums<const TALL: bool, const WIDE: bool>(
+    left: Pixels,
+    (blocks, offset): (usize, impl Fn(usize) -> usize),
+    right: Rows<*const f32>,
+    stage: *mut f32,
+) {
+    let [line, step] = [left.step, right.step].map(|floats| floats * size_of::<f32>());
+    // SAFETY: the caller's promises; nothing else uses tile registers between these instructions.
+    unsafe {
+        asm!("tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3", options(nostack));
+        for block in 0..blocks {
+            let b = right.start.add(block * SIDE * right.step);
+            asm!(
+                "tileloadd tmm4, [{a} + {line}*1]", "tileloadd tmm6, [{b} + {step}*1]", "tdpbf16ps tmm0, tmm4, tmm6",
+                a = in(reg) left.starts[0].add(offset(block)), b = in(reg) b,
+                line = in(reg) line, step = in(reg) step, options(nostack)
+            );
+            if WIDE {
+                asm!(
+                    "tileloadd tmm7, [{b} + {step}*1]", "tdpbf16ps tmm1, tmm4, tmm7",
+                    b = in(reg) b.add(WIDEST), step = in(reg) step, options(nostack)
+                );
+            }
+            if TALL {
+                asm!(
+                    "tileloadd tmm5, [{a} + {line}*1]", "tdpbf16ps tmm2, tmm5, tmm6",
+                    a = in(reg) left.starts[1].add(offset(block)), line = in(reg) line, options(nostack)
+                );
+            }
+            if TALL && WIDE {
+                asm!("tdpbf16ps tmm3, tmm5, tmm7", options(nostack));
+            }
+        }
+        asm!("tilestored [{to} + {line}*1], tmm0", to = in(reg) stage, line = in(reg) LINE, options(nostack));
+        if WIDE {
+            asm!("tilestored [{to} + {line}*1 + 1024], tmm1", to = in(reg) stage, line = in(reg) LINE, options(nostack));
+        }
+        if TALL {
+            asm!("tilestored [{to} + {line}*1 + 2048], tmm2", to = in(reg) stage, line = in(reg) LINE, options(nostack));
+        }
+        if TALL && WIDE {
+            asm!("tilestored [{to} + {line}*1 + 3072], tmm3", to = in(reg) stage, line = in(reg) LINE, options(nostack));
+        }
+    }
+}
