@@ -5,11 +5,17 @@ use std::collections::BTreeMap;
 use swath_nn::Segmenter;
 use swath_nn::weights::{self, NamedTensor};
 
-use super::bands::{OtherBands, adapt};
+use super::bands::{OtherBands, adapt, in_words};
 use super::import::EncoderWeights;
 use crate::error::Result;
 
 impl EncoderWeights {
+    /// Which bands get the kernels of which colours, in words; `None` where no convolution of these weights reads colours.
+    pub fn bands_in_words(&self, bands: &[String], others: OtherBands) -> Option<String> {
+        let first = self.tensors.iter().find(|tensor| self.read_bands.contains(&tensor.name))?;
+        in_words(first.shape[1], bands, others)
+    }
+
     /// The network with these weights in its encoder, for bands of these names. What the weights lack stays as it is.
     ///
     /// # Errors

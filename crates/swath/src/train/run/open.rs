@@ -50,7 +50,7 @@ impl<'a> Run<'a> {
         })?;
         let large = large.map(|words| format!("warning: {words}"));
         // Said before anything is allocated, and into the log when there is one.
-        let remarks: Vec<String> = left_out.into_iter().chain(large).collect();
+        let mut remarks: Vec<String> = left_out.into_iter().chain(large).collect();
         remarks.iter().for_each(|words| observe(Event::Message(words)));
         let mut model = weights::initialize(network.init(&device)?, recipe.train.seed);
         let mut optimizer = optimizer::init(&recipe.optimizer, &model);
@@ -73,7 +73,12 @@ impl<'a> Run<'a> {
         let mut state = State::default();
         let mut header = header(recipe, &data, imagery);
         if let Some(start) = &start {
-            model = start.write_into(model, &header.bands, recipe.model.start.other_bands)?;
+            let others = recipe.model.start.other_bands;
+            model = start.write_into(model, &header.bands, others)?;
+            if let Some(words) = start.bands_in_words(&header.bands, others) {
+                observe(Event::Message(&words));
+                remarks.push(words);
+            }
             header.provenance.encoder = Some(start.origin.clone());
         }
         if let Some((bundle, record, saved)) = resumed {
