@@ -10,7 +10,7 @@ use swath_nn::encoder::EncoderConfig;
 use swath_nn::weights::NamedTensor;
 use swath_nn::weights::foreign::{self, Slot};
 
-use super::report::{Report, library, note};
+use super::report::{Report, is_whole, library, note};
 use super::source::Source;
 use crate::bundle;
 use crate::error::{Error, Result};
@@ -137,9 +137,10 @@ impl EncoderWeights {
         tensors.sort_by_key(|(slot, _)| *slot);
         let tensors: Vec<NamedTensor> = tensors.into_iter().map(|(_, tensor)| tensor).collect();
         // Where layers have the same names everywhere, only the header tells whose file it is.
-        let library = if own { "Swath" } else { library(encoder, &found, &sources) }.to_string();
+        let whole = !own && is_whole(&found, &sources);
+        let library = if own { "Swath" } else { library(encoder, &found, whole) }.to_string();
         let mut report = Report::new(&found, &slots, &sources, &source.beside, &library);
-        report.note = note(encoder, from.as_ref().map_or(library.as_str(), |from| &from.library), &found.prefix);
+        report.note = note(encoder, from.as_ref().map_or(library.as_str(), |from| &from.library), whole);
         Ok(EncoderWeights {
             encoder: encoder.clone(),
             report,

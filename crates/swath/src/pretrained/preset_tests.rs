@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use safetensors::tensor::{Dtype, TensorView};
 use swath_nn::weights::foreign::{Match, Source, slots};
 
-use super::report::{TIMM_IN_SMP, library, note};
+use super::report::{TIMM_IN_SMP, is_whole, library, note};
 use super::*;
 use crate::error::Result;
 
@@ -92,7 +92,7 @@ fn timm_encoders_of_segmentation_models_are_known_by_what_stands_beside_them() {
     let of = |name: &str, whose, prefix: &str, left_over: &[usize]| {
         let found =
             Match { library: whose, prefix: prefix.to_string(), left_over: left_over.to_vec(), ..Match::default() };
-        library(&encoder(name, &[]), &found, &sources)
+        library(&encoder(name, &[]), &found, is_whole(&found, &sources))
     };
     assert_eq!(of("efficientnet", "timm", "encoder.", &[0, 1]), TIMM_IN_SMP, "encoder.");
     assert_eq!(of("efficientnet_lite0", "timm", "module.encoder.", &[1, 2]), TIMM_IN_SMP, "encoder.");
@@ -101,9 +101,9 @@ fn timm_encoders_of_segmentation_models_are_known_by_what_stands_beside_them() {
     assert_eq!(of("efficientnet", "timm", "encoder.model.", &[0]), "timm");
     assert_eq!(of("efficientnet", "efficientnet_pytorch", "encoder.", &[0]), "efficientnet_pytorch");
     assert_eq!(of("mobilenet_v2", "timm", "encoder.", &[0]), "timm");
-    let said = note(&encoder("efficientnet", &[]), TIMM_IN_SMP, "encoder.").unwrap();
+    let said = note(&encoder("efficientnet", &[]), TIMM_IN_SMP, true).unwrap();
     assert!(said.contains("whatever their names") && said.contains("-s form=pytorch"), "{said}");
-    assert_eq!(note(&encoder("efficientnet", &["form=pytorch"]), TIMM_IN_SMP, "encoder."), None);
+    assert_eq!(note(&encoder("efficientnet", &["form=pytorch"]), TIMM_IN_SMP, true), None);
 }
 
 #[test]

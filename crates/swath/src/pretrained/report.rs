@@ -93,19 +93,21 @@ impl Report {
 pub(super) const TIMM_IN_SMP: &str = "timm in segmentation_models.pytorch";
 
 /// The library, where what else a file holds tells more than the names that matched.
-pub(super) fn library(encoder: &EncoderConfig, found: &Match, sources: &[Source]) -> &'static str {
+pub(super) fn library(encoder: &EncoderConfig, found: &Match, whole: bool) -> &'static str {
     let efficient = matches!(encoder, EncoderConfig::Efficientnet(_) | EncoderConfig::EfficientnetLite0(_));
-    let Some(outer) = found.prefix.strip_suffix("encoder.").filter(|_| efficient && found.library == "timm") else {
-        return found.library;
-    };
+    if whole && efficient && found.library == "timm" { TIMM_IN_SMP } else { found.library }
+}
+
+/// Whether a file is of a network of segmentation_models.pytorch: there is more in it than the encoder.
+pub(super) fn is_whole(found: &Match, sources: &[Source]) -> bool {
+    let Some(outer) = found.prefix.strip_suffix("encoder.") else { return false };
     let mut beside = found.left_over.iter().filter_map(|&index| sources[index].name.strip_prefix(outer));
-    let whole = beside.any(|name| name.starts_with("decoder.") || name.starts_with("segmentation_head."));
-    if whole { TIMM_IN_SMP } else { found.library }
+    beside.any(|name| name.starts_with("decoder.") || name.starts_with("segmentation_head."))
 }
 
 /// Where weights fit by name and shape, and the layers around them differ all the same, or may differ: what to choose.
-/// `prefix` stands before all of the file's names.
-pub(super) fn note(encoder: &EncoderConfig, library: &str, prefix: &str) -> Option<String> {
+/// `whole` is said of [files of whole networks](is_whole).
+pub(super) fn note(encoder: &EncoderConfig, library: &str, whole: bool) -> Option<String> {
     const START: &str = "weights are a start for training, and give other features";
     let form = match encoder {
         EncoderConfig::Efficientnet(config) => Some(config.form),
@@ -145,14 +147,10 @@ pub(super) fn note(encoder: &EncoderConfig, library: &str, prefix: &str) -> Opti
              1e-3, as TensorFlow does. Here these",
             "tensorflow",
         )),
-        (_, EncoderConfig::Resnet(_) | EncoderConfig::Resnext(_), _)
-            if library != "Swath" && prefix.trim_end_matches('.').ends_with("encoder") =>
-        {
-            Some(format!(
-                "the file is of a whole network, as segmentation_models.pytorch has them. At output stride 8 or 16 that dilates the first \
+        (_, EncoderConfig::Resnet(_) | EncoderConfig::Resnext(_), _) if whole => Some(format!(
+            "the file is of a whole network, as segmentation_models.pytorch has them. At output stride 8 or 16 that dilates the first \
                  block of a stage, too, and this encoder does not: from such a network these {START}; at 32 nothing differs"
-            ))
-        }
+        )),
         (_, EncoderConfig::Alexnet(_), "torchvision") => Some(format!(
             "torchvision's features end a pixel before the encoder's at the lower and right edge, where both differ. These {START}"
         )),

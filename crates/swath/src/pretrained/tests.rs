@@ -119,7 +119,7 @@ fn files_of_other_networks_are_refused() {
 #[test]
 fn networks_that_exist_in_two_forms_have_a_note() {
     let of = |encoder: &str, options: &[String], library: &str| {
-        super::report::note(&encoder_config(encoder, options).unwrap(), library, "")
+        super::report::note(&encoder_config(encoder, options).unwrap(), library, false)
     };
     let note = |encoder: &str, library: &str| of(encoder, &[], library);
     assert!(note("efficientnet", "timm").unwrap().contains("tf_"));
@@ -127,9 +127,9 @@ fn networks_that_exist_in_two_forms_have_a_note() {
     assert_eq!(note("efficientnet", "segmentation_models.pytorch"), None);
     assert_eq!(note("vgg", "torchvision"), None);
     // Dilated networks of segmentation_models.pytorch are not torchvision's, and names do not tell which are dilated.
-    let whole = |prefix: &str| super::report::note(&encoder_config("resnet", &[]).unwrap(), "torchvision", prefix);
-    assert!(whole("encoder.").unwrap().contains("output stride 8 or 16"));
-    assert!(whole("module.encoder.").is_some() && whole("").is_none() && whole("backbone.").is_none());
+    let resnet = |whole: bool| super::report::note(&encoder_config("resnet", &[]).unwrap(), "torchvision", whole);
+    assert!(resnet(true).unwrap().contains("output stride 8 or 16"));
+    assert_eq!(resnet(false), None);
     // The note says which option gives the other form, and that option ends the note or turns it round.
     let torchvision = note("efficientnet", "torchvision").unwrap();
     assert!(torchvision.contains("`--encoder efficientnet -s form=pytorch`"), "{torchvision}");
