@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use swath_nn::onnx::{self, OnnxError};
 
 use crate::bundle::{Bundle, Header};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 mod stac;
 
@@ -46,7 +46,7 @@ impl ExportOptions {
 ///
 /// # Errors
 ///
-/// When the weights do not fit the network, or the network cannot be expressed in ONNX.
+/// When the weights do not fit the network, the network cannot be expressed in ONNX, or it is for patches of another size.
 pub fn to_onnx(bundle: &Bundle, options: &ExportOptions) -> Result<Model> {
     let network = bundle.segmenter(&burn::tensor::Device::flex())?;
     let header = &bundle.header;
@@ -67,6 +67,14 @@ pub fn to_onnx(bundle: &Bundle, options: &ExportOptions) -> Result<Model> {
         Some(_) => Some(header.recipe.train.chip),
         None => header.recipe.patches(&header.recipe.predict).map(|patches| patches.patch),
     };
+    if let (Some(patch), Some(size)) = (patch, options.size)
+        && size != patch
+    {
+        let problem = format!(
+            "this network answers for patches of {patch} pixels a side, as its training chips, and not of {size}: leave the size out"
+        );
+        return Err(Error::PredictOptions { problem });
+    }
     match write(options.size.or(patch)) {
         Err(OnnxError::Sizes { .. }) if options.size.is_none() => Ok(write(Some(header.recipe.predict.chip))?),
         model => Ok(model?),
@@ -82,12 +90,17 @@ fn metadata(header: &Header, normalized: bool, size: Option<usize>, stride: usiz
         None => deepness(header, names, normalized, size, stride),
     };
     entries.extend([("bands", json!(header.bands)), ("size_multiple", json!(stride))]);
+    entries.extend(header.recipe.outlines().map(|_| ("corners", json!(CORNERS))));
     // In centimetres.
     entries.extend(header.gsd.map(|gsd| ("resolution", json!(gsd * 100.0))));
     entries.extend(header.licence.as_ref().map(|licence| ("licence", json!(licence))));
     entries.extend(header.encoder_licence().map(|licence| ("encoder_licence", json!(licence))));
     entries.into_iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
 }
+
+/// What the numbers of an outline are.
+const CORNERS: &str = "x and y of each corner of the object in the middle, in pixels from the patch's upper left corner, one after the other \
+                       around the object, clockwise or not";
 
 /// What the plugin asks for of a network that makes maps.
 fn deepness(

@@ -153,9 +153,15 @@ fn output(header: &Header, asset: Asset<'_>) -> Value {
         Output::Logits | Output::Scores { .. } => (images, json!(["batch", "class", "height", "width"])),
         Output::Corners => (json!([images[0], CORNERS, 2]), json!(["batch", "corner", "coordinate"])),
     };
+    let description = match output {
+        Output::Logits => "One number for each class, before the softmax",
+        Output::Scores { .. } => "Class probabilities",
+        Output::Corners => super::CORNERS,
+    };
     let classes: Vec<Value> = header.classes.iter().enumerate().map(|(id, class)| classified(id, class)).collect();
     json!({
         "name": output.name(),
+        "description": description,
         "tasks": [task(header)],
         "result": {
             "shape": shape,

@@ -141,7 +141,9 @@ fn a_classifier_is_for_patches_of_its_training() {
     bundle.weights = weights::read(&network);
     assert_eq!(to_onnx(&bundle, &ExportOptions::default()).unwrap().size, Some([24, 24]));
     let larger = ExportOptions { size: Some(40), ..ExportOptions::default() };
-    assert_eq!(to_onnx(&bundle, &larger).unwrap().size, Some([40, 40]));
+    let refused = to_onnx(&bundle, &larger).unwrap_err().to_string();
+    assert!(refused.contains("patches of 24 pixels") && refused.contains("not of 40"), "{refused}");
+    assert!(to_onnx(&bundle, &ExportOptions { size: Some(24), ..larger }).is_ok());
 }
 
 #[test]
