@@ -28,6 +28,11 @@ fn models_are_listed_and_shown() {
     assert_eq!(shown["kind"], "decoder");
     assert_eq!(shown["keys"][1]["key"], "rates");
     run(&["models", "show", "pancake"]).fails(2, &["'pancake'; `swath models`"]);
+    // A network and a decoder have the same name.
+    assert!(run(&["models", "show", "unet"]).done().contains("`swath models show decoder.unet`"));
+    let shown = run(&["models", "show", "decoder.unet"]).done();
+    assert!(shown.starts_with("unet, a decoder") && shown.contains("[model.decoder.unet]\n"), "{shown}");
+    run(&["models", "show", "encoder.unet"]).fails(2, &["encoder.unet"]);
     let shown = run(&["models", "show", "unet-resnet34", "--json"]).done();
     // The Unet of segmentation_models.pytorch with two classes, by its own count.
     assert!(shown.contains("\"parameters\": 24436514") && shown.contains("\"receptive_field\""), "{shown}");

@@ -16,7 +16,7 @@ use crate::console::Usage;
 /// Show a named network (paper, cost, weights, and how to write it in a recipe), the network of a recipe, or an encoder's or a decoder's keys
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
-    /// Name of the network, the encoder or the decoder, or a recipe (.toml)
+    /// Name of the network, the encoder or the decoder (encoder.NAME and decoder.NAME where a network has the name, too), or a recipe (.toml)
     name: String,
     /// Bands of the images, 3 or the recipe's `data.bands` unless given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -46,7 +46,7 @@ pub(super) fn run(args: &ShowArgs) -> Result<String> {
     match (find(&args.name), Part::find(&args.name)?) {
         (Ok(preset), _) => {
             let network = Network::new(preset, args.sizes(LISTED))?;
-            if args.json { json(&network) } else { text(&network) }
+            if args.json { json(&network) } else { Ok(text(&network)? + &namesakes(&args.name)?) }
         }
         (Err(_), Some(part)) => {
             let given = [("--bands", args.bands), ("--classes", args.classes), ("--size", args.size)];
@@ -57,6 +57,14 @@ pub(super) fn run(args: &ShowArgs) -> Result<String> {
         }
         (Err(unknown), None) => Err(unknown),
     }
+}
+
+/// What else has the name of a network.
+fn namesakes(name: &str) -> Result<String> {
+    let also = |part: Part| {
+        format!("\n{name} is also {}: `swath models show {}.{name}` shows its keys.\n", part.title(), part.kind)
+    };
+    Ok(Part::find(name)?.map(also).unwrap_or_default())
 }
 
 fn json(shown: &impl Serialize) -> Result<String> {
@@ -171,8 +179,12 @@ struct Key {
 }
 
 impl Part {
-    /// The member of a name.
+    /// The member of a name, or of `encoder.NAME` or `decoder.NAME`.
     fn find(name: &str) -> Result<Option<Part>> {
+        let (kind, name) = match name.split_once('.') {
+            Some((kind @ ("encoder" | "decoder"), name)) => (Some(kind), name),
+            _ => (None, name),
+        };
         let of = |kind, members: &[Member], defaults: serde_json::Value| {
             let member = members.iter().find(|member| member.name == name)?;
             let with_default = |key: String| {
@@ -182,8 +194,9 @@ impl Part {
             let keys = keys(&format!("model.{kind}.{name}")).into_iter().map(with_default).collect();
             Some(Part { name: member.name, kind, summary: member.summary, keys })
         };
-        let encoder = EncoderConfig::defaults().into_iter().find(|encoder| encoder.name() == name);
-        let decoder = DecoderConfig::defaults().into_iter().find(|decoder| decoder.name() == name);
+        let may_be = |wanted: &str| kind.is_none_or(|kind| kind == wanted);
+        let encoder = EncoderConfig::defaults().into_iter().find(|encoder| may_be("encoder") && encoder.name() == name);
+        let decoder = DecoderConfig::defaults().into_iter().find(|decoder| may_be("decoder") && decoder.name() == name);
         Ok(match (encoder, decoder) {
             (Some(encoder), _) => of("encoder", EncoderConfig::MEMBERS, serde_json::to_value(encoder)?),
             (_, Some(decoder)) => of("decoder", DecoderConfig::MEMBERS, serde_json::to_value(decoder)?),
