@@ -237,7 +237,7 @@ pub(crate) fn class_of(value: f64) -> Option<u32> {
 /// What to do about a number that is no class.
 pub(crate) fn no_class(value: f64) -> &'static str {
     if value.fract() == 0.0 {
-        "classes are 0 to 65535, and nodata or --ignore names what is none"
+        "classes are 0 to 65535, and the file's nodata value (gdal_translate -a_nodata), or --ignore where a command has it, names what is none"
     } else {
         "classes are whole numbers from 0 to 65535; give a label map, not a raster of measurements"
     }

@@ -156,7 +156,20 @@ pub(crate) fn run(args: &VectorizeArgs, console: &Console) -> Result<()> {
         merge: args.merge,
     };
     let summary = vectorize(&args.map, &args.out, &options)?;
-    let merged = if args.merge { format!(" of {} classes", summary.classes.len()) } else { String::new() };
+    let steps = [("--close", &args.close), ("--open", &args.open), ("--right-angles", &args.right_angles)];
+    for (flag, text) in steps.into_iter().flat_map(|(flag, texts)| texts.iter().map(move |text| (flag, text))) {
+        let class = text.rsplit_once('=').and_then(|(class, _)| class.parse::<u32>().ok());
+        if let Some(class) =
+            class.filter(|class| summary.polygons > 0 && summary.classes.iter().all(|drawn| drawn.value != *class))
+        {
+            console.warn(format_args!("{flag} {text}: there is no polygon of class {class}"));
+        }
+    }
+    let merged = match (args.merge, summary.classes.len()) {
+        (false, _) => String::new(),
+        (true, 1) => " of one class".to_string(),
+        (true, classes) => format!(" of {classes} classes"),
+    };
     if summary.polygons == 0 {
         console.warn("nothing of the map is left to draw: its pixels have no class, or none that --classes, --clip and --min-area let through");
     }

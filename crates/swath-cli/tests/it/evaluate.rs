@@ -112,4 +112,7 @@ fn outlines_are_cleaned_and_simplified_as_asked() {
     assert!(!site.at("out.gpkg").exists());
     site.swath("vectorize labels.tif -o squared.gpkg --right-angles 1=20").done();
     site.swath("vectorize labels.tif -o both.gpkg --right-angles 1=20 --simplify 20").done();
+    let finished = site.swath("vectorize labels.tif -o none.gpkg --right-angles 9=20");
+    let told = finished.stderr.contains("--right-angles 9=20: there is no polygon of class 9");
+    assert!(finished.code == Some(0) && told, "{}", finished.stderr);
 }
