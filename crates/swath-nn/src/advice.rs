@@ -2,8 +2,8 @@
 //!
 //! Members know their own options but not their partners, so what they propose may be refused in the next breath: `output_stride = 4`
 //! pleases an encoder whose only stride is 4 and no decoder. Every proposal is therefore tried out here on the whole network, and
-//! where it does not help, neighbours are tried: one key of the decoder or of the encoder, one key of each, another encoder, another
-//! decoder. To check a network allocates nothing, so that trying costs microseconds.
+//! where it does not help, neighbours are tried: one key of the decoder or of the encoder, two of the decoder, one of each, another encoder,
+//! another decoder. To check a network allocates nothing, so that trying costs microseconds.
 
 use serde_json::Value;
 
@@ -159,12 +159,16 @@ impl<'a> Neighbours<'a> {
         Some(self.words(found))
     }
 
+    /// Both of the decoder, or one of the encoder.
     fn two_keys(&self) -> Option<String> {
-        self.decoder.iter().find_map(|first| {
-            let changed = first.applied(self.network)?;
-            let second = self.encoder.iter().find(|second| second.helps(&changed))?;
-            Some(format!("{} and {}", self.words(first), self.words(second)))
-        })
+        let with = |seconds: &[Change]| {
+            self.decoder.iter().find_map(|first| {
+                let changed = first.applied(self.network)?;
+                let second = seconds.iter().find(|second| second.helps(&changed))?;
+                Some(format!("{} and {}", self.words(first), self.words(second)))
+            })
+        };
+        with(&self.decoder).or_else(|| with(&self.encoder))
     }
 
     fn another_decoder(&self) -> Option<String> {

@@ -564,6 +564,10 @@ fn what_does_not_fit_is_refused_with_the_nearest_choice() {
         let refusal = refusal(config, unet(&[8]));
         assert!(refusal.ends_with(&format!("nearest valid choice: `{nearest}`")), "{refusal}");
     }
+    // Two keys of the decoder are nearer than another one.
+    let both = PspnetConfig { upsampling: Upsampling::Transposed, ..PspnetConfig::default() };
+    let refused = refusal(VggConfig::default().into(), both.into());
+    assert!(refused.ends_with("`output_stride = 32` and `upsampling = \"bilinear\"`"), "{refused}");
     let stride_8 = EncoderConfig::from(VggConfig::default()).levels(Some(8)).unwrap_err().to_string();
     assert!(stride_8.contains("encoder dilated_vgg has stride 8"), "{stride_8}");
     assert!(
