@@ -93,7 +93,7 @@ struct Row {
 
 pub(crate) fn run(args: &CompareArgs, console: &Console) -> Result<()> {
     let recipe = Recipe::load(&args.recipe, &args.set)?;
-    let networks = networks(args, &recipe)?;
+    let recipes = recipes(args, &recipe)?;
     let device = device::open(&args.compute)?;
     let folder = args.run.clone().unwrap_or_else(|| {
         let name = args.recipe.file_stem().unwrap_or_default().to_string_lossy();
@@ -102,36 +102,34 @@ pub(crate) fn run(args: &CompareArgs, console: &Console) -> Result<()> {
     let page = folder.join("comparison.md");
     if !(args.resume || args.overwrite)
         && let Some(path) =
-            networks.keys().map(|name| folder.join(name)).chain([page.clone()]).find(|path| path.exists())
+            recipes.keys().map(|name| folder.join(name)).chain([page.clone()]).find(|path| path.exists())
     {
         bail!(GeoError::Exists { path });
     }
     let existing = if args.resume { Existing::Resume } else { Existing::Replace };
     // Runs and weights that cannot be used are found before the first network has been trained for hours.
-    for (name, model) in &networks {
-        let recipe = Recipe { model: model.clone(), ..recipe.clone() };
+    for (name, recipe) in &recipes {
+        let model = &recipe.model;
         let run = RunFolder::new(&folder.join(name));
-        run.check(&recipe, existing)?;
+        run.check(recipe, existing)?;
         if let Some(path) = model.start.weights.as_ref().filter(|_| !(args.resume && run.last().exists())) {
             EncoderWeights::read(path, &model.encoder, false, &device)
                 .with_context(|| format!("with network {name}"))?;
         }
     }
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let mut rows: Vec<Row> = Vec::with_capacity(networks.len());
-    for (number, (name, model)) in networks.iter().enumerate() {
-        console.say(format_args!("network {} of {}: {name}", number + 1, networks.len()));
-        let licence = model.licence.clone().or_else(|| recipe.model.licence.clone());
-        let recipe = Recipe { model: Model { licence, ..model.clone() }, ..recipe.clone() };
+    let mut rows: Vec<Row> = Vec::with_capacity(recipes.len());
+    for (number, (name, recipe)) in recipes.iter().enumerate() {
+        console.say(format_args!("network {} of {}: {name}", number + 1, recipes.len()));
         let run = folder.join(name);
-        let row = match train(&recipe, &run, device.clone(), existing, console) {
+        let row = match train(recipe, &run, device.clone(), existing, console) {
             Ok(Summary { ended: Ended::Interrupted, .. }) => {
                 bail!("stopped at {name}; the same command with --resume goes on")
             }
-            Ok(summary) => row(name, &recipe, &summary, &run, &device)?,
+            Ok(summary) => row(name, recipe, &summary, &run, &device)?,
             Err(error) => {
                 console.warn(format_args!("{name}: {error}"));
-                failed(name, &recipe, &error)
+                failed(name, recipe, &error)
             }
         };
         rows.push(row);
@@ -144,6 +142,20 @@ pub(crate) fn run(args: &CompareArgs, console: &Console) -> Result<()> {
         failed if failed.is_empty() => Ok(()),
         failed => bail!("not trained: {}", failed.join(", ")),
     }
+}
+
+/// The recipe with each network in place of its own, by name. A network without a licence has the recipe's.
+fn recipes(args: &CompareArgs, recipe: &Recipe) -> Result<BTreeMap<String, Recipe>> {
+    let adapted = |(name, model): (String, Model)| -> Result<(String, Recipe)> {
+        let licence = model.licence.clone().or_else(|| recipe.model.licence.clone());
+        let adapted = Recipe { model: Model { licence, ..model }, ..recipe.clone() };
+        adapted
+            .to_toml()
+            .and_then(|text| Recipe::from_toml_str(&text))
+            .with_context(|| format!("with network {name}"))?;
+        Ok((name, adapted))
+    };
+    networks(args, recipe)?.into_iter().map(adapted).collect()
 }
 
 /// The networks by name, each known to be valid.
@@ -177,11 +189,6 @@ fn networks(args: &CompareArgs, recipe: &Recipe) -> Result<BTreeMap<String, Mode
         }
         // Bands do not decide whether the parts fit.
         model.segmenter(1, classes).validate().map_err(|problem| Usage(format!("{name}: {problem}")))?;
-        let adapted = Recipe { model: model.clone(), ..recipe.clone() };
-        adapted
-            .to_toml()
-            .and_then(|text| Recipe::from_toml_str(&text))
-            .with_context(|| format!("with network {name}"))?;
     }
     if networks.is_empty() {
         bail!(Usage("there is no network to train: name some with --presets or in the file of --models".into()));

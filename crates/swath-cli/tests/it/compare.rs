@@ -89,6 +89,19 @@ cell = 8
 }
 
 #[test]
+fn networks_have_the_licence_of_the_recipe_and_resume_with_it() {
+    let site = Site::new();
+    fs::write(site.at("models.toml"), MODELS).unwrap();
+    let keys = "-s train.steps=1 -s model.licence=CC-BY-4.0";
+    let compare = format!("compare recipe.toml --models models.toml --run all {keys} --quiet");
+    let table = site.swath(&compare).done();
+    let bundle = swath::bundle::Bundle::load(&site.at("all/small/bundle.safetensors")).unwrap();
+    assert_eq!(bundle.header.licence.as_deref(), Some("CC-BY-4.0"));
+    let again = site.swath(&format!("{compare} --resume")).done();
+    assert_eq!(again.lines().count(), table.lines().count());
+}
+
+#[test]
 fn weights_are_seen_from_the_file_of_models_and_checked_first() {
     let site = Site::new();
     fs::create_dir(site.at("sub")).unwrap();
