@@ -108,19 +108,33 @@ impl Recipe {
     /// [`Error::Recipe`] for everything that the user wrote and that cannot work; [`Error::Io`] when
     /// the file cannot be read.
     pub fn load(path: &Path, overrides: &[String]) -> Result<Recipe> {
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        let mut recipe = parse(&text, path, overrides)?;
-        let absolute = std::path::absolute(path).map_err(Error::io("find", path))?;
-        let folder = absolute.parent().unwrap_or(Path::new("/"));
-        recipe.data.resolve(folder).map_err(|problem| wrong(path, problem))?;
-        recipe.model.resolve("model", folder).map_err(|problem| diagnose::refuse(&text, path, overrides, problem))?;
-        if recipe.data.train.is_empty() {
-            return Err(wrong(path, "data.train is empty: list at least one { scene = ..., labels = ... }".to_owned()));
+        read_file(path, overrides, parse)
+    }
+
+    /// Reads a recipe file whose own network is not trained: others take its place by [`Recipe::with_model`]. Cells are checked
+    /// there, since they are for some networks and not for others.
+    ///
+    /// # Errors
+    ///
+    /// As [`Recipe::load`].
+    pub fn load_to_compare(path: &Path, overrides: &[String]) -> Result<Recipe> {
+        read_file(path, overrides, parse_beside_cells)
+    }
+
+    /// The recipe with another network in place of its own. Without a licence the network has the recipe's; `predict.cell` stays
+    /// where it classifies cells and is left out elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Recipe`] when the recipe cannot be with that network; [`Recipe::placed`] finds the key in its file.
+    pub fn with_model(&self, model: Model) -> Result<Recipe> {
+        let licence = model.licence.clone().or_else(|| self.model.licence.clone());
+        let mut recipe = Recipe { model: Model { licence, ..model }, ..self.clone() };
+        if !matches!(recipe.model.decoder, DecoderConfig::Classifier(_)) {
+            recipe.predict.cell = None;
         }
-        if let (Some(patience), true) = (recipe.train.early_stopping, recipe.data.val.is_empty()) {
-            let problem = format!("train.early_stopping is {patience}: it needs scenes to validate on in data.val");
-            return Err(diagnose::refuse(&text, path, overrides, problem));
-        }
+        let fits = recipe.check().and_then(|()| recipe.check_cells());
+        fits.map_err(|problem| wrong(Path::new(UNPLACED), problem))?;
         Ok(recipe)
     }
 
@@ -254,7 +268,7 @@ impl Recipe {
         )
     }
 
-    /// Refuses values that no run can use; says which key and why.
+    /// Refuses values that no run can use, other than cells; says which key and why.
     fn check(&self) -> std::result::Result<(), String> {
         self.data.check()?;
         self.model.check(self.data.classes.len())?;
@@ -264,12 +278,35 @@ impl Recipe {
         self.train.check()?;
         self.augment.check()?;
         self.predict.check()?;
-        self.check_cells()?;
         self.check_outlines()
     }
 }
 
+fn read_file(path: &Path, overrides: &[String], parse: fn(&str, &Path, &[String]) -> Result<Recipe>) -> Result<Recipe> {
+    let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+    let mut recipe = parse(&text, path, overrides)?;
+    let absolute = std::path::absolute(path).map_err(Error::io("find", path))?;
+    let folder = absolute.parent().unwrap_or(Path::new("/"));
+    recipe.data.resolve(folder).map_err(|problem| wrong(path, problem))?;
+    recipe.model.resolve("model", folder).map_err(|problem| diagnose::refuse(&text, path, overrides, problem))?;
+    if recipe.data.train.is_empty() {
+        return Err(wrong(path, "data.train is empty: list at least one { scene = ..., labels = ... }".to_owned()));
+    }
+    if let (Some(patience), true) = (recipe.train.early_stopping, recipe.data.val.is_empty()) {
+        let problem = format!("train.early_stopping is {patience}: it needs scenes to validate on in data.val");
+        return Err(diagnose::refuse(&text, path, overrides, problem));
+    }
+    Ok(recipe)
+}
+
 fn parse(text: &str, file: &Path, overrides: &[String]) -> Result<Recipe> {
+    let recipe = parse_beside_cells(text, file, overrides)?;
+    recipe.check_cells().map_err(|problem| diagnose::refuse(text, file, overrides, problem))?;
+    Ok(recipe)
+}
+
+/// As [`parse`], without a look at whether cells fit the recipe's own network.
+fn parse_beside_cells(text: &str, file: &Path, overrides: &[String]) -> Result<Recipe> {
     let mut recipe: Recipe = diagnose::read(text, file, overrides)?;
     recipe.data.complete();
     recipe.check().map_err(|problem| diagnose::refuse(text, file, overrides, problem))?;

@@ -92,7 +92,7 @@ struct Row {
 }
 
 pub(crate) fn run(args: &CompareArgs, console: &Console) -> Result<()> {
-    let recipe = Recipe::load(&args.recipe, &args.set)?;
+    let recipe = Recipe::load_to_compare(&args.recipe, &args.set)?;
     let recipes = recipes(args, &recipe)?;
     let device = device::open(&args.compute)?;
     let folder = args.run.clone().unwrap_or_else(|| {
@@ -144,15 +144,19 @@ pub(crate) fn run(args: &CompareArgs, console: &Console) -> Result<()> {
     }
 }
 
-/// The recipe with each network in place of its own, by name. A network without a licence has the recipe's.
+/// The recipe with each network in place of its own, by name.
 fn recipes(args: &CompareArgs, recipe: &Recipe) -> Result<BTreeMap<String, Recipe>> {
     let adapted = |(name, model): (String, Model)| -> Result<(String, Recipe)> {
-        let licence = model.licence.clone().or_else(|| recipe.model.licence.clone());
-        let adapted = Recipe { model: Model { licence, ..model }, ..recipe.clone() };
-        adapted
-            .to_toml()
-            .and_then(|text| Recipe::from_toml_str(&text))
-            .with_context(|| format!("with network {name}"))?;
+        let adapted = recipe.with_model(model).map_err(|error| match error {
+            // The network's own keys stand elsewhere than in the recipe.
+            swath::Error::Recipe { problem, .. } if problem.starts_with("model.") => {
+                anyhow::Error::new(Usage(format!("{name}: {problem}")))
+            }
+            error => {
+                let placed = Recipe::placed(error, &args.recipe, &args.set);
+                anyhow::Error::new(placed).context(format!("with network {name}"))
+            }
+        })?;
         Ok((name, adapted))
     };
     networks(args, recipe)?.into_iter().map(adapted).collect()

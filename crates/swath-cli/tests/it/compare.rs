@@ -88,6 +88,35 @@ cell = 8
     assert!(table.contains("\nPatch classifiers have no time of prediction here: "), "{table}");
 }
 
+/// A patch for each pixel would take long beside networks that label every pixel at once.
+#[test]
+fn cells_are_for_the_networks_that_classify_them() {
+    let site = Site::new();
+    let models = |cell: usize| {
+        let patches = "[patches.encoder.plain]\nwidth = 2\ndepth = 3\n[patches.decoder.classifier]\ncell = ";
+        fs::write(site.at("models.toml"), format!("{MODELS}{patches}{cell}\n")).unwrap();
+    };
+    models(1);
+    let compare = "compare recipe.toml --models models.toml --run all -s train.steps=2";
+    site.swath(&format!("{compare} -s predict.cell=16 --quiet")).done();
+    let cell = |name: &str| {
+        let run = site.at("all").join(name).join("recipe.toml");
+        swath::recipe::Recipe::load(&run, &[]).unwrap().predict.cell
+    };
+    assert_eq!((cell("patches"), cell("small"), cell("scored")), (Some(16), None, None));
+
+    let compare = compare.replace("all", "other");
+    let words = ["with network patches", "recipe.toml: -s predict.cell=33", "train.chip is 32"];
+    site.refuses(&format!("{compare} -s predict.cell=33"), 2, &words);
+    let recipe = fs::read_to_string(site.at("recipe.toml")).unwrap() + "cell = 33\n";
+    fs::write(site.at("recipe.toml"), &recipe).unwrap();
+    let line = format!("recipe.toml, line {}: predict.cell is 33", recipe.lines().count());
+    site.refuses(&compare, 2, &["with network patches", &line]);
+    models(33);
+    let line = site.refuses(&compare, 2, &["patches: model.decoder.classifier.cell is 33"]);
+    assert!(!line.contains("recipe"), "{line}");
+}
+
 #[test]
 fn networks_have_the_licence_of_the_recipe_and_resume_with_it() {
     let site = Site::new();

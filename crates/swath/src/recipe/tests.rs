@@ -408,6 +408,23 @@ fn cells_lie_inside_their_patches() {
     );
 }
 
+/// A comparison puts networks with and without cells in place of the recipe's own.
+#[test]
+fn cells_go_to_the_networks_that_classify_them() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let text = SMALL.replace("steps = 10", "chip = 64\n[predict]\ncell = 16");
+    let alone = load(folder.path(), &text).expect_err("a network without cells").to_string();
+    assert!(alone.contains("line 18: predict.cell is 16: it is for decoder classifier"), "{alone}");
+    let recipe = Recipe::load_to_compare(&folder.path().join("recipes/a.toml"), &[]).expect("a recipe");
+    let classifier = SMALL.replace("[model.decoder.unet]", "[model.decoder.classifier]\ncell = 1");
+    let classifier = Recipe::from_toml_str(&classifier).expect("a recipe").model;
+    let cell = |model: &Model| recipe.with_model(model.clone()).expect("a network that fits").predict.cell;
+    assert_eq!((cell(&classifier), cell(&recipe.model)), (Some(16), None));
+    let narrow = Recipe { train: Train { chip: 8, ..recipe.train.clone() }, ..recipe.clone() };
+    let error = narrow.with_model(classifier).expect_err("a cell larger than its patch").to_string();
+    assert_eq!(error, "recipe: predict.cell is 16: a cell lies inside its patch, and train.chip is 8");
+}
+
 mod round_trip {
     use super::*;
     use proptest::option::of;
