@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use clap::{ArgAction, Args, ValueEnum};
+use clap::{ArgAction, ArgGroup, Args, ValueEnum};
 use serde_json::json;
 use swath::bundle::Bundle;
 use swath::export::{Asset, ExportOptions, Model, stac_item, to_onnx};
@@ -19,6 +19,7 @@ use crate::console::{Console, Usage};
 /// class probabilities) come out, unless you say otherwise; of a network that draws outlines, the corners of the object in the middle of a
 /// patch. The STAC item follows the machine learning model extension.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("outputs").args(["onnx", "stac"]).required(true).multiple(true))]
 #[command(after_help = "Examples:
   swath export bundle.safetensors --onnx model.onnx
   swath export bundle.safetensors --onnx deepness.onnx --size 512
@@ -28,7 +29,7 @@ pub(crate) struct ExportArgs {
     #[arg(value_name = "BUNDLE")]
     bundle: PathBuf,
     /// ONNX file to write (.onnx)
-    #[arg(long, value_name = "FILE", required_unless_present = "stac")]
+    #[arg(long, value_name = "FILE")]
     onnx: Option<PathBuf>,
     /// STAC item to write (.json): of the ONNX file where one is written, else of the bundle
     #[arg(long, value_name = "FILE")]
@@ -65,6 +66,13 @@ pub(crate) fn run(args: &ExportArgs, console: &Console) -> Result<()> {
         && onnx == stac
     {
         bail!(Usage(format!("{} is named for two outputs; give each its own file", onnx.display())));
+    }
+    for (option, path, ending) in [("--onnx", &args.onnx, "onnx"), ("--stac", &args.stac, "json")] {
+        if let Some(path) = path
+            && path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case(ending))
+        {
+            bail!(Usage(format!("{option} {}: give a name that ends in .{ending}", path.display())));
+        }
     }
     let bundle = Bundle::load(&args.bundle)?;
     if let Some(path) = outputs.iter().find(|path| path.exists() && !args.overwrite) {

@@ -15,6 +15,16 @@ const WRITERS: [&str; 6] = [
     "export bundle.safetensors --stac",
 ];
 
+/// How the names of a verb's files end.
+fn ending(writer: &str) -> &'static str {
+    match writer.split_once(' ') {
+        Some(("vectorize", _)) => "gpkg",
+        Some(("export", option)) if option.ends_with("--onnx") => "onnx",
+        Some(("export", _)) => "json",
+        _ => "tif",
+    }
+}
+
 fn site() -> Site {
     let site = Site::with_bundle();
     write_labels(&site.at("map.tif"), &grid(SIZE), class_at);
@@ -28,7 +38,7 @@ fn places_where_nothing_can_be_written_are_named() {
     // Permissions do not stop root, who runs many a test: files in place of folders and /proc stop everybody.
     for folder in ["recipe.toml", "missing", "/proc"] {
         for writer in WRITERS {
-            let out = format!("{folder}/out.{}", if writer.starts_with("vectorize") { "gpkg" } else { "tif" });
+            let out = format!("{folder}/out.{}", ending(writer));
             let line = site.refuses(&format!("{writer} {out}"), 1, &[&out]);
             assert!(line.contains("cannot"), "{line}");
         }
@@ -47,16 +57,16 @@ fn places_where_nothing_can_be_written_are_named() {
 #[test]
 fn what_is_there_is_replaced_only_when_asked() {
     let site = site();
-    std::fs::write(site.at("taken.tif"), "mine").unwrap();
-    std::fs::write(site.at("taken.gpkg"), "mine").unwrap();
-    for writer in WRITERS {
-        let out = if writer.starts_with("vectorize") { "taken.gpkg" } else { "taken.tif" };
+    let taken = WRITERS.map(|writer| (writer, format!("taken.{}", ending(writer))));
+    for (_, out) in &taken {
+        std::fs::write(site.at(out), "mine").unwrap();
+    }
+    for (writer, out) in &taken {
         site.refuses(&format!("{writer} {out}"), 1, &[out, "exists already", "--overwrite"]);
     }
     let more = "--scores taken.tif";
     site.refuses(&format!("{} new.tif {more}", WRITERS[0]), 1, &["taken.tif", "exists already", "--overwrite"]);
-    for writer in WRITERS {
-        let out = if writer.starts_with("vectorize") { "taken.gpkg" } else { "taken.tif" };
+    for (writer, out) in &taken {
         site.swath(&format!("{writer} {out} --overwrite")).done();
         assert_ne!(site.bytes(out), b"mine", "{writer}");
     }

@@ -64,12 +64,15 @@ fn what_cannot_be_exported_is_refused() {
     site.refuses("export missing.safetensors --onnx model.onnx", 1, &["missing.safetensors"]);
     site.refuses("export scene.tif --onnx model.onnx", 1, &["scene.tif"]);
     site.refuses("export bundle.safetensors --onnx same --stac same", 2, &["same", "two outputs"]);
+    // The names are looked at before the bundle is.
+    site.refuses("export missing.safetensors --onnx model.txt", 2, &["--onnx model.txt", ".onnx"]);
+    site.refuses("export missing.safetensors --onnx model.onnx --stac item", 2, &["--stac item", ".json"]);
     let usage = |arguments: &str, word: &str| {
         let finished = site.swath(&format!("export bundle.safetensors {arguments}"));
         assert!(finished.code == Some(2) && finished.stderr.contains(word), "{arguments}: {}", finished.stderr);
         assert!(!site.at("model.onnx").exists(), "{arguments}");
     };
-    usage("", "--onnx");
+    usage("", "<--onnx <FILE>|--stac <FILE>>");
     usage("--onnx model.onnx --size 0", "--size");
     usage("--onnx model.onnx --output labels", "labels");
     usage("--stac item.json --size 64", "--onnx");
