@@ -100,8 +100,9 @@ impl Recipe {
     /// recipe's folder.
     ///
     /// A glob (`*`, `?`, `[ab]`, `**`) in `scene` makes one item per matching file, sorted by path. The item's other
-    /// paths then name the files that belong to it: `{stem}` is the scene's file name without its last extension and
+    /// paths name the files that belong to it: `{stem}` is the scene's file name without its last extension and
     /// `{dir}` its folder; a glob in `labels` finds the file with the scene's stem; any other path is shared by all.
+    /// `{stem}` and `{dir}` are those of the first file where a scene without a glob has several.
     ///
     /// # Errors
     ///

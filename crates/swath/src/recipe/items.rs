@@ -52,6 +52,13 @@ impl Item {
         paths
     }
 
+    /// Puts the folder and the file name of the scene's file in place of `{dir}` and `{stem}`.
+    fn fill(&mut self, scene: &Path) {
+        for path in self.paths_mut() {
+            *path = fill(path, scene);
+        }
+    }
+
     /// Turns `class = "{folder}"` into the class whose name, or one of whose attributes, is the name of the scene's folder.
     fn take_class_from_folder(&mut self, key: &str, classes: &[Class]) -> Result<(), String> {
         if self.class.as_deref() != Some(FOLDER) {
@@ -77,14 +84,17 @@ fn place(file: &Path) -> f64 {
     bits as f64 / (1u64 << 48) as f64
 }
 
-/// The items that a glob in the scene stands for; the item itself without one.
-fn expand(item: Item, key: &str) -> Result<Vec<Item>, String> {
+/// The items that a glob in the scene stands for; the item itself without one. Their paths hold no `{dir}` and `{stem}`.
+fn expand(mut item: Item, key: &str) -> Result<Vec<Item>, String> {
     let Some(leader) = item.scene.sources.iter().position(|source| is_glob(&source.path)) else {
         if item.labels.as_deref().is_some_and(is_glob) {
             return Err(format!("{key}.labels is a glob but its scene is none: name the one label file"));
         }
         if item.share.is_some() {
             return Err(format!("{key}.share is for globs, and {key}.scene is none: leave it out"));
+        }
+        if let Some(scene) = item.scene.sources.first().map(|source| source.path.clone()) {
+            item.fill(&scene);
         }
         return Ok(vec![item]);
     };
@@ -116,9 +126,7 @@ fn expand(item: Item, key: &str) -> Result<Vec<Item>, String> {
                     )
                 })?);
             }
-            for path in one.paths_mut() {
-                *path = fill(path, &scene);
-            }
+            one.fill(&scene);
             one.scene.sources[leader].path = scene;
             Ok(one)
         })

@@ -317,6 +317,19 @@ fn globs_make_one_item_a_scene_and_pair_labels_by_name() {
     fails("../i/***.jpg", "../l/*.png", "not a glob");
 }
 
+#[test]
+fn one_scene_names_its_other_files_as_a_glob_does() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let text = SMALL.replace("\"a.tif\"", "[\"../i/2.jpg\", \"{dir}/{stem}_nir.jpg\"]");
+    let text = text.replace("a_labels.tif\"", "{dir}/../l/{stem}.gpkg\", class = \"water\", aoi = \"{stem}_aoi.gpkg\"");
+    let recipe = load(folder.path(), &text).expect("a recipe");
+    let item = &recipe.data.train[0];
+    let at = |path: &str| folder.path().join("recipes").join(path);
+    assert_eq!(item.scene.sources[1].path, at("../i/2_nir.jpg"));
+    assert_eq!(item.labels, Some(at("../i/../l/2.gpkg")));
+    assert_eq!(item.aoi, Some(at("2_aoi.gpkg")));
+}
+
 /// Ten images of each of two folders.
 fn class_folders(folder: &Path) {
     let files: Vec<String> =
