@@ -394,10 +394,10 @@ fn phases_that_name_nothing_or_hold_everything_are_refused() {
 }
 
 #[test]
-fn phases_that_a_run_does_not_reach_are_told() {
+fn phases_that_a_run_does_not_reach_or_end_are_told() {
     let site = Site::new();
-    let told = |name: &str, until: usize| {
-        let phases = format!("train.phases=[{{ until = {until}, rates = {{ encoder = 0 }} }}, {{ rates = {{}} }}]");
+    let told = |name: &str, until: usize, then: &str| {
+        let phases = format!("train.phases=[{{ until = {until}, rates = {{ encoder = 0 }} }}{then}]");
         let mut said = String::new();
         let recipe = site.recipe(&[&phases, "train.steps=3", "data.val=[]"]);
         let run = site.train(name, &recipe, Existing::Refuse, &mut |event| {
@@ -409,8 +409,11 @@ fn phases_that_a_run_does_not_reach_are_told() {
         assert_eq!(run.unwrap().ended, Ended::Completed);
         said
     };
-    assert!(told("late", 3).contains("train.phases[1] begins at step 3, and the run ends at step 3"));
-    assert!(!told("reached", 2).contains("train.phases"));
+    let then = ", { rates = {} }";
+    assert!(told("late", 3, then).contains("note: train.phases[1] begins at step 3, and the run ends at step 3"));
+    assert!(!told("reached", 2, then).contains("train.phases"));
+    assert!(told("endless", 4, "").contains("note: train.phases[0] ends at step 4, and the run at step 3 before it"));
+    assert!(!told("ended", 3, "").contains("train.phases"));
 }
 
 #[test]

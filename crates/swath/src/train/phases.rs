@@ -45,11 +45,18 @@ impl Phases {
         Ok(Phases { phases: phases.to_vec(), names, present: None, slow: Vec::new() })
     }
 
-    /// What to say of the first phase that a run of so many steps does not reach.
-    pub(super) fn unreached(&self, steps: usize) -> Option<String> {
+    /// What to say of the first phase that a run of so many steps does not reach, or of the last one if it does not end.
+    pub(super) fn cut_off(&self, steps: usize) -> Option<String> {
         let begins = self.phases.windows(2).map(|pair| pair[0].until.unwrap_or(usize::MAX));
-        let (phase, begins) = (1..).zip(begins).find(|(_, begins)| *begins >= steps)?;
-        Some(format!("train.phases[{phase}] begins at step {begins}, and the run ends at step {steps} before it"))
+        if let Some((phase, begins)) = (1..).zip(begins).find(|(_, begins)| *begins >= steps) {
+            return Some(format!(
+                "note: train.phases[{phase}] begins at step {begins}, and the run ends at step {steps} before it"
+            ));
+        }
+        let last = self.phases.last()?;
+        let until = last.until.filter(|until| *until > steps)?;
+        let phase = self.phases.len() - 1;
+        Some(format!("note: train.phases[{phase}] ends at step {until}, and the run at step {steps} before it"))
     }
 
     /// Makes the network ready for a step, counted from 0. Also says what changed, if a phase begins.

@@ -151,8 +151,8 @@ impl<'a> Run<'a> {
             ),
         ];
         lines.iter().try_for_each(|line| self.say(line))?;
-        if let Some(unreached) = self.phases.unreached(self.steps) {
-            self.say(&unreached)?;
+        if let Some(cut_off) = self.phases.cut_off(self.steps) {
+            self.say(&cut_off)?;
         }
         if let Some(Targets { list, others, large }) = &self.targets {
             let validated = self.validation_targets.as_ref().map_or(0, |targets| targets.list.len());
