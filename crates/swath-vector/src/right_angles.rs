@@ -110,8 +110,9 @@ pub fn square(rings: &[Vec<Point>], tolerance: f64) -> (Vec<Vec<Point>>, Regular
             reason = "kept: crosses itself";
             continue;
         }
-        // Near with few corners: a wrong direction comes as near with many.
-        let cost = distance * squared.iter().map(Vec::len).sum::<usize>() as f64;
+        // Near with few corners: a wrong direction comes as near with many, or with walls that are all oblique to it.
+        let astray = if frame.oblique(&squared[0]) > 0.5 { ASTRAY } else { 1.0 };
+        let cost = astray * distance * squared.iter().map(Vec::len).sum::<usize>() as f64;
         if best.as_ref().is_none_or(|(least, _)| cost < *least) {
             best = Some((cost, squared));
         }
@@ -121,6 +122,9 @@ pub fn square(rings: &[Vec<Point>], tolerance: f64) -> (Vec<Vec<Point>>, Regular
         None => kept(reason),
     }
 }
+
+/// How much nearer an outline has to come in a direction that most of its walls do not have.
+const ASTRAY: f64 = 10.0;
 
 /// Twice the signed area of a triangle.
 fn cross(a: Point, b: Point, c: Point) -> f64 {

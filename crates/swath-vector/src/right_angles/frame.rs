@@ -64,6 +64,17 @@ impl Frame {
         chosen.into_iter().map(|cluster| Frame::new(clusters[cluster].angle())).collect()
     }
 
+    /// The share of a ring's length that is neither along the frame nor across.
+    pub(super) fn oblique(self, ring: &[Point]) -> f64 {
+        let sides = ring.windows(2).map(|pair| {
+            let (x, y) = self.turn((pair[1].0 - pair[0].0, pair[1].1 - pair[0].1));
+            let length = x.hypot(y);
+            (length, if x.abs().min(y.abs()) > 1e-6 * length { length } else { 0.0 })
+        });
+        let (all, oblique) = sides.fold((0.0, 0.0), |sum, side| (sum.0 + side.0, sum.1 + side.1));
+        oblique / all
+    }
+
     /// Coordinates along the frame.
     pub(super) fn turn(self, (x, y): Point) -> Point {
         (self.cos * x + self.sin * y, self.cos * y - self.sin * x)

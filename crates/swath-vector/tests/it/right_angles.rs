@@ -97,6 +97,20 @@ proptest! {
     }
 }
 
+/// A square on its corner, whose pixels are the same when it is turned a little either way.
+#[test]
+fn squares_on_their_corner_have_right_angles() {
+    let (angle, width, height, shift) = (0.7865113295918568, 25.095200524886913, 24.64998229334825, 0.4152209696868497);
+    let truth = |point| {
+        let (x, y) = placed(point, (25.0 + shift, 25.0), angle);
+        x.abs() < width / 2.0 && y.abs() < height / 2.0
+    };
+    let (rings, regularity) = square(&drawn(50, truth), 1.0);
+    assert_eq!((regularity, rings[0].len()), (Regularity::Squared, 5), "{rings:?}");
+    let angles = angles(&rings[0]);
+    assert!(angles.iter().all(|angle| *angle > 89.9999), "{angles:?} {rings:?}");
+}
+
 #[test]
 fn round_objects_stay_round() {
     let truth = |point: Point| (point.0 - 30.3).hypot(point.1 - 29.6) < 18.0;
