@@ -1,7 +1,8 @@
 //! Nodes and edges of a skeleton: branches that come from rough edges go, and crossings that fell apart are joined.
 
-use super::lines::length;
+use super::lines::{closed, length, smoothed};
 use super::strip::SkeletonPixel;
+use super::width::typical;
 use crate::Point;
 
 #[derive(Debug, Default)]
@@ -95,21 +96,34 @@ impl Graph {
         self.rings.push(pixels.map(Stop::of).collect());
     }
 
-    /// Joins crossings, takes loops around gaps away, and branches that are no longer than the line is wide, and makes one edge of two where nothing else meets.
+    /// Joins crossings, takes loops and rings around gaps away, and branches that are no longer than the line is wide, and makes one edge of two where nothing else meets.
     pub(super) fn clean(&mut self) {
         while self.join_crossings() | self.close_gaps() | self.prune() {
             for node in 0..self.nodes.len() as u32 {
                 self.join(node);
             }
         }
+        self.rings.retain(|ring| {
+            let middle: Vec<Point> = ring.iter().map(|stop| stop.at).collect();
+            let drawn = closed(smoothed(&middle, true));
+            let width = typical(ring.iter().map(|stop| stop.width).collect());
+            !is_gap(length(&drawn), width.unwrap_or(1.0))
+        });
     }
 
-    /// Takes loops away that lead around a gap in a line; whether there was one.
+    /// Takes loops away that lead around a gap in a line; whether there was one. They are measured as they will be drawn: crossings that
+    /// were joined pull the ends of a loop away from it.
     fn close_gaps(&mut self) -> bool {
         let mut found = false;
         for edge in 0..self.edges.len() as u32 {
-            let Edge { ends: [from, to], gone, .. } = self.edges[edge as usize];
-            if !gone && from == to && is_gap(self.length(edge), self.nodes[from as usize].width) {
+            let around = &self.edges[edge as usize];
+            let [from, to] = around.ends;
+            if around.gone || from != to {
+                continue;
+            }
+            let drawn = smoothed(&self.line(around, |stop| stop.at), false);
+            let width = typical(around.points.iter().map(|stop| stop.width).collect()).unwrap_or(0.0);
+            if is_gap(length(&drawn), width.max(self.nodes[from as usize].width)) {
                 self.remove(edge);
                 found = true;
             }

@@ -35,10 +35,6 @@ pub(super) fn lines(graph: &Graph, mask: &Mask, widest: usize, tolerance: f64) -
         }
     }
     for ring in &graph.rings {
-        let closed = |mut line: Vec<Point>| {
-            line.push(line[0]);
-            line
-        };
         let middle: Vec<Point> = ring.iter().map(|stop| stop.at).collect();
         let line = closed(smoothed(&middle, true));
         let widths = ring.iter().map(|stop| stop.width).collect();
@@ -113,7 +109,7 @@ const BASE: f64 = 8.0;
 /// Three points at a time, some rounds; the ends of an open line stay.
 ///
 /// Points are multiples of [`GRAIN`], so that what is measured from them is the same to the last bit wherever the line lies on the map.
-fn smoothed(line: &[Point], closed: bool) -> Vec<Point> {
+pub(super) fn smoothed(line: &[Point], closed: bool) -> Vec<Point> {
     let mut line = line.to_vec();
     let count = line.len();
     for _ in 0..if count < 3 { 0 } else { ROUNDS } {
@@ -160,6 +156,12 @@ fn simplified(line: &[Point], tolerance: f64) -> Vec<Point> {
         }
     }
     kept.into_iter().map(|at| line[at]).collect()
+}
+
+/// A ring with its first point at its end, too.
+pub(super) fn closed(mut ring: Vec<Point>) -> Vec<Point> {
+    ring.push(ring[0]);
+    ring
 }
 
 pub(super) fn length(line: &[Point]) -> f64 {

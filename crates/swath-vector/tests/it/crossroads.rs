@@ -209,3 +209,27 @@ fn roads_along_the_edge_have_no_branches_to_it() {
         }
     }
 }
+
+#[test]
+fn no_line_leads_around_a_small_gap() {
+    // Two wide roads beside each other that touch in some places of the narrow gap between them.
+    let size = 48;
+    for degrees in (0..360).step_by(3) {
+        let (y, x) = f64::from(degrees).to_radians().sin_cos();
+        for wide in [1.6, 2.0, 2.4] {
+            let labels: Vec<u32> = (0..size * size)
+                .map(|at| {
+                    let (right, down) = ((at % size) as f64 - 23.3, (at / size) as f64 - 23.8);
+                    let (along, across) = (right * x + down * y, right * y - down * x);
+                    if along.abs() < 22.0 && across.abs() < wide / 2.0 && along as i64 % 5 != 0 { 0 } else { ROAD }
+                })
+                .collect();
+            for Centerline { points, width, .. } in
+                found(&labels, size, CenterlineOptions { tolerance: 0.0, ..options(40) }, size)
+            {
+                let is_closed = points[0] == points[points.len() - 1];
+                assert!(!is_closed || length(&points) > 4.0 * width + 4.0, "{degrees} {wide}: {points:?}");
+            }
+        }
+    }
+}
