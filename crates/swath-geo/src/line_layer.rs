@@ -31,7 +31,7 @@ pub struct LineFeature {
     pub class: u32,
     /// (column, row) from one end to the other.
     pub points: Vec<(f64, f64)>,
-    /// Pixels from edge to edge.
+    /// From edge to edge, in sides of a square with a pixel's area.
     pub width: f64,
     /// Whether it comes to the edge of the raster.
     pub touches_edge: bool,

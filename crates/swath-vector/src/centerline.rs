@@ -5,6 +5,9 @@
 //! middle between both edges, to a part of a pixel, are smoothed and simplified (Douglas and Peucker 1973), and are drawn out to where the
 //! class ends where they meet nothing. Where that would make lines cross, they are left rougher, and the last that still do go. Widths are measured across the lines, from boundary to boundary of the pixels.
 //!
+//! All of that is told in pixels, whatever their shape, but for widths: where pixels are not square, the way across a line on the ground is
+//! aslant in pixels, and lines that are as narrow as asked for in pixels, but not on the ground, go.
+//!
 //! What reaches the edge of the raster may go on beyond it, and is thinned as if it did: its line ends there in the middle of the pixels that
 //! touch the edge, however short it is, and meets that of the next tile to a pixel and a half and a quarter of its width. Its sides have to
 //! run inwards from the edge about parallel as far as it is wide, or to a crossing that is two pixels and a quarter of the width away
@@ -31,16 +34,19 @@ mod width;
 use crate::{Point, Result, VectorError, right_angles};
 use mask::Mask;
 use strip::Strips;
+use width::Across;
 
 /// Which lines are looked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CenterlineOptions {
     /// Class.
     pub label: u32,
-    /// The widest line, in pixels; 1 to 512.
+    /// The widest line, in pixels of the shorter side; 1 to 512.
     pub widest: usize,
     /// How far, in pixels, lines may be moved to have fewer points.
     pub tolerance: f64,
+    /// Width and height of a pixel on the ground, in the unit in which widths are wanted; `[1.0, 1.0]` for pixels.
+    pub pixel: [f64; 2],
 }
 
 /// The middle of something long and thin.
@@ -51,7 +57,8 @@ pub struct Centerline {
     /// From one end to the other, in pixel coordinates; lines that meet share the point where they do, and have nothing else in
     /// common. A closed line has equal ends.
     pub points: Vec<Point>,
-    /// How wide the class is along the line, in pixels: the mean of the middle half of its widths.
+    /// How wide the class is along the line, across it on the ground, in the unit of [`CenterlineOptions::pixel`]: the mean of the middle
+    /// half of its widths.
     pub width: f64,
     /// Whether pixels of the class beside the line lie at the edge of the map, so that it may go on beyond.
     pub touches_edge: bool,
@@ -62,7 +69,7 @@ pub struct Centerline {
 /// ```
 /// use swath_vector::{CenterlineOptions, Centerliner};
 ///
-/// let options = CenterlineOptions { label: 1, widest: 5, tolerance: 0.5 };
+/// let options = CenterlineOptions { label: 1, widest: 5, tolerance: 0.5, pixel: [1.0, 1.0] };
 /// let mut lines = Centerliner::new(8, options)?;
 /// #[rustfmt::skip]
 /// lines.push(&[
@@ -91,7 +98,7 @@ impl Centerliner {
     /// # Errors
     /// When there is no column, or an option makes no sense.
     pub fn new(width: usize, options: CenterlineOptions) -> Result<Centerliner> {
-        let CenterlineOptions { widest, tolerance, .. } = options;
+        let CenterlineOptions { widest, tolerance, pixel, .. } = options;
         if width == 0 {
             return Err(VectorError::Size("0 columns have no centre lines".into()));
         }
@@ -101,6 +108,10 @@ impl Centerliner {
         }
         if !(tolerance >= 0.0 && tolerance.is_finite()) {
             return Err(VectorError::Argument(format!("a tolerance of {tolerance} pixels; give 0 or more")));
+        }
+        if !pixel.iter().all(|side| side.is_normal() && *side > 0.0) {
+            let problem = format!("pixels of {} by {}; give lengths of more than 0", pixel[0], pixel[1]);
+            return Err(VectorError::Argument(problem));
         }
         Ok(Centerliner { options, width, strips: Strips::new(width, options.label, widest) })
     }
@@ -115,22 +126,23 @@ impl Centerliner {
 
     /// Ends the map: its lines, by their first pixel from the top.
     pub fn finish(self) -> Vec<Centerline> {
-        let CenterlineOptions { label, widest, tolerance } = self.options;
+        let CenterlineOptions { label, widest, tolerance, pixel } = self.options;
         let (pixels, mask) = self.strips.finish();
         let size = (self.width, mask.rows());
         let mut graph = trace::trace(&pixels);
         graph.clean();
-        lines::lines(&graph, &mask, widest, tolerance)
+        let across = Across { mask: &mask, widest: widest as f64, pixel };
+        lines::lines(&graph, &across, tolerance)
             .into_iter()
             .map(|(points, width)| {
-                let touches_edge = touches_edge(&points, width, size, &mask);
+                let touches_edge = touches_edge(&points, width / across.on_ground(&points), size, &mask);
                 Centerline { label, points, width, touches_edge }
             })
             .collect()
     }
 }
 
-/// Whether pixels of the class at the edge of the map lie beside a line, no farther than half its width.
+/// Whether pixels of the class at the edge of the map lie beside a line, no farther than half its width in pixels.
 fn touches_edge(line: &[Point], width: f64, (columns, rows): (usize, usize), mask: &Mask) -> bool {
     let near = width / 2.0 + SLACK;
     // Pixels of the first or last row or column, by their place along it, from one end of a piece of the line to the other.

@@ -6,9 +6,9 @@ use super::mask::Mask;
 use super::width::{Across, typical};
 use crate::Point;
 
-/// The lines with their widths. Ends that meet nothing are drawn out to where the class ends; what is shorter than it is wide is no line.
-pub(super) fn lines(graph: &Graph, mask: &Mask, widest: usize, tolerance: f64) -> Vec<(Vec<Point>, f64)> {
-    let across = Across { mask, widest: widest as f64 };
+/// The lines with their widths on the ground. Ends that meet nothing are drawn out to where the class ends; what is shorter than it is wide
+/// is no line.
+pub(super) fn lines(graph: &Graph, across: &Across, tolerance: f64) -> Vec<(Vec<Point>, f64)> {
     let mut found: Vec<(Forms, f64)> = Vec::new();
     let smooth = |edge: &Edge| match edge.gone {
         true => Vec::new(),
@@ -16,18 +16,20 @@ pub(super) fn lines(graph: &Graph, mask: &Mask, widest: usize, tolerance: f64) -
     };
     let smooth: Vec<Vec<Point>> = graph.edges.iter().map(smooth).collect();
     let widths = across.edges(graph, &smooth);
-    for ((edge, mut line), width) in graph.edges.iter().zip(smooth).zip(widths).filter(|((edge, _), _)| !edge.gone) {
+    let edges = graph.edges.iter().zip(smooth).zip(widths);
+    for ((edge, mut line), width) in edges.filter(|((edge, _), width)| !edge.gone && across.fits(*width)) {
         let nodes = edge.ends.map(|end| &graph.nodes[end as usize]);
+        let pixels = width / across.on_ground(&line);
         for node in nodes {
             if node.edges.len() == 1 && !node.is_exit() {
-                draw_out(&mut line, width, mask);
+                draw_out(&mut line, pixels, across.mask);
             }
             // The other end, and back.
             line.reverse();
         }
         if nodes.iter().any(|node| node.edges.len() > 1)
             || nodes.iter().all(|node| node.is_exit())
-            || length(&line) > width
+            || across.length_on_ground(&line) > width
         {
             let [middle, pixels] =
                 [|stop: &Stop| stop.at, |stop: &Stop| stop.pixel].map(|point| graph.line(edge, point));
@@ -38,7 +40,11 @@ pub(super) fn lines(graph: &Graph, mask: &Mask, widest: usize, tolerance: f64) -
         let middle: Vec<Point> = ring.iter().map(|stop| stop.at).collect();
         let line = closed(smoothed(&middle, true));
         let widths = ring.iter().map(|stop| stop.width).collect();
-        let width = across.ring(&line).or_else(|| typical(widths)).unwrap_or(1.0);
+        let in_pixels = || typical(widths).unwrap_or(1.0);
+        let width = across.ring(&line).unwrap_or_else(|| in_pixels() * across.on_ground(&line));
+        if !across.fits(width) {
+            continue;
+        }
         let pixels = ring.iter().map(|stop| stop.pixel).collect();
         found.push((Forms { line, middle: closed(middle), pixels: closed(pixels) }, width));
     }
@@ -77,7 +83,7 @@ impl Forms {
 /// How often lines that cross others are simplified with a quarter of the tolerance before.
 const FINER: usize = 3;
 
-/// Makes a line longer at its beginning, to where the class ends.
+/// Makes a line longer at its beginning, to where the class ends; its width is in pixels.
 ///
 /// Thinning stops somewhere in the end, often in a corner: the line goes straight on from where it has not begun to turn there, or from its
 /// last point when that leaves the class before. Where the class does not end, the line leads to something wide, and ends there.

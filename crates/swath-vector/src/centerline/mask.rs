@@ -74,13 +74,13 @@ impl Mask {
         self.has(x.floor() as i64, y.floor() as i64)
     }
 
-    /// How far the class reaches from a point in a direction of length 1: to the side of a pixel; `None` when that is farther than a limit.
+    /// How far the class reaches from a point in a direction, in its length: to the side of a pixel; `None` when that is farther than a limit.
     pub(super) fn reach(&self, from: Point, along: Point, limit: f64) -> Option<f64> {
         reach(from, along, limit, |col, row| self.has(col, row))
     }
 }
 
-/// How far pixels reach from a point in a direction of length 1: to the side of the first one that is not there; `None` when that is
+/// How far pixels reach from a point in a direction, in its length: to the side of the first one that is not there; `None` when that is
 /// farther than a limit. A ray through a corner goes on in the pixel opposite.
 ///
 /// J. Amanatides, A. Woo, *A fast voxel traversal algorithm for ray tracing*, Eurographics 1987.
@@ -112,5 +112,5 @@ pub(super) fn reach(from: Point, along: Point, limit: f64, has: impl Fn(i64, i64
     Some(at)
 }
 
-/// Pixels between two sides of pixels that a ray crosses in their corner.
+/// Lengths of a ray's direction between two sides of pixels that it crosses in their corner.
 const CORNER: f64 = 1e-9;

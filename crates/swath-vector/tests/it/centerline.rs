@@ -6,7 +6,7 @@ use swath_vector::{Centerline, CenterlineOptions, Centerliner, Point};
 pub(super) const ROAD: u32 = 7;
 
 pub(super) fn options(widest: usize) -> CenterlineOptions {
-    CenterlineOptions { label: ROAD, widest, tolerance: 0.75 }
+    CenterlineOptions { label: ROAD, widest, tolerance: 0.75, pixel: [1.0, 1.0] }
 }
 
 /// A map on which pixels are road whose centre is no farther than half the width from one of the lines.
@@ -58,6 +58,28 @@ proptest! {
         for &point in &line.points[1..line.points.len() - 1] {
             prop_assert!(to_line(point, &road) < 1.0, "{:?}", point);
         }
+    }
+
+    #[test]
+    fn widths_are_measured_on_the_ground(
+        angle in 0.0..std::f64::consts::TAU, width in 5.0f64..20.0, shift in (0.0..1.0f64, 0.0..1.0f64), upright in any::<bool>(),
+    ) {
+        let pixel = if upright { [1.0, 3.0] } else { [3.0, 1.0] };
+        let (columns, rows) = (480 / pixel[0] as usize, 480 / pixel[1] as usize);
+        let end = |by: f64| (240.0 + shift.0 + by * angle.cos(), 240.0 + shift.1 + by * angle.sin());
+        let road = [end(-180.0), end(180.0)];
+        let on = |at: usize| {
+            let centre = ((at % columns) as f64 + 0.5, (at / columns) as f64 + 0.5);
+            to_line((centre.0 * pixel[0], centre.1 * pixel[1]), &road) <= width / 2.0
+        };
+        let labels: Vec<u32> = (0..columns * rows).map(|at| if on(at) { ROAD } else { 0 }).collect();
+        let lines = found(&labels, columns, CenterlineOptions { pixel, ..options(26) }, rows);
+        prop_assert_eq!(lines.len(), 1, "{:?}", lines);
+        prop_assert!((lines[0].width - width).abs() < 3.0, "width {} of {}", lines[0].width, width);
+        // The same, whatever the unit.
+        let metres = CenterlineOptions { pixel: pixel.map(|side| 10.0 * side), ..options(26) };
+        let line = &found(&labels, columns, metres, rows)[0];
+        prop_assert!((line.width - 10.0 * lines[0].width).abs() < 1e-6 && line.points == lines[0].points);
     }
 
     #[test]
@@ -170,6 +192,37 @@ fn slanted_roads_are_as_wide_as_their_area() {
 }
 
 #[test]
+fn no_direction_is_wider_where_pixels_are_not_square() {
+    // Roads of 60 metres, one along the rows and one along the columns, of pixels of 10 by 30 metres.
+    let crossing = |at: usize| (30..32).contains(&(at / 60)) || (40..46).contains(&(at % 60));
+    let labels: Vec<u32> = (0..60 * 90).map(|at| if crossing(at) { ROAD } else { 0 }).collect();
+    let metres = |widest| CenterlineOptions { pixel: [10.0, 30.0], ..options(widest) };
+    let lines = found(&labels, 60, metres(8), 90);
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    assert!(lines.iter().all(|line| (line.width - 60.0).abs() < 1.0), "{lines:?}");
+    // Apart from each other, and on a map that is turned.
+    for (widest, count) in [(4, 0), (5, 0), (6, 2), (40, 2)] {
+        let road = |x: usize, y: usize| (30..32).contains(&y) && x < 30 || (40..46).contains(&x) && y < 80;
+        let labels: Vec<u32> = (0..60 * 90).map(|at| if road(at % 60, at / 60) { ROAD } else { 0 }).collect();
+        let turned: Vec<u32> = (0..60 * 90).map(|at| labels[at % 90 * 60 + at / 90]).collect();
+        let across = CenterlineOptions { pixel: [30.0, 10.0], ..options(widest) };
+        assert_eq!(found(&labels, 60, metres(widest), 90).len(), count, "up to {widest} pixels");
+        assert_eq!(found(&turned, 90, across, 60).len(), count, "up to {widest} pixels");
+    }
+}
+
+#[test]
+fn short_lines_are_told_on_the_ground() {
+    // As long as wide in pixels, and twice as long or half as long on the ground.
+    let block = |at: usize| (8..14).contains(&(at % 24)) && (8..13).contains(&(at / 24));
+    let labels: Vec<u32> = (0..24 * 24).map(|at| if block(at) { ROAD } else { 0 }).collect();
+    for (pixel, count) in [([1.0, 1.0], 1), ([2.0, 1.0], 1), ([1.0, 2.0], 0)] {
+        let lines = found(&labels, 24, CenterlineOptions { pixel, ..options(16) }, 24);
+        assert_eq!(lines.len(), count, "{pixel:?}: {lines:?}");
+    }
+}
+
+#[test]
 fn crossings_are_one_point() {
     let (east, south) = ([(10.0, 60.0), (110.0, 60.0)], [(60.0, 10.0), (60.0, 110.0)]);
     let slanted = [(15.0, 20.0), (105.0, 100.0)];
@@ -255,7 +308,10 @@ fn small_things() {
     assert_eq!((five.len(), five[0].width), (1, 1.0));
     assert!((length(&five[0].points) - 5.0).abs() < 1e-9, "{five:?}");
     for (widest, tolerance) in [(0, 1.0), (513, 1.0), (5, -1.0), (5, f64::NAN)] {
-        assert!(Centerliner::new(5, CenterlineOptions { label: 1, widest, tolerance }).is_err());
+        assert!(Centerliner::new(5, CenterlineOptions { tolerance, ..options(widest) }).is_err());
+    }
+    for pixel in [[0.0, 1.0], [1.0, -1.0], [f64::NAN, 1.0], [1.0, f64::INFINITY]] {
+        assert!(Centerliner::new(5, CenterlineOptions { pixel, ..options(5) }).is_err());
     }
     assert!(Centerliner::new(0, options(5)).is_err());
     assert!(Centerliner::new(3, options(5)).unwrap().push(&[1, 2]).is_err());

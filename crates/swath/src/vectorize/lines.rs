@@ -12,7 +12,8 @@ use crate::Result;
 /// How a map becomes centre lines.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LineOptions {
-    /// Classes, and how wide lines of them are at most, in metres (pixels without georeference); `None` for 40 pixels.
+    /// Classes, and how wide lines of them are at most, in metres (pixels without georeference); `None` for 40 pixels of the
+    /// shorter side.
     pub classes: Vec<(u32, Option<f64>)>,
     /// How far lines may be moved in metres (pixels without georeference) to have fewer points; 0 for three quarters of a pixel.
     pub simplify_m: f64,
@@ -34,20 +35,24 @@ pub fn centerlines(map: &Path, out: &Path, options: &LineOptions) -> Result<Line
     let map = ClassMap::open(map)?;
     let grid = map.grid();
     let source = Source::new(&map, options.clip.as_deref(), None, None)?;
-    let (width, height) = PixelSizes::new(grid).at(grid.width as f64 / 2.0, grid.height as f64 / 2.0);
-    let pixel = (width * height).sqrt();
+    let sizes = PixelSizes::new(grid);
+    let (width, height) = sizes.at(grid.width as f64 / 2.0, grid.height as f64 / 2.0);
+    // Widths are found in sides of a square with a pixel's area, which is known everywhere.
+    let (side, pixel) = ((width * height).sqrt(), sizes.shape());
+    let (shorter, longer) = (side * pixel[0].min(pixel[1]), side * pixel[0].max(pixel[1]));
     let mut finders = Vec::new();
     for &(label, widest) in &options.classes {
-        let widest = widest.map_or(WIDEST, |metres| metres / pixel);
+        let widest = widest.map_or(WIDEST, |metres| metres / shorter);
         if !(1.0..=512.0).contains(&widest) {
             let problem = format!(
-                "centre lines of what is up to {} metres wide, {widest:.1} pixels; give 1 to 512 pixels of {pixel:.2} metres",
-                widest * pixel
+                "centre lines of what is up to {} metres wide, {widest:.1} pixels; give 1 to 512 pixels of {shorter:.2} metres",
+                widest * shorter
             );
             return Err(VectorError::Argument(problem).into());
         }
-        let tolerance = if options.simplify_m > 0.0 { options.simplify_m / pixel } else { TOLERANCE };
-        let options = CenterlineOptions { label, widest: widest.round() as usize, tolerance };
+        // No farther than that in any direction.
+        let tolerance = if options.simplify_m > 0.0 { options.simplify_m / longer } else { TOLERANCE };
+        let options = CenterlineOptions { label, widest: widest.round() as usize, tolerance, pixel };
         finders.push(Centerliner::new(grid.width, options)?);
     }
     let cleaner = Cleaner::new(grid.width, &options.clean)?;

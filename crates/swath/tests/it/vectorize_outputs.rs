@@ -368,6 +368,36 @@ fn roads_become_lines_with_length_and_width() {
 }
 
 #[test]
+fn widths_of_roads_are_those_on_the_ground() {
+    let folder = tempfile::tempdir().unwrap();
+    // Six columns are as wide as two rows are high: 60 metres, and some more in degrees.
+    let places = [
+        ("EPSG:32633", [330_000.0, 10.0, 0.0, 5_822_040.0, 0.0, -30.0], 60.0),
+        ("EPSG:4326", [15.0, 0.0002, 0.0, 60.0135, 0.0, -0.0003], 66.9),
+    ];
+    let class = |at: usize| match (at % 60, at / 60) {
+        (0..30, 30..32) | (40..46, 0..80) => 2,
+        _ => 0,
+    };
+    let pixels: Vec<u8> = (0..60 * 90).map(class).collect();
+    for (crs, transform, wide) in places {
+        let crs = Some(Crs::from_user(crs).unwrap());
+        let grid = Grid { crs, transform: Affine(transform), width: 60, height: 90 };
+        let map = map(folder.path(), &grid, &pixels);
+        let out = folder.path().join("lines.gpkg");
+        for (widest, count) in [(Some(40.0), 0), (Some(64.0), 2), (None, 2)] {
+            let options = LineOptions { classes: vec![(2, widest)], overwrite: true, ..Default::default() };
+            assert_eq!(centerlines(&map, &out, &options).unwrap().lines, count, "up to {widest:?}");
+            for row in fields(&out, &["width_m"]) {
+                let width: f64 = row[0].parse().unwrap();
+                assert!((width - wide).abs() < 0.5, "{width} of {wide}");
+            }
+        }
+        std::fs::remove_file(&map).unwrap();
+    }
+}
+
+#[test]
 fn geojson_is_cut_at_the_antimeridian() {
     let folder = tempfile::tempdir().unwrap();
     let places = [
