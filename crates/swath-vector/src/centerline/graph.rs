@@ -1,6 +1,6 @@
 //! Nodes and edges of a skeleton: branches that come from rough edges go, and crossings that fell apart are joined.
 
-use super::lines::{closed, length, smoothed};
+use super::lines::{closed, grain, length, smoothed};
 use super::strip::SkeletonPixel;
 use super::width::typical;
 use crate::Point;
@@ -46,7 +46,8 @@ pub(super) struct Edge {
 impl Node {
     /// Takes another pixel.
     pub(super) fn take(&mut self, pixel: &SkeletonPixel) {
-        self.sum = (self.sum.0 + pixel.middle.0, self.sum.1 + pixel.middle.1);
+        let middle = grain(pixel.middle);
+        self.sum = (self.sum.0 + middle.0, self.sum.1 + middle.1);
         self.pixels += 1.0;
         self.width = self.width.max(pixel.width);
         self.exit = self.exit.or(pixel.exit);
@@ -57,16 +58,17 @@ impl Node {
         self.exit.is_some() && self.edges.len() == 1
     }
 
+    /// A multiple of a grain, as all places are: what is measured between them decides alike wherever on the map they lie.
     pub(super) fn place(&self) -> Point {
         let mean = (self.sum.0 / self.pixels, self.sum.1 / self.pixels);
-        self.exit.filter(|_| self.is_exit()).unwrap_or(mean)
+        grain(self.exit.filter(|_| self.is_exit()).unwrap_or(mean))
     }
 }
 
 impl Stop {
     fn of(pixel: &SkeletonPixel) -> Stop {
         let centre = (f64::from(pixel.col) + 0.5, f64::from(pixel.row) + 0.5);
-        Stop { at: pixel.middle, pixel: centre, width: pixel.width }
+        Stop { at: grain(pixel.middle), pixel: centre, width: pixel.width }
     }
 }
 

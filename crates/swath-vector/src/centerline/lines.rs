@@ -130,7 +130,7 @@ pub(super) fn smoothed(line: &[Point], closed: bool) -> Vec<Point> {
     line.into_iter().map(grain).collect()
 }
 
-fn grain((x, y): Point) -> Point {
+pub(super) fn grain((x, y): Point) -> Point {
     ((x / GRAIN).round() * GRAIN, (y / GRAIN).round() * GRAIN)
 }
 

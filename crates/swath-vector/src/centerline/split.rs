@@ -37,12 +37,14 @@ impl Graph {
             let node = &self.nodes[end as usize];
             for &other in node.edges.iter().filter(|&&other| other != edge) {
                 let other = &self.edges[other as usize];
-                let mut line = self.line(other, |stop| stop.at);
+                // As seen from the middle: rounding must not tell where on the map that is.
+                let seen = |point: Point| (point.0 - middle.0, point.1 - middle.1);
+                let mut line: Vec<Point> = self.line(other, |stop| stop.at).into_iter().map(seen).collect();
                 if other.ends[0] != end {
                     line.reverse();
                 }
                 let meets = other.ends.map(|end| self.nodes[end as usize].edges.len() > 1) == [true; 2];
-                let Some(found) = course(&line, node.width, meets, middle) else { return false };
+                let Some(found) = course(&line, node.width, meets) else { return false };
                 straight.push(found);
             }
         }
@@ -65,14 +67,14 @@ struct Straight {
 }
 
 /// The course of a line beyond the crossing where it begins, beside which a skeleton turns from one line to the other, and before the one where
-/// it ends, if it `meets` others there, too; seen from a point.
-fn course(line: &[Point], crossing: f64, meets: bool, from: Point) -> Option<Straight> {
+/// it ends, if it `meets` others there, too.
+fn course(line: &[Point], crossing: f64, meets: bool) -> Option<Straight> {
     let (clear, length) = (1.5 * crossing + 3.0, length(line));
     let first = clear.min(if meets { 0.35 } else { 0.5 } * length);
     let last = (first + 3.0 * crossing.max(6.0)).min(if meets { length - first } else { length });
     let mean = |sixths: [u8; 3]| {
         let points = sixths.map(|by| at(line, first + f64::from(by) / 6.0 * (last - first)));
-        (points.iter().map(|p| p.0).sum::<f64>() / 3.0 - from.0, points.iter().map(|p| p.1).sum::<f64>() / 3.0 - from.1)
+        (points.iter().map(|p| p.0).sum::<f64>() / 3.0, points.iter().map(|p| p.1).sum::<f64>() / 3.0)
     };
     let (near, far) = (mean([0, 1, 2]), mean([4, 5, 6]));
     let (x, y) = unit(near, far)?;
