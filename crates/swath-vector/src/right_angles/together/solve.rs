@@ -7,7 +7,7 @@ use super::super::near::Near;
 use super::super::network::Network;
 use super::super::strokes::fit_walls;
 use super::super::walls::straight;
-use super::super::{Regularity, area, round};
+use super::super::{ASTRAY, Regularity, area, round};
 use super::{Groups, RightAngleMethod};
 use crate::{Lines, Point};
 
@@ -44,7 +44,10 @@ impl Groups {
                 .iter()
                 .map(|frames| {
                     let layout = fit_walls(network, frames, &frozen);
-                    let verdict = layout.judge(network);
+                    let mut verdict = layout.judge(network);
+                    if is_astray(network, &layout, frames) {
+                        verdict.cost *= ASTRAY;
+                    }
                     (verdict, layout)
                 })
                 .collect();
@@ -189,6 +192,15 @@ fn candidates(network: &Network) -> Vec<Vec<Frame>> {
     let mut frames = if count > 1 { vec![Frame::common(&walls)] } else { Vec::new() };
     frames.extend(Frame::candidates(&all).into_iter().map(|frame| vec![frame; count]));
     frames
+}
+
+/// Whether most walls are oblique to the frames.
+fn is_astray(network: &Network, layout: &Layout, frames: &[Frame]) -> bool {
+    let shares = network.members.iter().zip(frames).map(|(member, frame)| {
+        let outer = member.rings.iter().find(|(outer, _)| *outer);
+        outer.map_or(0.0, |(_, chains)| frame.oblique(&network.ring(chains, &|chain| layout.points(network, chain))))
+    });
+    shares.sum::<f64>() > 0.5 * network.members.len() as f64
 }
 
 /// How often what is left of a group is tried again.
