@@ -18,7 +18,8 @@ pub enum RightAngleMethod {
     #[default]
     Walls,
     /// A triangle mesh over the group's label map is made coarser, after Tasar et al. 2018. What is refused is tried with smaller distances, and
-    /// then stays as it is. Groups of which nothing would change get walls, and so do those whose box has more than four million pixels.
+    /// then stays as it is. Groups of which nothing would change get walls, and so do those of which walls leave fewer regions as they were, and
+    /// those whose box has more than four million pixels.
     Mesh,
 }
 

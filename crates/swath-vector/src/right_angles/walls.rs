@@ -107,12 +107,17 @@ pub(super) fn fit(points: &[Point], closed: bool, frame: &dyn Fn(usize) -> Frame
             corners.push(walls[walls.len() - 1].foot(points[points.len() - 1]));
         }
         let length = |at: usize| gap(corners[at], corners[(at + 1) % corners.len()]);
-        let shortest = (0..walls.len()).min_by(|&a, &b| length(a).total_cmp(&length(b)))?;
-        if length(shortest) >= SHORT * tolerance || walls.len() == least {
+        // Less than 1 for a wall that is too short.
+        let share = |at: usize| {
+            let enough = if walls[at].oblique && is_chamfer(&walls, closed, at) { OBLIQUE } else { SHORT };
+            length(at) / (enough * tolerance)
+        };
+        let shortest = (0..walls.len()).min_by(|&a, &b| share(a).total_cmp(&share(b)))?;
+        if share(shortest) >= 1.0 || walls.len() == least {
             if closed {
                 corners.push(corners[0]);
             }
-            refit(&mut walls, points, &corners, tolerance);
+            refit(&mut walls, points, closed, &corners, tolerance);
             return Some(walls);
         }
         walls.remove(shortest);
@@ -120,11 +125,22 @@ pub(super) fn fit(points: &[Point], closed: bool, frame: &dyn Fn(usize) -> Frame
 }
 
 /// Moves each wall to the mean of the outline between its corners: cuts of the outline are not where the walls meet.
-fn refit(walls: &mut [Wall], points: &[Point], corners: &[Point], tolerance: f64) {
-    let nearest = |corner: &Point| {
-        (0..points.len()).min_by(|&a, &b| gap(points[a], *corner).total_cmp(&gap(points[b], *corner))).unwrap_or(0)
+fn refit(walls: &mut [Wall], points: &[Point], closed: bool, corners: &[Point], tolerance: f64) {
+    let nearest = |from: usize, corner: &Point| {
+        (from..points.len())
+            .min_by(|&a, &b| gap(points[a], *corner).total_cmp(&gap(points[b], *corner)))
+            .unwrap_or(from)
     };
-    let cuts: Vec<usize> = corners.iter().map(nearest).collect();
+    let mut cuts: Vec<usize> = Vec::new();
+    for (at, corner) in corners.iter().enumerate() {
+        // An open line may come to one of its points a second time: its corners follow each other, from its first point to its last.
+        cuts.push(match cuts.last() {
+            _ if closed => nearest(0, corner),
+            None => 0,
+            Some(_) if at + 1 == corners.len() => points.len() - 1,
+            Some(&before) => nearest(before, corner),
+        });
+    }
     for (wall, (ends, cuts)) in walls.iter_mut().zip(corners.windows(2).zip(cuts.windows(2))) {
         if wall.oblique || cuts[0] == cuts[1] {
             continue;
@@ -167,11 +183,12 @@ impl Wall {
         let (a, b) = (stretch[0], stretch[stretch.len() - 1]);
         let (x, y) = (b.0 - a.0, b.1 - a.1);
         let length = x.hypot(y);
-        // More than 30 degrees from either direction, and long enough to be meant.
+        // More than 30 degrees from either direction, and long enough to be meant. Whole numbers of pixels are often just as long, whatever their
+        // last bits are in the frame.
         let slanted = x.abs().min(y.abs()) > 0.5 * length;
         let wall =
             |oblique, normal: Point, offset| Wall { oblique, slanted, normal: frame.turn_back(normal), offset, length };
-        if slanted && length > OBLIQUE * tolerance {
+        if slanted && length > OBLIQUE * tolerance * (1.0 + 1e-9) {
             let normal = (-y / length, x / length);
             return wall(true, normal, normal.0 * a.0 + normal.1 * a.1);
         }
@@ -243,15 +260,24 @@ impl Wall {
 
 /// Takes short slanted walls away between two that meet without them: pixels cut corners off.
 fn drop_chamfers(walls: &mut Vec<Wall>, closed: bool) {
-    let mut at = usize::from(!closed);
-    while walls.len() > 3 && at + usize::from(!closed) < walls.len() {
-        let (before, after) = (walls[(at + walls.len() - 1) % walls.len()], walls[(at + 1) % walls.len()]);
-        if walls[at].slanted && !walls[at].oblique && !before.slanted && !after.slanted && !before.is_parallel(&after) {
+    let mut at = 0;
+    while walls.len() > 3 && at < walls.len() {
+        if !walls[at].oblique && is_chamfer(walls, closed, at) {
             walls.remove(at);
         } else {
             at += 1;
         }
     }
+}
+
+/// Whether a wall is slanted, and those beside it are not and meet without it.
+fn is_chamfer(walls: &[Wall], closed: bool, at: usize) -> bool {
+    let count = walls.len();
+    if !closed && (at == 0 || at + 1 == count) {
+        return false;
+    }
+    let (before, after) = (walls[(at + count - 1) % count], walls[(at + 1) % count]);
+    walls[at].slanted && !before.slanted && !after.slanted && !before.is_parallel(&after)
 }
 
 /// Where two lines meet, each a point and a direction, if they are not parallel.

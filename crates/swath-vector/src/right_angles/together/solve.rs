@@ -12,22 +12,34 @@ use super::{Groups, RightAngleMethod};
 use crate::{Lines, Point};
 
 impl Groups {
-    /// New arcs for a group. Members that cannot have right angles stay as they are with all of their boundaries, and the others are
-    /// tried again without them.
+    /// New arcs for a group.
     pub(super) fn solve(&self, network: &Network, lines: &Lines<'_>, near: &Near) -> Solved {
-        let mut kept: Vec<Option<&'static str>> = vec![None; network.members.len()];
-        let mut holes = vec![false; network.chains.len()];
         if let Some(circle) = circle(network)
             && let Ok(drawing) = circle.draw(network, lines.coverage())
             && let Ok(drawing) = self.check(network, drawing, lines, near)
         {
             return (drawing, vec![Regularity::Round]);
         }
-        if self.method == RightAngleMethod::Mesh
-            && let Some(solved) = self.solve_by_mesh(network, lines, near)
-        {
-            return solved;
+        let by_mesh = match self.method {
+            RightAngleMethod::Mesh => self.solve_by_mesh(network, lines, near),
+            RightAngleMethod::Walls => None,
+        };
+        match by_mesh {
+            // Where it keeps the stairs of a member, walls may fit all of them.
+            Some(solved) if kept_of(&solved) > 0 => {
+                let by_walls = self.solve_by_walls(network, lines, near);
+                if kept_of(&by_walls) < kept_of(&solved) { by_walls } else { solved }
+            }
+            Some(solved) => solved,
+            None => self.solve_by_walls(network, lines, near),
         }
+    }
+
+    /// New arcs for a group by walls. Members that cannot have right angles stay as they are with all of their boundaries, and the others are
+    /// tried again without them.
+    fn solve_by_walls(&self, network: &Network, lines: &Lines<'_>, near: &Near) -> Solved {
+        let mut kept: Vec<Option<&'static str>> = vec![None; network.members.len()];
+        let mut holes = vec![false; network.chains.len()];
         let frames = candidates(network);
         let mut drawing = Vec::new();
         for round in 0.. {
@@ -140,6 +152,11 @@ impl Groups {
 
 /// New arcs, and what became of each member.
 type Solved = (Vec<(usize, Vec<Point>)>, Vec<Regularity>);
+
+/// How many members stayed as they were.
+fn kept_of((_, regularity): &Solved) -> usize {
+    regularity.iter().filter(|regularity| matches!(regularity, Regularity::Kept(_))).count()
+}
 
 /// What became of members, given why some stayed as they were.
 fn regularity(kept: &[Option<&'static str>]) -> Vec<Regularity> {
