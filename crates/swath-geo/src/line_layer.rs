@@ -44,6 +44,8 @@ pub struct LineSummary {
     pub lines: u64,
     /// Their length in metres on the ellipsoid (pixels without georeference).
     pub length_m: f64,
+    /// Classes that were asked for and that no pixel has, for whoever reads the pixels to fill in.
+    pub absent: Vec<u32>,
 }
 
 /// Writes a file with one layer of lines; formats are those of [`crate::write_polygons`]. Attributes are `class_id`, `class`, `length_m` on the

@@ -71,6 +71,8 @@ pub struct VectorizeSummary {
     pub dropped: u64,
     /// Per class that occurs, by ascending value.
     pub classes: Vec<ClassPolygons>,
+    /// Classes that were asked for and that no pixel has, for whoever reads the pixels to fill in.
+    pub absent: Vec<u32>,
 }
 
 /// Polygons of one class.
@@ -295,7 +297,7 @@ impl PolygonWriter<'_, '_> {
             .extend(totals.keys().filter(|value| !known.contains(value)).map(|&value| self.layer.classes.entry(value)));
         let classes_found: Vec<ClassPolygons> = totals.into_values().collect();
         let polygons = classes_found.iter().map(|class| class.polygons).sum();
-        (VectorizeSummary { polygons, dropped: self.dropped, classes: classes_found }, classes)
+        (VectorizeSummary { polygons, dropped: self.dropped, classes: classes_found, absent: Vec::new() }, classes)
     }
 }
 

@@ -74,7 +74,10 @@ pub fn vectorize(map: &Path, out: &Path, options: &VectorizeOptions) -> Result<V
     check_vector_target(out, options.overwrite)?;
     check(options)?;
     let map = ClassMap::open(map)?;
-    let source = Source::new(&map, options.clip.as_deref(), options.only.as_deref(), options.confidence.as_deref())?;
+    let (only, confidence) = (options.only.as_deref(), options.confidence.as_deref());
+    let squared = options.right_angles.iter().map(|&(class, _)| class);
+    let named = squared.chain(cleaned(&options.clean)).chain(only.into_iter().flatten().copied()).collect();
+    let source = Source::new(&map, options.clip.as_deref(), only, named, confidence)?;
     let classes = match &options.classes {
         Some(classes) => classes.clone().into(),
         None => map.known_classes()?,
@@ -95,7 +98,7 @@ pub fn vectorize(map: &Path, out: &Path, options: &VectorizeOptions) -> Result<V
     let sizes = PixelSizes::new(map.grid());
     let width = map.grid().width;
     let cleaner = Cleaner::new(width, &options.clean)?;
-    write_polygons(out, layer, |writer| {
+    let mut summary = write_polygons(out, layer, |writer| {
         let file = tempfile::tempfile_in(writer.scratch()).map_err(VectorError::Spill)?;
         let spill = Some(Spill { file, memory: ARCS_IN_MEMORY });
         let polygonizer = Polygonizer::new(width, PolygonizeOptions { connectivity, spill })?;
@@ -112,15 +115,25 @@ pub fn vectorize(map: &Path, out: &Path, options: &VectorizeOptions) -> Result<V
             write_changed(all.coverage, &all.confidence, &sizes, options, writer)?;
             tallies = all.tallies;
         }
-        Ok(writer.add_merged(|class| tallies.classes.get(&class).and_then(confidence))?)
+        Ok::<_, Error>(writer.add_merged(|class| tallies.classes.get(&class).and_then(self::confidence))?)
+    })?;
+    summary.absent = source.absent();
+    Ok(summary)
+}
+
+/// The classes that steps of cleaning name.
+fn cleaned(steps: &[Cleaning]) -> impl Iterator<Item = u32> {
+    steps.iter().filter_map(|step| match step {
+        Cleaning::Open { label, .. } | Cleaning::Close { label, .. } => Some(*label),
+        _ => None,
     })
 }
 
 fn check(options: &VectorizeOptions) -> Result<()> {
     let problem = if let Some((_, tolerance)) =
-        options.right_angles.iter().find(|(_, tolerance)| tolerance.is_nan() || *tolerance <= 0.0)
+        options.right_angles.iter().find(|(_, tolerance)| !tolerance.is_finite() || *tolerance <= 0.0)
     {
-        format!("right angles within {tolerance} metres; give more than 0")
+        format!("right angles within {tolerance} metres; give a number above 0")
     } else if options.merge && !options.right_angles.is_empty() {
         "polygons with right angles have a status each; merge them or give them right angles, not both".into()
     } else if options.min_area_m2.is_some_and(|area| area.is_nan() || area < 0.0) {

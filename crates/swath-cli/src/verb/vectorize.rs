@@ -155,14 +155,19 @@ pub(crate) fn run(args: &VectorizeArgs, console: &Console) -> Result<()> {
         confidence: args.confidence.clone(),
         merge: args.merge,
     };
+    let squared: Vec<u32> = options.right_angles.iter().map(|&(class, _)| class).collect();
     let summary = vectorize(&args.map, &args.out, &options)?;
-    let steps = [("--close", &args.close), ("--open", &args.open), ("--right-angles", &args.right_angles)];
-    for (flag, text) in steps.into_iter().flat_map(|(flag, texts)| texts.iter().map(move |text| (flag, text))) {
-        let class = text.rsplit_once('=').and_then(|(class, _)| class.parse::<u32>().ok());
-        if let Some(class) =
-            class.filter(|class| summary.polygons > 0 && summary.classes.iter().all(|drawn| drawn.value != *class))
-        {
-            console.warn(format_args!("{flag} {text}: there is no polygon of class {class}"));
+    let options = [
+        ("--close", &args.close),
+        ("--open", &args.open),
+        ("--right-angles", &args.right_angles),
+        ("--classes", &args.classes),
+    ];
+    tell_absent(args, &options, &summary.absent, console);
+    for (text, class) in args.right_angles.iter().zip(&squared) {
+        let drawn = summary.polygons == 0 || summary.classes.iter().any(|drawn| drawn.value == *class);
+        if !drawn && !summary.absent.contains(class) {
+            console.warn(format_args!("--right-angles {text}: no polygon of this class is left to draw"));
         }
     }
     let merged = match (args.merge, summary.classes.len()) {
@@ -194,11 +199,24 @@ fn lines(args: &VectorizeArgs, console: &Console) -> Result<()> {
         overwrite: args.overwrite,
     };
     let summary = centerlines(&args.map, &args.out, &options)?;
+    let options = [("--close", &args.close), ("--open", &args.open), ("--centerlines", &args.centerlines)];
+    tell_absent(args, &options, &summary.absent, console);
     if summary.lines == 0 {
         console.warn("no line was drawn: the map has no pixel of these classes, or only single ones and parts that are wider than the number given");
     }
     console.say(format_args!("{} lines in {}", summary.lines, args.out.display()));
     Ok(())
+}
+
+/// Warns of options that name a class which no pixel has.
+fn tell_absent(args: &VectorizeArgs, options: &[(&str, &Vec<String>)], absent: &[u32], console: &Console) {
+    let clipped = if args.clip.is_some() { " within --clip" } else { "" };
+    for (flag, text) in options.iter().flat_map(|(flag, texts)| texts.iter().map(move |text| (flag, text))) {
+        let name = text.rsplit_once('=').map_or(text.as_str(), |(class, _)| class);
+        if class_value(&args.map, flag, name).is_ok_and(|class| absent.contains(&class)) {
+            console.warn(format_args!("{flag} {text}: the map has no pixel of this class{clipped}"));
+        }
+    }
 }
 
 /// The steps of cleaning, in the order in which they make sense: noise, gaps, thin parts, and then what is too small.

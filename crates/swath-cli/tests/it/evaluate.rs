@@ -108,11 +108,19 @@ fn outlines_are_cleaned_and_simplified_as_asked() {
     site.refuses("vectorize labels.tif -o out.gpkg --majority 0", 2, &["radius", "1 to 64"]);
     site.refuses("vectorize labels.tif -o out.gpkg --close 1", 2, &["--close 1", "building=2"]);
     site.refuses("vectorize labels.tif -o out.gpkg --open swamp=2", 2, &["--open swamp=2", "no class \"swamp\""]);
-    site.refuses("vectorize labels.tif -o out.gpkg --right-angles 1=0", 2, &["right angles", "more than 0"]);
+    site.refuses("vectorize labels.tif -o out.gpkg --right-angles 1=0", 2, &["right angles", "above 0"]);
     assert!(!site.at("out.gpkg").exists());
     site.swath("vectorize labels.tif -o squared.gpkg --right-angles 1=20").done();
     site.swath("vectorize labels.tif -o both.gpkg --right-angles 1=20 --simplify 20").done();
     let finished = site.swath("vectorize labels.tif -o none.gpkg --right-angles 9=20");
-    let told = finished.stderr.contains("--right-angles 9=20: there is no polygon of class 9");
+    let told = finished.stderr.contains("--right-angles 9=20: the map has no pixel of this class");
     assert!(finished.code == Some(0) && told, "{}", finished.stderr);
+    // Also where others are there, and not where a class is there but not drawn.
+    for (options, absent) in
+        [("--classes 1,9", true), ("--centerlines 1 --centerlines 9", true), ("--open 1=1 --classes 0", false)]
+    {
+        let finished = site.swath(&format!("vectorize labels.tif -o some.gpkg --overwrite {options}"));
+        let told = finished.stderr.contains(" 9: the map has no pixel of this class");
+        assert!(finished.code == Some(0) && told == absent, "{options}: {}", finished.stderr);
+    }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use swath_geo::{ClassMap, LineFeature, LineLayer, LineSummary, check_vector_target, write_lines};
 use swath_vector::{Centerline, CenterlineOptions, Centerliner, Cleaner, Cleaning, VectorError};
 
+use super::cleaned;
 use super::sizes::PixelSizes;
 use super::source::Source;
 use crate::Result;
@@ -34,7 +35,8 @@ pub fn centerlines(map: &Path, out: &Path, options: &LineOptions) -> Result<Line
     check_vector_target(out, options.overwrite)?;
     let map = ClassMap::open(map)?;
     let grid = map.grid();
-    let source = Source::new(&map, options.clip.as_deref(), None, None)?;
+    let named = options.classes.iter().map(|&(class, _)| class).chain(cleaned(&options.clean)).collect();
+    let source = Source::new(&map, options.clip.as_deref(), None, named, None)?;
     let sizes = PixelSizes::new(grid);
     let (width, height) = sizes.at(grid.width as f64 / 2.0, grid.height as f64 / 2.0);
     // Widths are found in sides of a square with a pixel's area, which is known everywhere.
@@ -68,7 +70,7 @@ pub fn centerlines(map: &Path, out: &Path, options: &LineOptions) -> Result<Line
     let lines: Vec<LineFeature> = found.map(feature).collect();
     let layer =
         LineLayer { grid, classes: map.known_classes()?, constants: map.provenance(), overwrite: options.overwrite };
-    Ok(write_lines(out, &layer, &lines)?)
+    Ok(LineSummary { absent: source.absent(), ..write_lines(out, &layer, &lines)? })
 }
 
 /// Pixels of the widest line, and of a line's movement, where nothing is said.

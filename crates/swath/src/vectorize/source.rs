@@ -1,5 +1,6 @@
 //! What of a map becomes polygons or lines: rows of classes, clipped, cleaned and chosen, with their confidence.
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -15,16 +16,21 @@ pub(super) struct Source<'a> {
     clip: Option<Spans>,
     classes: Option<HashSet<u32>>,
     confidence: Option<ConfidenceMap>,
+    /// Classes that options name and no pixel had so far.
+    absent: RefCell<Vec<u32>>,
 }
 
 impl<'a> Source<'a> {
-    /// Prepares a map: polygons that it is clipped to, the classes that are wanted, and a raster of its confidence.
+    /// Prepares a map: polygons that it is clipped to, the classes that are wanted, those that are named at all, and a raster of its confidence.
     pub(super) fn new(
         map: &'a ClassMap,
         clip: Option<&Path>,
         classes: Option<&[u32]>,
+        mut named: Vec<u32>,
         confidence: Option<&Path>,
     ) -> Result<Source<'a>> {
+        named.sort_unstable();
+        named.dedup();
         let grid = map.grid();
         let clip = clip.map(|path| read_area(path, None, grid)).transpose()?;
         Ok(Source {
@@ -32,6 +38,7 @@ impl<'a> Source<'a> {
             clip: clip.map(|polygons| Spans::new(&polygons, grid.width, grid.height)),
             classes: classes.map(|classes| classes.iter().copied().collect()),
             confidence: confidence.map(|path| ConfidenceMap::open(path, grid)).transpose()?,
+            absent: RefCell::new(named),
         })
     }
 
@@ -53,11 +60,17 @@ impl<'a> Source<'a> {
         for strip in self.map.strips() {
             self.map.read(strip, &mut rows)?;
             self.cut(strip, &mut rows);
+            self.absent.borrow_mut().retain(|class| !rows.contains(class));
             cleaner.push(&rows, &mut clean)?;
             feed.push(&mut clean, take)?;
         }
         cleaner.finish(&mut clean);
         feed.push(&mut clean, take)
+    }
+
+    /// The classes that options name and no pixel had, once all rows have been handed over.
+    pub(super) fn absent(self) -> Vec<u32> {
+        self.absent.into_inner()
     }
 
     /// Pixels whose centre lies outside of the clip are as if without data.
