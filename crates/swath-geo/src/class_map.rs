@@ -153,7 +153,8 @@ impl ClassMap {
     }
 
     /// The pixels, as (column, row), that hold points of the world; `None` beside the map. Points are given in `crs`, or in the
-    /// CRS of the map where either is unknown.
+    /// CRS of the map where either is unknown. On a map of longitude and latitude a point also counts a whole turn away, so that -170 and 190
+    /// degrees are one place.
     ///
     /// # Errors
     /// When the points cannot be brought to the map's CRS.
@@ -169,12 +170,15 @@ impl ClassMap {
             let transform = CoordTransform::new(&from.spatial_ref()?, &to.spatial_ref()?).map_err(failed)?;
             transform.transform_coords(&mut x, &mut y, &mut []).map_err(failed)?;
         }
-        let pixel = |(x, y): (f64, f64)| {
+        let pixel = |x: f64, y: f64| {
             let (col, row) = self.grid.world_to_pixel(x, y)?;
             let inside = col >= 0.0 && row >= 0.0 && col < self.grid.width as f64 && row < self.grid.height as f64;
             inside.then_some((col as usize, row as usize))
         };
-        Ok(x.into_iter().zip(y).map(pixel).collect())
+        let turn = self.grid.crs.as_ref().and_then(Crs::turn);
+        let shifts = turn.map_or(vec![0.0], |turn| vec![0.0, -turn, turn]);
+        let place = |(x, y): (f64, f64)| shifts.iter().find_map(|shift| pixel(x + shift, y));
+        Ok(x.into_iter().zip(y).map(place).collect())
     }
 
     /// The classes of some pixels, given as (column, row).

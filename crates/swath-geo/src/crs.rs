@@ -138,6 +138,11 @@ impl Crs {
         if reference.is_geographic() { Some(reference.angular_units()) } else { Some(reference.linear_units()) }
     }
 
+    /// A whole turn in units of a geographic CRS.
+    pub(crate) fn turn(&self) -> Option<f64> {
+        self.is_geographic().then(|| self.unit())?.map(|unit| std::f64::consts::TAU / unit)
+    }
+
     /// Longitude and latitude on the CRS's own datum.
     pub(crate) fn geographic(&self) -> Option<Crs> {
         Crs::from_spatial_ref(&self.spatial_ref().ok()?.geog_cs().ok()?).ok()

@@ -7,7 +7,7 @@ use gdal::vector::{Geometry, LayerAccess};
 use gdal_sys::OGRwkbGeometryType;
 
 use crate::gdal_setup::{clear_messages, take_messages};
-use crate::vector::{find_field, find_layer, layer_crs, open_vector, reprojection, set_filter};
+use crate::vector::{find_field, find_layer, geometry, layer_crs, open_vector, reprojection, set_filter};
 use crate::{Crs, GeoError, Result};
 
 /// A feature of polygons.
@@ -47,7 +47,7 @@ pub fn read_polygons(path: &Path, source: &PolygonSource, to: Option<&Crs>) -> R
     };
     let mut features = Vec::new();
     for feature in layer.features() {
-        let Some(geometry) = feature.geometry().filter(|geometry| !geometry.is_empty()) else { continue };
+        let Some(geometry) = geometry(&feature).filter(|geometry| !geometry.is_empty()) else { continue };
         let mut polygons = Vec::new();
         add(path, geometry, transform.as_ref(), &mut polygons)?;
         let text = number.and_then(|index| feature.field_as_string(index).ok().flatten());
@@ -58,14 +58,30 @@ pub fn read_polygons(path: &Path, source: &PolygonSource, to: Option<&Crs>) -> R
     if complaint.is_empty() { Ok(features) } else { Err(GeoError::input(path, complaint)) }
 }
 
-/// A plane in metres around the middle of some bounds: the equal-area azimuthal projection, in which areas are true and distances
-/// are true nearby. `None` where the bounds cannot be brought to longitude and latitude.
-pub fn metric_plane(crs: &Crs, [west, south, east, north]: [f64; 4]) -> Option<Crs> {
+/// A plane in metres around the middle of some shapes: the equal-area azimuthal projection, in which areas are true and distances
+/// are true nearby. `None` where there are none that can be brought to longitude and latitude.
+///
+/// The middle is the mean direction from the centre of the earth to the first point of each polygon: longitudes have none where some are beyond the
+/// antimeridian.
+pub fn metric_plane(crs: &Crs, shapes: &[Shape]) -> Option<Crs> {
     let lonlat = Crs::from_user("OGC:CRS84").ok()?;
     let transform = CoordTransform::new(&crs.spatial_ref().ok()?, &lonlat.spatial_ref().ok()?).ok()?;
-    let (mut x, mut y) = ([(west + east) / 2.0], [(south + north) / 2.0]);
-    transform.transform_coords(&mut x, &mut y, &mut []).ok()?;
-    let ([longitude], [latitude]) = (x, y);
+    let mut sum = [0.0; 3];
+    for ring in shapes.iter().flat_map(|shape| &shape.polygons).filter_map(|rings| rings.first()) {
+        let Some(&(x, y)) = ring.first() else { continue };
+        let (mut x, mut y) = ([x], [y]);
+        if transform.transform_coords(&mut x, &mut y, &mut []).is_ok() {
+            let (longitude, latitude) = (x[0].to_radians(), y[0].to_radians());
+            let direction = [latitude.cos() * longitude.cos(), latitude.cos() * longitude.sin(), latitude.sin()];
+            sum.iter_mut().zip(direction).for_each(|(sum, direction)| *sum += direction);
+        }
+    }
+    clear_messages();
+    let [x, y, z] = sum;
+    if sum == [0.0; 3] {
+        return None;
+    }
+    let (longitude, latitude) = (y.atan2(x).to_degrees(), z.atan2(x.hypot(y)).to_degrees());
     Crs::from_user(&format!("+proj=laea +lat_0={latitude} +lon_0={longitude} +datum=WGS84 +units=m +no_defs")).ok()
 }
 

@@ -11,7 +11,9 @@ use gdal::vector::{Geometry, Layer, LayerAccess};
 use crate::burn_rules::{Chooser, Key, order_key, rules_by_layer};
 use crate::gdal_setup::{clear_messages, take_messages};
 use crate::rasterize::{BurnOrder, BurnRule, RasterizeSpec};
-use crate::vector::{find_field, find_layer, has_geometry, layer_crs, listed, open_vector, reprojection, set_filter};
+use crate::vector::{
+    find_field, find_layer, geometry, has_geometry, layer_crs, listed, open_vector, reprojection, set_filter,
+};
 use crate::{Affine, GeoError, Grid, Result};
 
 /// Geometries in the coordinates of a grid, in the order in which they are burned.
@@ -168,7 +170,7 @@ impl<'a> Collector<'a> {
                 self.seen.insert(text.clone());
             }
             let value = chooser.choose(text.as_deref()).map_err(|problem| GeoError::input(self.path, problem))?;
-            let geometry = feature.geometry().filter(|geometry| !geometry.is_empty());
+            let geometry = geometry(&feature).filter(|geometry| !geometry.is_empty());
             match (value, geometry) {
                 (Some(value), Some(geometry)) => {
                     let key = order_key(&spec.order, value, order_field, &feature);

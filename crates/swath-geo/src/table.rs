@@ -7,7 +7,7 @@ use gdal_sys::OGRwkbGeometryType;
 
 use crate::feature_sink::{Cell, Column, Kind, begin_wkb};
 use crate::gdal_setup::{clear_messages, take_messages};
-use crate::vector::{find_field, find_table, layer_crs, open_vector};
+use crate::vector::{find_field, find_table, geometry, layer_crs, open_vector};
 use crate::vector_file::{LayerPlan, VectorFile};
 use crate::{Crs, GeoError, Result};
 
@@ -41,7 +41,7 @@ pub fn read_table(path: &Path, layer: Option<&str>, columns: &[&str]) -> Result<
     clear_messages();
     let row = |feature: Feature<'_>| TableRow {
         values: indices.iter().map(|&index| text(&feature, index)).collect(),
-        point: feature.geometry().and_then(point),
+        point: geometry(&feature).and_then(point),
     };
     let rows = layer.features().map(row).collect();
     let complaint = take_messages("");

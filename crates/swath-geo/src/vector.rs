@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use gdal::spatial_ref::CoordTransform;
-use gdal::vector::{Layer, LayerAccess};
+use gdal::vector::{Feature, Geometry, Layer, LayerAccess};
 use gdal::{Dataset, DatasetOptions, GdalOpenFlags};
 
 use crate::gdal_setup::{clear_messages, init, take_messages};
@@ -40,6 +40,12 @@ pub fn vector_layers(path: &Path) -> Result<Vec<LayerInfo>> {
         bounds: layer.get_extent().ok().map(|e| [e.MinX, e.MinY, e.MaxX, e.MaxY]).filter(|_| layer.feature_count() > 0),
     });
     Ok(infos.collect())
+}
+
+/// The geometry of a feature; `None` where it has none, which `Feature::geometry` returns as one without anything in it.
+pub(crate) fn geometry<'a>(feature: &'a Feature<'_>) -> Option<&'a Geometry> {
+    // SAFETY: the pointer is only compared.
+    feature.geometry().filter(|geometry| !unsafe { geometry.c_geometry() }.is_null())
 }
 
 /// How often each value of a field occurs, by ascending value; features without a value are left out.

@@ -8,7 +8,7 @@ use gdal::vector::{Geometry, LayerAccess};
 use gdal_sys::OGRwkbGeometryType;
 
 use crate::gdal_setup::{clear_messages, take_messages};
-use crate::vector::{find_field, find_layer, layer_crs, open_vector, reprojection, set_filter};
+use crate::vector::{find_field, find_layer, geometry, layer_crs, open_vector, reprojection, set_filter};
 use crate::{Affine, Crs, GeoError, Grid, Result};
 
 /// Rings of one polygon in pixels: (column, row), corners of pixels at whole numbers. Positions that the grid's projection does
@@ -60,7 +60,7 @@ pub fn read_zones(
             zones.push(Zone { name: name.clone(), polygons: Vec::new(), beyond: false });
             zones.len() - 1
         });
-        if let Some(geometry) = feature.geometry() {
+        if let Some(geometry) = geometry(&feature) {
             placement.add(path, geometry, &mut zones[place])?;
         }
     }
@@ -87,7 +87,7 @@ pub fn read_area(path: &Path, layer: Option<&str>, grid: &Grid) -> Result<Vec<Pi
     let mut area = Zone { name: layer.name(), polygons: Vec::new(), beyond: false };
     clear_messages();
     for feature in layer.features() {
-        if let Some(geometry) = feature.geometry() {
+        if let Some(geometry) = geometry(&feature) {
             placement.add(path, geometry, &mut area)?;
         }
     }
@@ -136,8 +136,7 @@ impl<'a> Placement<'a> {
             (Some(from), Some(to)) if !from.same(to) => Some(Reprojection::new(path, from, to, grid)?),
             _ => None,
         };
-        let geographic = grid.crs.as_ref().filter(|crs| crs.is_geographic());
-        let turn = geographic.and_then(Crs::unit).map(|unit| std::f64::consts::TAU / unit);
+        let turn = grid.crs.as_ref().and_then(Crs::turn);
         Ok(Placement { grid, to_pixels, transform, turn })
     }
 
@@ -159,7 +158,7 @@ impl<'a> Placement<'a> {
             }
             _ => {
                 let problem =
-                    format!("zone {:?} is a {}, which has no area; give polygons", zone.name, geometry.geometry_name());
+                    format!("{:?} holds a {}, which has no area; give polygons", zone.name, geometry.geometry_name());
                 Err(GeoError::input(path, problem))
             }
         }

@@ -13,6 +13,7 @@ mod table;
 mod tally;
 
 pub use chart::chart;
+pub(crate) use count::without_area;
 pub use count::{AreaRow, AreaSpec, AreaTable, ZoneSource, areas};
 pub use dates::{MapDate, Period};
 pub use files::{check_table_name, write_table};

@@ -218,11 +218,16 @@ pub(super) fn check_known<'a>(counted: impl IntoIterator<Item = &'a Counted>, gr
     if counted.into_iter().all(|counted| !counted.observed_m2.is_nan()) {
         return Ok(());
     }
+    Err(without_area(grid, path))
+}
+
+/// What is wrong with a map some of whose pixels lie nowhere on earth.
+pub(crate) fn without_area(grid: &Grid, path: &Path) -> Error {
     let crs = grid.crs.as_ref().map_or_else(String::new, ToString::to_string);
     let problem = format!(
         "some of its pixels with a class cannot be brought from {crs} to the ellipsoid, so that areas are unknown; make them nodata, or reproject it"
     );
-    Err(GeoError::input(path, problem).into())
+    GeoError::input(path, problem).into()
 }
 
 /// The classes that were counted and, where the user names some, those that the map declares: a class that it nowhere shows is one

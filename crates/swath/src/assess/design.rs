@@ -7,7 +7,7 @@ use swath_geo::{ClassEntry, ClassMap, GeoError, Grid, NO_CLASS, PixelAreas, Poin
 use swath_vector::accuracy::{PlannedStratum, allocate, sample_size};
 
 use super::columns;
-use crate::area::{ClassTally, tally};
+use crate::area::{ClassTally, tally, without_area};
 use crate::dataset::{Random, shuffled};
 use crate::{Error, Result};
 
@@ -124,7 +124,13 @@ pub fn design(spec: &DesignSpec) -> Result<DesignSummary> {
         _ => None,
     };
     let points = draw(&map, &classes, spec.seed)?;
-    let (columns, rows) = table(map.grid(), &classes, &points, spec.seed);
+    let areas = PixelAreas::new(map.grid());
+    if let Some(areas) = &areas
+        && (classes.iter().any(|class| class.area_m2.is_none()) || points.iter().any(|point| point.area(areas) <= 0.0))
+    {
+        return Err(without_area(map.grid(), &spec.map));
+    }
+    let (columns, rows) = table(map.grid(), areas.as_ref(), &classes, &points, spec.seed);
     write_points(&spec.out, map.grid().crs.as_ref(), &columns, &rows, spec.overwrite)?;
     Ok(DesignSummary { points: points.len() as u64, expected_standard_error, points_for_target, classes })
 }
@@ -180,6 +186,18 @@ struct Drawn {
     row: usize,
 }
 
+impl Drawn {
+    /// In pixels.
+    fn centre(&self) -> (f64, f64) {
+        (self.col as f64 + 0.5, self.row as f64 + 0.5)
+    }
+
+    fn area(&self, areas: &PixelAreas) -> f64 {
+        let (x, y) = self.centre();
+        areas.at(x, y)
+    }
+}
+
 /// Draws ranks among the pixels of each class and looks for the pixels that have them.
 fn draw(map: &ClassMap, classes: &[PlannedClass], seed: u64) -> Result<Vec<Drawn>> {
     let mut wanted: Vec<Stratum> = vec![Stratum::default(); 1 << 16];
@@ -217,8 +235,13 @@ struct Stratum {
 }
 
 /// Columns and points, in random order: the first of them, as many as the interpreters manage, are a random sample too.
-fn table(grid: &Grid, classes: &[PlannedClass], drawn: &[Drawn], seed: u64) -> (Vec<&'static str>, Vec<PointRow>) {
-    let areas = PixelAreas::new(grid).filter(|_| classes.iter().all(|class| class.area_m2.is_some()));
+fn table(
+    grid: &Grid,
+    areas: Option<&PixelAreas>,
+    classes: &[PlannedClass],
+    drawn: &[Drawn],
+    seed: u64,
+) -> (Vec<&'static str>, Vec<PointRow>) {
     let mut columns = vec![
         columns::ID,
         columns::STRATUM,
@@ -232,9 +255,8 @@ fn table(grid: &Grid, classes: &[PlannedClass], drawn: &[Drawn], seed: u64) -> (
     }
     columns.push(columns::REFERENCE);
     let row = |id: u64| {
-        let Drawn { class, col, row } = &drawn[shuffled(id, drawn.len() as u64, seed) as usize];
-        let class = &classes[*class];
-        let (x, y) = (*col as f64 + 0.5, *row as f64 + 0.5);
+        let drawn = &drawn[shuffled(id, drawn.len() as u64, seed) as usize];
+        let class = &classes[drawn.class];
         let mut values = vec![
             Value::Integer(id as i64 + 1),
             Value::Text(class.name.clone()),
@@ -243,10 +265,11 @@ fn table(grid: &Grid, classes: &[PlannedClass], drawn: &[Drawn], seed: u64) -> (
             Value::Real(class.share),
             Value::Integer(class.pixels as i64),
         ];
-        if let (Some(areas), Some(of_class)) = (&areas, class.area_m2) {
-            values.extend([Value::Real(of_class), Value::Real(areas.at(x, y))]);
+        if let (Some(areas), Some(of_class)) = (areas, class.area_m2) {
+            values.extend([Value::Real(of_class), Value::Real(drawn.area(areas))]);
         }
         values.push(Value::Empty);
+        let (x, y) = drawn.centre();
         PointRow { point: grid.pixel_to_world(x, y), values }
     };
     (columns, (0..drawn.len() as u64).map(row).collect())

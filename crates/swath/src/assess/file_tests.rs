@@ -39,13 +39,17 @@ struct Site {
 
 impl Site {
     fn new() -> Site {
+        Site::on(&grid())
+    }
+
+    fn on(grid: &Grid) -> Site {
         let site = Site { folder: tempfile::tempdir().unwrap() };
         let class = |value, name: &str| ClassEntry { value, name: name.into(), color: [0; 3] };
         let classes = [class(0, "forest"), class(1, "lake"), class(2, "town")];
         let options = CogOptions::labels(&classes, Some(u32::from(NODATA)));
-        let mut writer = CogWriter::create(&site.at("map.tif"), &grid(), &options).unwrap();
+        let mut writer = CogWriter::create(&site.at("map.tif"), grid, &options).unwrap();
         let values: Vec<u8> = (0..40 * 60).map(|at| shown(at % 40, at / 40)).collect();
-        writer.write(grid().window(), 0, Samples::U8(&values)).unwrap();
+        writer.write(grid.window(), 0, Samples::U8(&values)).unwrap();
         writer.finish().unwrap();
         site
     }
@@ -206,6 +210,42 @@ fn who_looks_at_every_pixel_knows_the_areas() {
     let area = found.classes[1].area_m2.unwrap();
     assert!((area.value / lake - 1.0).abs() < 1e-9 && area.margin == Some(0.0), "{area:?} against {lake}");
     assert_eq!((found.units, found.classes.len()), (2340, 2));
+}
+
+#[test]
+fn samples_lie_on_maps_across_the_antimeridian() {
+    // Degrees go on to 190, or begin at -190; GeoJSON has them from -180 to 180.
+    for west in [150.0, -190.0] {
+        let site = Site::on(&Grid { transform: Affine([west, 1.0, 0.0, 60.0, 0.0, -1.0]), ..grid() });
+        design(&site.spec("sample.geojson", 60, 1)).unwrap();
+        let table = read_table(&site.at("sample.geojson"), None, &["map_class"]).unwrap();
+        let points = || table.rows.iter().map(|row| row.point.unwrap());
+        assert!(
+            points().any(|(x, _)| x < 0.0) && points().any(|(x, _)| x > 0.0) && points().all(|(x, _)| x.abs() <= 180.0)
+        );
+        let seen = table.rows.iter().map(|row| PointRow {
+            point: row.point.unwrap(),
+            values: vec![Value::Text(row.values[0].clone().unwrap())],
+        });
+        let rows: Vec<PointRow> = seen.collect();
+        write_points(&site.at("seen.geojson"), table.crs.as_ref(), &["seen"], &rows, false).unwrap();
+        let spec = AssessSpec { map: Some(site.at("map.tif")), ..AssessSpec::new(site.at("seen.geojson"), "seen") };
+        let found = assess(&spec).unwrap();
+        assert_eq!((found.units, found.overall_accuracy.value), (60, 1.0));
+    }
+}
+
+#[test]
+fn maps_that_reach_beyond_the_earth_are_refused() {
+    for (crs, transform) in
+        [("EPSG:4326", [10.0, 1.0, 0.0, 120.0, 0.0, -1.0]), ("ESRI:54009", [-18e6, 9e5, 0.0, 9e6, 0.0, -3e5])]
+    {
+        let crs = Some(Crs::from_user(crs).unwrap());
+        let site = Site::on(&Grid { crs, transform: Affine(transform), ..grid() });
+        let error = design(&site.spec("sample.gpkg", 300, 1)).unwrap_err().to_string();
+        assert!(error.contains("map.tif") && error.contains("make them nodata"), "{error}");
+        assert!(!site.at("sample.gpkg").exists());
+    }
 }
 
 #[test]

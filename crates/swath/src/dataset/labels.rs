@@ -328,8 +328,8 @@ fn no_field(path: &Path, layer: Option<&str>) -> DataError {
         .flat_map(|info| info.fields)
         .collect();
     let problem = format!(
-        "vector labels need field = \"...\" (the attribute that names the class; there are: {}) or class = \"...\" (the \
-         class of every feature)",
+        "vector labels need the attribute that names the class (field = \"...\" in a recipe, --class-field otherwise; there are: {}) or the class of \
+         every feature (class = \"...\" in a recipe)",
         shortened(&fields, 20)
     );
     DataError::Labels { path: path.to_path_buf(), problem }

@@ -92,10 +92,13 @@ pub fn evaluate_objects(spec: &ObjectSpec) -> Result<ObjectEvaluation> {
     let (map, labels) = (info(&spec.map, &spec.map_source)?, info(&spec.labels, &spec.labels_source)?);
     let crs = |layer: &Option<swath_geo::LayerInfo>| layer.as_ref().and_then(|layer| layer.crs.clone());
     let plane = match (crs(&map), crs(&labels)) {
-        (Some(_), Some(crs)) => {
-            // An empty layer of labels lies nowhere: any plane will do.
-            let bounds = labels.and_then(|layer| layer.bounds).or(map.and_then(|layer| layer.bounds));
-            bounds.and_then(|bounds| metric_plane(&crs, bounds))
+        (Some(map_crs), Some(crs)) => {
+            let plane = |path, source, crs| Ok::<_, GeoError>(metric_plane(crs, &read_polygons(path, source, None)?));
+            // Labels that are empty lie nowhere.
+            match plane(&spec.labels, &spec.labels_source, &crs)? {
+                None => plane(&spec.map, &spec.map_source, &map_crs)?,
+                found => found,
+            }
         }
         (None, None) => None,
         (known, _) => {

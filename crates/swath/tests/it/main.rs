@@ -1,5 +1,6 @@
 //! Integration tests of swath: files in, files out.
 
 mod maps;
+mod objects;
 mod vectorize;
 mod vectorize_outputs;
