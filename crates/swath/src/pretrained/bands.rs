@@ -22,53 +22,79 @@ pub(crate) fn color(name: &str) -> Option<usize> {
     product.or_else(|| NAMES.iter().position(|names| names.contains(&name.to_lowercase().as_str())))
 }
 
-/// Which kernel each band of the network gets of weights for `known` bands; none for a mean or what is drawn.
-fn sources(known: usize, bands: &[String]) -> Vec<Option<usize>> {
-    let named: Vec<Option<usize>> = match known {
-        3 => bands.iter().map(|name| color(name)).collect(),
-        _ => vec![None; bands.len()],
-    };
+/// The bands of photographs.
+pub(super) fn photograph() -> Vec<String> {
+    ["red", "green", "blue"].map(String::from).to_vec()
+}
+
+/// Whether two names are of one band: equal but for small letters and for leading zeros, or of one colour.
+fn is_same(a: &str, b: &str) -> bool {
+    fn number(name: &str, letter: char) -> Option<&str> {
+        let digits = name.strip_prefix(letter)?;
+        (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.trim_start_matches('0'))
+    }
+    // B8 is a product's band, and b8 the eighth of a file.
+    let plain = [a, b].iter().all(|name| number(name, 'b').is_none() && number(name, 'B').is_none());
+    let product = number(a, 'B').is_some() && number(a, 'B') == number(b, 'B');
+    a == b || product || plain && a.eq_ignore_ascii_case(b) || color(a).is_some() && color(a) == color(b)
+}
+
+/// Which kernel each band of the network gets of weights for `known` bands, `trained` by name where that is known; none for a mean or what is drawn.
+fn sources(known: usize, trained: &[String], bands: &[String]) -> Vec<Option<usize>> {
+    let of = |name: &String| trained.iter().position(|trained| is_same(trained, name));
+    let named: Vec<Option<usize>> = bands.iter().map(of).collect();
     match named.iter().all(Option::is_none) && known == bands.len() {
         true => (0..known).map(Some).collect(),
         false => named,
     }
 }
 
-/// Which bands get the kernels of red, green and blue, in words, where weights know these three.
-pub(super) fn in_words(known: usize, bands: &[String], others: OtherBands) -> Option<String> {
-    const COLORS: [&str; 3] = ["red", "green", "blue"];
-    let sources = sources(known, bands);
+/// By what means are multiplied such that equal bands give what those gave that were trained on: where no band is one of these.
+fn scale(known: usize, sources: &[Option<usize>]) -> f32 {
+    if sources.iter().all(Option::is_none) { known as f32 / sources.len() as f32 } else { 1.0 }
+}
+
+/// Which bands get the kernels of which ones, in words.
+pub(super) fn in_words(known: usize, trained: &[String], bands: &[String], others: OtherBands) -> String {
+    let sources = sources(known, trained, bands);
     let told = |source: usize| {
-        let band = sources.iter().position(|found| *found == Some(source)).map(|band| &bands[band]);
-        band.map(|band| format!("{} to {band}", COLORS[source]))
+        let from = trained.get(source).map_or_else(|| format!("number {}", source + 1), String::clone);
+        let to = sources.iter().zip(bands).filter(|(found, _)| **found == Some(source)).map(|(_, band)| band);
+        to.map(|band| format!("{from} to {band}")).collect::<Vec<_>>()
     };
-    let told: Vec<String> = (0..3).filter_map(told).collect();
+    let told: Vec<String> = (0..known).flat_map(told).collect();
     let rest = match others {
-        OtherBands::Mean => "the mean of all",
-        OtherBands::Random => "kernels that are drawn",
+        OtherBands::Mean if scale(known, &sources) != 1.0 => format!("the mean of all, times {known}/{}", bands.len()),
+        OtherBands::Mean => "the mean of all".to_string(),
+        OtherBands::Random => "kernels that are drawn".to_string(),
     };
     let named = match (told.is_empty(), sources.contains(&None)) {
+        _ if trained == bands => "each band keeps its own".to_string(),
         (true, _) => format!("each band gets {rest}"),
         (false, true) => format!("{}; other bands get {rest}", told.join(", ")),
         (false, false) => told.join(", "),
     };
-    (known == 3).then(|| format!("kernels of the first convolution: {named}"))
+    format!("kernels of the first convolution: {named}")
 }
 
 /// The kernels of a first convolution, `[out, bands, rows, columns]`, for the network's bands.
 ///
-/// Kernels of red, green and blue go to the bands of these names; three bands of other names are taken to be in this order.
-/// Each other band gets the mean of the kernels or keeps what `drawn` has for it. Where no band is a colour, means are scaled
-/// such that equal bands give what a grey photograph gave. Weights of other than three bands go to as many bands in their order.
-pub(super) fn adapt(trained: &NamedTensor, drawn: &NamedTensor, bands: &[String], others: OtherBands) -> NamedTensor {
-    let known = trained.shape[1];
-    let sources = sources(known, bands);
-    let colorless = sources.iter().all(Option::is_none);
-    let scale = if colorless { known as f32 / bands.len() as f32 } else { 1.0 };
-    let kernel: usize = trained.shape[2..].iter().product();
+/// A band gets the kernels of the one of its name or colour among those that weights were `trained` on; where there is none for any, as many bands
+/// get them in their order. Each other band gets the mean of the kernels or keeps what `drawn` has for it. Where no band is known, means are scaled
+/// such that equal bands give what a grey photograph gave.
+pub(super) fn adapt(
+    tensor: &NamedTensor,
+    drawn: &NamedTensor,
+    trained: &[String],
+    bands: &[String],
+    others: OtherBands,
+) -> NamedTensor {
+    let known = tensor.shape[1];
+    let sources = sources(known, trained, bands);
+    let scale = scale(known, &sources);
+    let kernel: usize = tensor.shape[2..].iter().product();
     let mut data = Vec::with_capacity(drawn.data.len());
-    for (output, drawn) in trained.data.chunks_exact(known * kernel).zip(drawn.data.chunks_exact(bands.len() * kernel))
-    {
+    for (output, drawn) in tensor.data.chunks_exact(known * kernel).zip(drawn.data.chunks_exact(bands.len() * kernel)) {
         for (band, source) in sources.iter().enumerate() {
             match (source, others) {
                 (Some(source), _) => data.extend_from_slice(&output[source * kernel..][..kernel]),
@@ -93,9 +119,13 @@ mod tests {
         NamedTensor { name: "conv".to_string(), shape: vec![2, bands, 1, 2], data }
     }
 
+    fn names(bands: &[&str]) -> Vec<String> {
+        bands.iter().map(|band| band.to_string()).collect()
+    }
+
     fn adapted(known: usize, bands: &[&str], others: OtherBands) -> Vec<f32> {
-        let bands: Vec<String> = bands.iter().map(|band| band.to_string()).collect();
-        let tensor = adapt(&kernels(known, 0.0), &kernels(bands.len(), 100.0), &bands, others);
+        let trained = if known == 3 { photograph() } else { Vec::new() };
+        let tensor = adapt(&kernels(known, 0.0), &kernels(bands.len(), 100.0), &trained, &names(bands), others);
         assert_eq!(tensor.shape, [2, bands.len(), 1, 2]);
         tensor.data
     }
@@ -125,19 +155,38 @@ mod tests {
     }
 
     #[test]
+    fn bands_of_ones_own_go_by_name() {
+        let own = |trained: &[&str], bands: &[&str]| sources(trained.len(), &names(trained), &names(bands));
+        // Also where names are those of colours in another order, and where they are the same: nothing changes places.
+        assert_eq!(own(&["B02", "B03", "B04"], &["B02", "B03", "B04"]), [Some(0), Some(1), Some(2)]);
+        assert_eq!(own(&["B08", "B04", "B03"], &["B04", "B03", "B08"]), [Some(1), Some(2), Some(0)]);
+        assert_eq!(own(&["B02", "B03", "B04", "B08"], &["red", "NIR", "B8", "B8A"]), [Some(2), None, Some(3), None]);
+        assert_eq!(own(&["nir", "vv"], &["VV", "NIR", "dem"]), [Some(1), Some(0), None]);
+        // The eighth band of a file is not the product's.
+        assert_eq!(own(&["B8", "x"], &["b8", "b9", "b10"]), [None, None, None]);
+        assert_eq!(own(&["vv", "vh"], &["hh", "hv"]), [Some(0), Some(1)]);
+    }
+
+    #[test]
     fn the_run_says_which_band_gets_which_kernel() {
-        let words = |bands: &[&str], others| {
-            in_words(3, &bands.iter().map(|band| band.to_string()).collect::<Vec<_>>(), others)
-                .unwrap()
+        let words = |trained: &[&str], bands: &[&str], others| {
+            in_words(trained.len(), &names(trained), &names(bands), others)
                 .replace("kernels of the first convolution: ", "")
         };
-        assert_eq!(words(&["b1", "b2", "b3"], OtherBands::Mean), "red to b1, green to b2, blue to b3");
+        let rgb = ["red", "green", "blue"];
+        assert_eq!(words(&rgb, &["b1", "b2", "b3"], OtherBands::Mean), "red to b1, green to b2, blue to b3");
         assert_eq!(
-            words(&["B02", "B03", "B04", "B08"], OtherBands::Random),
+            words(&rgb, &["B02", "B03", "B04", "B08"], OtherBands::Random),
             "red to B04, green to B03, blue to B02; other bands get kernels that are drawn"
         );
-        assert_eq!(words(&["vv", "vh"], OtherBands::Mean), "each band gets the mean of all");
-        assert_eq!(in_words(4, &["red".to_string()], OtherBands::Mean), None);
+        assert_eq!(words(&rgb, &["vv", "vh"], OtherBands::Mean), "each band gets the mean of all, times 3/2");
+        assert_eq!(words(&["nir", "red"], &["nir", "red"], OtherBands::Mean), "each band keeps its own");
+        assert_eq!(
+            words(&["nir", "red"], &["B04", "nir", "x"], OtherBands::Mean),
+            "nir to nir, red to B04; other bands get the mean of all"
+        );
+        let unnamed = in_words(2, &[], &names(&["vv", "vh"]), OtherBands::Mean);
+        assert_eq!(unnamed, "kernels of the first convolution: number 1 to vv, number 2 to vh");
     }
 
     #[test]

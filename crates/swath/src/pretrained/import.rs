@@ -10,6 +10,7 @@ use swath_nn::encoder::EncoderConfig;
 use swath_nn::weights::NamedTensor;
 use swath_nn::weights::foreign::{self, Slot};
 
+use super::bands::photograph;
 use super::report::{Report, is_whole, library, note};
 use super::source::Source;
 use crate::bundle;
@@ -37,6 +38,8 @@ pub struct EncoderWeights {
     pub report: Report,
     /// Where they come from.
     pub origin: Origin,
+    /// Names of the bands that they were trained on; none where nothing tells.
+    pub(super) bands: Vec<String>,
     /// Names of the parameters whose second axis is the images' bands.
     pub(super) read_bands: Vec<String>,
 }
@@ -64,6 +67,9 @@ struct Header {
     format_version: u32,
     encoder: EncoderConfig,
     origin: Origin,
+    /// Names of the bands that it was trained on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    bands: Vec<String>,
 }
 
 impl EncoderWeights {
@@ -81,7 +87,9 @@ impl EncoderWeights {
         let wrong = |problem| Error::Pretrained { path: path.to_path_buf(), problem };
         let slots = foreign::slots(encoder, BANDS, device)?;
         let mut source = Source::open(path)?;
-        let from = read_header(&source).map_err(wrong)?.map(|header| header.origin);
+        let (from, of_encoder) =
+            read_header(&source).map_err(wrong)?.map(|header| (header.origin, header.bands)).unzip();
+        let stated = stated(&source);
         let shapes = source.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone()));
         let sources: Vec<_> = shapes.map(|(name, shape)| foreign::Source { name, shape }).collect();
         let own = source.texts.iter().any(|(key, _)| key == KEY || key == bundle::KEY);
@@ -150,10 +158,11 @@ impl EncoderWeights {
                 library,
                 licence: match &from {
                     Some(from) => from.licence.clone(),
-                    None => bundled_licence(&source),
+                    None => stated.licence,
                 },
                 from: from.map(Box::new),
             },
+            bands: bands(of_encoder.unwrap_or(stated.bands), &slots, &tensors),
             read_bands: slots.into_iter().filter(|slot| slot.reads_bands).map(|slot| slot.name).collect(),
             tensors,
         })
@@ -166,8 +175,12 @@ impl EncoderWeights {
     /// [`Error::Io`] when the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
         let wrong = |problem: String| Error::Pretrained { path: path.to_path_buf(), problem };
-        let header =
-            Header { format_version: FORMAT_VERSION, encoder: self.encoder.clone(), origin: self.origin.clone() };
+        let header = Header {
+            format_version: FORMAT_VERSION,
+            encoder: self.encoder.clone(),
+            origin: self.origin.clone(),
+            bands: self.bands.clone(),
+        };
         let header = serde_json::to_string(&header).map_err(|error| wrong(error.to_string()))?;
         let bytes: Vec<Vec<u8>> = self
             .tensors
@@ -262,14 +275,28 @@ fn read_header(source: &Source) -> std::result::Result<Option<Header>, String> {
     serde_json::from_str(text).map(Some).map_err(damaged)
 }
 
-/// The licence that a bundle states; none for other files.
-fn bundled_licence(source: &Source) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Stated {
-        licence: Option<String>,
+/// What a bundle states of its weights; nothing for other files.
+#[derive(Default, Deserialize)]
+struct Stated {
+    licence: Option<String>,
+    #[serde(default)]
+    bands: Vec<String>,
+}
+
+fn stated(source: &Source) -> Stated {
+    let text = source.texts.iter().find(|(key, _)| key == bundle::KEY);
+    text.and_then(|(_, text)| serde_json::from_str(text).ok()).unwrap_or_default()
+}
+
+/// The bands that first convolutions read: those that the file names, or red, green and blue where others than this program made it.
+fn bands(named: Vec<String>, slots: &[Slot], tensors: &[NamedTensor]) -> Vec<String> {
+    let first = slots.iter().find(|slot| slot.reads_bands).map(|slot| &slot.name);
+    let known = tensors.iter().find(|tensor| Some(&tensor.name) == first).map_or(0, |tensor| tensor.shape[1]);
+    match known {
+        known if known == named.len() => named,
+        3 if named.is_empty() => photograph(),
+        _ => Vec::new(),
     }
-    let (_, text) = source.texts.iter().find(|(key, _)| key == bundle::KEY)?;
-    serde_json::from_str::<Stated>(text).ok()?.licence
 }
 
 fn no_name_fits(encoder: &EncoderConfig, slots: &[Slot], sources: &[foreign::Source]) -> String {

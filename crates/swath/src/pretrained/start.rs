@@ -10,10 +10,10 @@ use super::import::EncoderWeights;
 use crate::error::Result;
 
 impl EncoderWeights {
-    /// Which bands get the kernels of which colours, in words; `None` where no convolution of these weights reads colours.
+    /// Which bands get the kernels of which ones, in words; `None` where no convolution of these weights reads bands.
     pub fn bands_in_words(&self, bands: &[String], others: OtherBands) -> Option<String> {
         let first = self.tensors.iter().find(|tensor| self.read_bands.contains(&tensor.name))?;
-        in_words(first.shape[1], bands, others)
+        Some(in_words(first.shape[1], &self.bands, bands, others))
     }
 
     /// The network with these weights in its encoder, for bands of these names. What the weights lack stays as it is.
@@ -28,7 +28,7 @@ impl EncoderWeights {
         for tensor in &mut tensors {
             let Some(&trained) = trained.get(tensor.name.as_str()) else { continue };
             *tensor = match self.read_bands.contains(&tensor.name) {
-                true => adapt(trained, tensor, bands, others),
+                true => adapt(trained, tensor, &self.bands, bands, others),
                 false => trained.clone(),
             };
         }
