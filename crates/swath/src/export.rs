@@ -63,10 +63,7 @@ pub fn to_onnx(bundle: &Bundle, options: &ExportOptions) -> Result<Model> {
             },
         )
     };
-    let patch = match header.recipe.outlines() {
-        Some(_) => Some(header.recipe.train.chip),
-        None => header.recipe.patches(&header.recipe.predict).map(|patches| patches.patch),
-    };
+    let patch = patch(header);
     if let (Some(patch), Some(size)) = (patch, options.size)
         && size != patch
     {
@@ -78,6 +75,14 @@ pub fn to_onnx(bundle: &Bundle, options: &ExportOptions) -> Result<Model> {
     match write(options.size.or(patch)) {
         Err(OnnxError::Sizes { .. }) if options.size.is_none() => Ok(write(Some(header.recipe.predict.chip))?),
         model => Ok(model?),
+    }
+}
+
+/// The side of the patches that a network is for, as large as its training chips; none where images may have any size.
+fn patch(header: &Header) -> Option<usize> {
+    match header.recipe.outlines() {
+        Some(_) => Some(header.recipe.train.chip),
+        None => header.recipe.patches(&header.recipe.predict).map(|patches| patches.patch),
     }
 }
 

@@ -34,7 +34,7 @@ pub fn stac_item(bundle: &Bundle, id: &str, href: &str, asset: Asset<'_>) -> Val
     property("start_datetime", json!("1900-01-01T00:00:00Z"));
     property("end_datetime", json!("9999-12-31T23:59:59Z"));
     if let Some(licence) = &header.licence {
-        property("license", json!(licence));
+        property("license", json!(if is_identifier(licence) { licence } else { "other" }));
     }
     if let Some(gsd) = header.gsd {
         property("gsd", json!(gsd));
@@ -84,6 +84,12 @@ pub fn stac_item(bundle: &Bundle, id: &str, href: &str, asset: Asset<'_>) -> Val
     })
 }
 
+/// Whether STAC takes a licence: one SPDX identifier. Expressions of several, and what SPDX does not know, are `other` there, and stand in the
+/// description.
+fn is_identifier(licence: &str) -> bool {
+    licence.chars().all(|c| c.is_ascii_alphanumeric() || "_-.+".contains(c))
+}
+
 /// Training scenes that a description names, at most.
 const SCENES: usize = 5;
 
@@ -99,13 +105,15 @@ fn description(header: &Header) -> String {
     let start = header.encoder_licence();
     let start =
         start.map_or(String::new(), |licence| format!(". Its encoder starts from weights under the licence {licence}"));
-    format!("Classes {} from bands {}{of}{start}", names.join(", "), header.bands.join(", "))
+    let licence = header.licence.as_deref().filter(|licence| !is_identifier(licence));
+    let licence = licence.map_or(String::new(), |licence| format!(". Licence: {licence}"));
+    format!("Classes {} from bands {}{of}{licence}{start}", names.join(", "), header.bands.join(", "))
 }
 
 /// `[batch, channels, height, width]`, with -1 where a size is open.
-fn shape(channels: usize, asset: Asset<'_>) -> Value {
+fn shape(header: &Header, channels: usize, asset: Asset<'_>) -> Value {
     let (batch, size) = match asset {
-        Asset::Bundle => (-1, None),
+        Asset::Bundle => (-1, super::patch(header).map(|side| [side, side])),
         Asset::Onnx(model, _) => (if model.any_batch { -1 } else { 1 }, model.size),
     };
     let [height, width] = size.map_or([-1, -1], |size| size.map(|size| size as i64));
@@ -122,7 +130,7 @@ fn input(header: &Header, asset: Asset<'_>) -> Value {
         "description": if inside { "Values as they stand in scenes; the file normalizes" } else { "Normalized values" },
         "bands": header.bands,
         "input": {
-            "shape": shape(header.bands.len(), asset),
+            "shape": shape(header, header.bands.len(), asset),
             "dim_order": ["batch", "bands", "height", "width"],
             "data_type": "float32",
         },
@@ -148,7 +156,7 @@ fn output(header: &Header, asset: Asset<'_>) -> Value {
         Asset::Onnx(_, options) => *options,
     };
     let output = options.output(header);
-    let images = shape(header.classes.len(), asset);
+    let images = shape(header, header.classes.len(), asset);
     let (shape, order) = match output {
         Output::Logits | Output::Scores { .. } => (images, json!(["batch", "class", "height", "width"])),
         Output::Corners => (json!([images[0], CORNERS, 2]), json!(["batch", "corner", "coordinate"])),

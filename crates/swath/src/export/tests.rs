@@ -120,6 +120,18 @@ fn an_item_has_what_the_extension_requires() {
 }
 
 #[test]
+fn a_licence_that_is_no_identifier_is_described() {
+    let mut bundle = bundle();
+    for licence in ["MIT OR Apache-2.0", "for research only"] {
+        bundle.header.licence = Some(licence.into());
+        let item = stac_item(&bundle, "a", "a", Asset::Bundle);
+        assert_eq!(item["properties"]["license"], "other");
+        let description = item["properties"]["description"].as_str().unwrap();
+        assert!(description.ends_with(&format!(". Licence: {licence}")), "{description}");
+    }
+}
+
+#[test]
 fn a_description_names_a_few_scenes() {
     let text = |count: usize| {
         let mut bundle = bundle();
