@@ -44,7 +44,7 @@ use swath_nn::decoder::DecoderConfig;
 use swath_nn::decoder::polycnn::PolycnnConfig;
 use swath_nn::loss::LossConfig;
 
-use crate::dataset::{Target, is_vector};
+use crate::dataset::{Target, is_vector, open_scene};
 use crate::predict::Patches;
 use crate::{Error, Result};
 
@@ -120,6 +120,28 @@ impl Recipe {
     /// As [`Recipe::load`].
     pub fn load_to_compare(path: &Path, overrides: &[String]) -> Result<Recipe> {
         read_file(path, overrides, parse_beside_cells)
+    }
+
+    /// Reads a recipe file for what it says of its network: no other file is looked at, and paths and globs stay as written.
+    ///
+    /// # Errors
+    ///
+    /// As [`Recipe::load`], files that are not there excepted.
+    pub fn load_alone(path: &Path, overrides: &[String]) -> Result<Recipe> {
+        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        parse(&text, path, overrides)
+    }
+
+    /// The number of bands that the network sees: those that the recipe names, or those of its first scene.
+    ///
+    /// # Errors
+    ///
+    /// When that scene cannot be opened.
+    pub fn count_bands(&self) -> Result<usize> {
+        match (&self.data.bands, self.data.train.first()) {
+            (None, Some(item)) => Ok(open_scene(&item.scene, None)?.bands().len()),
+            (bands, _) => Ok(bands.as_ref().map_or(0, Vec::len)),
+        }
     }
 
     /// The recipe with another network in place of its own. Without a licence the network has the recipe's; `predict.cell` stays

@@ -31,4 +31,5 @@ mod validate;
 
 pub use checkpoint::Best;
 pub use folder::{Existing, RunFolder};
+pub use phases::check_phases;
 pub use run::{Ended, Event, Summary, TrainOptions, train};

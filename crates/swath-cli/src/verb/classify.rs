@@ -19,7 +19,7 @@ use crate::{device, interrupt};
 ///
 /// Each file is an image of its own and gets the class with the highest mean score over its pixels. Made for networks that classify
 /// scenes; with any other the scores are the share of each class in the image. Prints a line for each file: its class, the score of
-/// that class and the path. Images without data get no class.
+/// that class and the path. Images without data get no class, and those that cannot be read are told after the others.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   swath classify runs/eurosat/bundle.safetensors images/*.jpg
@@ -64,14 +64,19 @@ pub(crate) fn run(args: &ClassifyArgs, console: &Console) -> Result<()> {
     let options = bundle.options(&predict);
     let mut network = bundle.network(&device).with_context(|| format!("bundle {}", model.name))?.for_one_size();
     let progress = console.progress("classify", args.images.len() as u64);
-    let mut found = Vec::with_capacity(args.images.len());
+    let (mut found, mut failed) = (Vec::with_capacity(args.images.len()), Vec::new());
     for (done, path) in args.images.iter().enumerate() {
         progress.at(done as u64, "");
-        let scene = Scene::open_paths(&[path])?;
-        let whole = whole_scene(&model, &mut network, &scene, &options, interrupt::flag());
+        let scene = Scene::open_paths(&[path]).map_err(swath::Error::from);
+        let whole = scene.and_then(|scene| whole_scene(&model, &mut network, &scene, &options, interrupt::flag()));
         let whole = match whole {
             Err(swath::Error::Cancelled) => bail!("stopped; nothing is written"),
-            whole => whole.with_context(|| path.display().to_string())?,
+            // The others are classified all the same.
+            Err(error) => {
+                failed.push(of_file(path, &error));
+                continue;
+            }
+            Ok(whole) => whole,
         };
         for warning in &whole.warnings {
             console.warn(format_args!("{}: {warning}", path.display()));
@@ -79,12 +84,28 @@ pub(crate) fn run(args: &ClassifyArgs, console: &Console) -> Result<()> {
         found.push((path.as_path(), whole));
     }
     drop(progress);
+    if let (true, Some(first)) = (found.is_empty(), failed.first()) {
+        bail!(match failed.len() {
+            1 => first.clone(),
+            count => format!("{first} (and {} other images)", count - 1),
+        });
+    }
     let names: Vec<&str> = bundle.header.classes.iter().map(|class| class.name.as_str()).collect();
     if let Some(out) = &args.out {
         write_whole(out, table(&names, &found).as_bytes())?;
     }
     let text = if args.json { as_json(&names, &found)? } else { lines(&names, &found) };
-    Ok(console.result(text)?)
+    console.result(text)?;
+    if failed.is_empty() {
+        return Ok(());
+    }
+    bail!("{} of {} images have no class: {}", failed.len(), args.images.len(), failed.join("; "));
+}
+
+/// What is wrong with a file, which the error names or not.
+fn of_file(path: &Path, error: &swath::Error) -> String {
+    let (path, error) = (path.display().to_string(), error.to_string());
+    if error.contains(&path) { error } else { format!("{path}: {error}") }
 }
 
 /// One line an image.

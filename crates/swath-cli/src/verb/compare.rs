@@ -13,7 +13,7 @@ use swath::metrics::Scores;
 use swath::predict::{ChipBatch, Network as _};
 use swath::pretrained::EncoderWeights;
 use swath::recipe::{Model, Recipe, Start};
-use swath::train::{Ended, Existing, RunFolder, Summary};
+use swath::train::{Ended, Existing, RunFolder, Summary, check_phases};
 use swath::whole_file::write_whole;
 use swath_geo::GeoError;
 use swath_nn::SegmenterConfig;
@@ -47,7 +47,7 @@ pub(crate) struct CompareArgs {
     #[arg(value_name = "RECIPE")]
     recipe: PathBuf,
     /// Named networks, separated by commas
-    #[arg(long, value_name = "NAME", value_delimiter = ',', required_unless_present = "models")]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
     presets: Vec<String>,
     /// File with networks (TOML)
     #[arg(long, value_name = "FILE")]
@@ -112,6 +112,7 @@ pub(crate) fn run(args: &CompareArgs, console: &Console) -> Result<()> {
         let model = &recipe.model;
         let run = RunFolder::new(&folder.join(name));
         run.check(recipe, existing)?;
+        check_phases(recipe).map_err(|error| misfit(args, name, error))?;
         if let Some(path) = model.start.weights.as_ref().filter(|_| !(args.resume && run.last().exists())) {
             EncoderWeights::read(path, &model.encoder, false, &device)
                 .with_context(|| format!("with network {name}"))?;
@@ -144,6 +145,12 @@ pub(crate) fn run(args: &CompareArgs, console: &Console) -> Result<()> {
     }
 }
 
+/// What is wrong with the recipe where a network takes the place of its own.
+fn misfit(args: &CompareArgs, name: &str, error: swath::Error) -> anyhow::Error {
+    let placed = Recipe::placed(error, &args.recipe, &args.set);
+    anyhow::Error::new(placed).context(format!("with network {name}"))
+}
+
 /// The recipe with each network in place of its own, by name.
 fn recipes(args: &CompareArgs, recipe: &Recipe) -> Result<BTreeMap<String, Recipe>> {
     let adapted = |(name, model): (String, Model)| -> Result<(String, Recipe)> {
@@ -152,10 +159,7 @@ fn recipes(args: &CompareArgs, recipe: &Recipe) -> Result<BTreeMap<String, Recip
             swath::Error::Recipe { problem, .. } if problem.starts_with("model.") => {
                 anyhow::Error::new(Usage(format!("{name}: {problem}")))
             }
-            error => {
-                let placed = Recipe::placed(error, &args.recipe, &args.set);
-                anyhow::Error::new(placed).context(format!("with network {name}"))
-            }
+            error => misfit(args, &name, error),
         })?;
         Ok((name, adapted))
     };
@@ -195,7 +199,7 @@ fn networks(args: &CompareArgs, recipe: &Recipe) -> Result<BTreeMap<String, Mode
         model.segmenter(1, classes).validate().map_err(|problem| Usage(format!("{name}: {problem}")))?;
     }
     if networks.is_empty() {
-        bail!(Usage("there is no network to train: name some with --presets or in the file of --models".into()));
+        bail!(Usage("there is no network to train: name some with --presets or in a file with --models".into()));
     }
     Ok(networks)
 }

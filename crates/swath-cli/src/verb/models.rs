@@ -133,9 +133,17 @@ impl Network {
     }
 }
 
+/// Values of an image that networks are measured with, at most: a gigabyte, since the image is allocated.
+const MOST_VALUES: usize = 1 << 28;
+
 impl Costs {
     fn of(model: &Model, sizes: Sizes) -> Result<Costs> {
         let Sizes { bands, classes, side } = sizes;
+        if bands * side * side > MOST_VALUES {
+            bail!(Usage(format!(
+                "{bands} bands of {side} x {side} pixels are more than a network is measured with here: give a smaller --size"
+            )));
+        }
         let config = model.segmenter(bands, classes);
         Ok(Costs { bands, classes, parameters: config.parameters()?, prediction: prediction(&config, side)? })
     }

@@ -56,7 +56,16 @@ fn class_folders_train_and_every_image_gets_its_class() {
     let refuses = |arguments: &str, code, words: &[&str]| {
         site.refuses(&format!("classify run/bundle.safetensors {arguments}"), code, words);
     };
-    refuses("images/dark/dark3.tif missing.tif", 1, &["missing.tif"]);
+    refuses("missing.tif lacking.tif", 1, &["missing.tif", "1 other"]);
+    // One that cannot be read does not take the others' classes away.
+    let finished =
+        site.swath("classify run/bundle.safetensors images/dark/dark3.tif missing.tif images/bright/bright7.tif");
+    assert!(
+        finished.code == Some(1)
+            && finished.stderr.contains("1 of 3 images")
+            && finished.stderr.contains("missing.tif")
+    );
+    assert!(finished.stdout.lines().map(|line| &line[..2]).eq(["ni", "br"]), "{}", finished.stdout);
     refuses("images/dark/dark3.tif -o table.txt", 2, &["table.txt", ".csv"]);
     refuses("images/dark/dark3.tif -o table.csv", 1, &["table.csv", "--overwrite"]);
 }

@@ -56,14 +56,14 @@ fn networks_are_trained_alike_and_told_in_one_table() {
     );
 }
 
-/// A phase may name what only some networks have: which names there are, only a run knows.
+/// A network may be too large for any machine, which only a run knows.
 #[test]
 fn the_first_network_may_fail_and_the_others_are_told() {
     let site = Site::new();
     let models = "
 [a.encoder.plain]
-width = 2
-depth = 2
+width = 4096
+depth = 6
 [a.decoder.unet]
 [b.encoder.plain]
 width = 2
@@ -72,9 +72,16 @@ depth = 3
 cell = 8
 ";
     fs::write(site.at("models.toml"), models).unwrap();
-    let phases = "train.phases=[{rates={'encoder.levels.2'=0.5}}]";
-    let compare = format!("compare recipe.toml --models models.toml --run new/all -s {phases} --quiet");
-    let finished = site.swath(&compare);
+    // What phases name is known before.
+    let compare = "compare recipe.toml --models models.toml --run new/all";
+    let phases = "-s train.phases=[{rates={'encoder.levels.9'=0.5}}]";
+    site.refuses(
+        &format!("{compare} {phases}"),
+        2,
+        &["with network a", "recipe.toml: -s train.phases", "encoder.levels.9"],
+    );
+    assert!(!site.at("new").exists());
+    let finished = site.swath(&format!("{compare} --quiet"));
     assert_eq!(finished.code, Some(1), "{finished:?}");
     assert!(finished.stderr.contains("not trained: a"), "{finished:?}");
     let table = String::from_utf8(site.bytes("new/all/comparison.md")).unwrap();

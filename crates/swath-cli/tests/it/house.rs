@@ -71,7 +71,9 @@ chip = 256
     assert_eq!((&planned["parameters"], &planned["chip"]), (&three["parameters"], &256.into()));
     let smaller = show(&["-s", "data.bands=[1, 2, 3]", "-s", "model.encoder.resnet.depth=18"]).done();
     assert!(smaller.contains("14,328,354 (3 bands, 2 classes)") && smaller.contains("depth = 18"), "{smaller}");
-    show(&[]).fails(2, &["recipe.toml", "--bands"]);
+    show(&[]).fails(1, &["recipe.toml", "--bands", "scene.tif"]);
+    show(&["--bands", "512", "--size", "1024"]).fails(2, &["512 bands", "smaller --size"]);
+    assert!(run(&["models", "show", "unet", "--size", "5000"]).stderr.contains("5000 is not in 1..=4096"));
     show(&["--bands", "3", "--classes", "4"]).fails(2, &["recipe.toml", "--classes"]);
     run(&["models", "show", "vgg", "-s", "data.bands=[1]"]).fails(2, &["--set", "`vgg`"]);
 }
@@ -113,6 +115,11 @@ fn weights_are_imported_with_a_key_report() {
     import("legacy.pth", &["--overwrite", "--licence", " "]).fails(2, &["--licence is empty"]);
     import("legacy.pth", &["--overwrite", "-s", "depth=12"]).fails(2, &["depth = 12", "11"]);
     let file = format!("{fixtures}legacy.pth");
+    swath(folder.path(), &["models", "import", &file, "--encoder", "vgg", "-o", "vgg.pth"])
+        .fails(2, &["vgg.pth", ".safetensors"]);
+    let own =
+        ["models", "import", "encoder.safetensors", "--encoder", "vgg", "-o", "encoder.safetensors", "--overwrite"];
+    swath(folder.path(), &own).fails(2, &["another name"]);
     swath(folder.path(), &["models", "import", &file, "-o", "other.safetensors"]).fails(2, &["--preset", "--encoder"]);
     let arguments = ["models", "import", &file, "--preset", "unet-resnet34", "-o", "other.safetensors"];
     swath(folder.path(), &arguments).fails(1, &["legacy.pth", "none of its 57 tensors", "encoder resnet"]);

@@ -8,7 +8,8 @@ use burn::tensor::Tensor;
 use swath_nn::Segmenter;
 use swath_nn::weights::{self, Kind, parameter_id, parameter_kind};
 
-use crate::recipe::{Phase, covers, phase_at};
+use crate::error::Error;
+use crate::recipe::{Phase, Recipe, UNPLACED, covers, phase_at};
 
 /// The phases of a run and the one that it is in.
 #[derive(Debug)]
@@ -22,7 +23,23 @@ pub(super) struct Phases {
     slow: Vec<(f64, HashSet<ParamId>)>,
 }
 
+/// Whether the phases of a recipe name parameters of its network, and leave some that learn.
+///
+/// # Errors
+///
+/// [`Error::Recipe`], which [`Recipe::placed`] finds in its file.
+pub fn check_phases(recipe: &Recipe) -> crate::Result<()> {
+    // Names do not depend on the bands.
+    let network = recipe.model.segmenter(1, recipe.data.classes.len()).unfilled()?;
+    Phases::new(&recipe.train.phases, &network).map_err(Phases::refused).map(|_| ())
+}
+
 impl Phases {
+    /// What is wrong with phases, as an error that does not know the recipe's file.
+    pub(super) fn refused(problem: String) -> Error {
+        Error::Recipe { file: UNPLACED.into(), line: None, problem }
+    }
+
     /// Holds the phases against the network's names.
     ///
     /// # Errors

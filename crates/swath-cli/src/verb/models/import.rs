@@ -69,6 +69,12 @@ pub(super) fn run(args: &ImportArgs, console: &Console) -> Result<String> {
     if args.licence.as_ref().is_some_and(|licence| licence.trim().is_empty()) {
         bail!(Usage("--licence is empty: write an SPDX expression such as CC-BY-4.0, or leave it out".to_string()));
     }
+    if args.out.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("safetensors")) {
+        bail!(Usage(format!("--out {}: give a name that ends in .safetensors", args.out.display())));
+    }
+    if args.out.canonicalize().is_ok_and(|out| args.file.canonicalize().is_ok_and(|file| file == out)) {
+        bail!(Usage(format!("--out {} is the file with the weights; give another name", args.out.display())));
+    }
     if args.out.exists() && !args.overwrite {
         bail!(Usage(format!("{} exists; choose another name or replace it with --overwrite", args.out.display())));
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::Serialize;
 use swath::recipe::{Model, Recipe, keys};
@@ -18,14 +18,14 @@ use crate::console::Usage;
 pub(super) struct ShowArgs {
     /// Name of the network, the encoder or the decoder (encoder.NAME and decoder.NAME where a network has the name, too), or a recipe (.toml)
     name: String,
-    /// Bands of the images, 3 or the recipe's `data.bands` unless given
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    /// Bands of the images; 3, or those that the recipe names or its first scene has, unless given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     bands: Option<u16>,
     /// Classes, 2 or the recipe's unless given
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     classes: Option<u16>,
     /// Side of the chips whose prediction is counted, 512 pixels or the recipe's `predict.chip` unless given
-    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(1..=4096))]
     size: Option<u16>,
     /// Set a key of the recipe; may be given several times
     #[arg(long = "set", short = 's', value_name = "KEY=VALUE")]
@@ -94,7 +94,8 @@ struct Planned {
 
 impl Planned {
     fn new(args: &ShowArgs) -> Result<Planned> {
-        let recipe = Recipe::load(Path::new(&args.name), &args.set)?;
+        let path = Path::new(&args.name);
+        let recipe = Recipe::load_alone(path, &args.set)?;
         if args.classes.is_some() {
             bail!(Usage(format!("{} has its classes: leave out --classes", args.name)));
         }
@@ -102,11 +103,11 @@ impl Planned {
             (Some(_), Some(bands)) => {
                 bail!(Usage(format!("{} names {} bands: leave out --bands", args.name, bands.len())))
             }
-            (None, None) => bail!(Usage(format!(
-                "{} takes all bands that its scenes have: say how many these are with --bands",
-                args.name
-            ))),
-            (_, bands) => bands.as_ref().map_or(LISTED.bands, Vec::len),
+            (Some(bands), None) => usize::from(bands),
+            (None, Some(bands)) => bands.len(),
+            (None, None) => Recipe::load(path, &args.set).and_then(|recipe| recipe.count_bands()).with_context(|| {
+                format!("{} takes all bands that its scenes have; where these are not at hand, say how many with --bands", args.name)
+            })?,
         };
         let sizes = Sizes { bands, classes: recipe.data.classes.len(), side: recipe.predict.chip };
         let costs = Costs::of(&recipe.model, args.sizes(sizes))?;

@@ -54,11 +54,7 @@ impl<'a> Run<'a> {
         remarks.iter().for_each(|words| observe(Event::Message(words)));
         let mut model = weights::initialize(network.init(&device)?, recipe.train.seed);
         let mut optimizer = optimizer::init(&recipe.optimizer, &model);
-        let phases = Phases::new(&recipe.train.phases, &model).map_err(|problem| Error::Recipe {
-            file: UNPLACED.into(),
-            line: None,
-            problem,
-        })?;
+        let phases = Phases::new(&recipe.train.phases, &model).map_err(Phases::refused)?;
         let resumed = match options.existing {
             Existing::Resume => checkpoint::load(&folder.last())?,
             Existing::Refuse | Existing::Replace => None,
