@@ -59,8 +59,8 @@ impl Regularity {
 /// Gives a polygon right angles, or makes a circle of it where it nearly is one.
 ///
 /// Rings are closed, the first point repeated at the end, the outer one first; coordinates and `tolerance` are in metres. The result is refused,
-/// and the polygon kept, when a ring crosses itself or another, when its area changes by more than a factor of two, when a corner is farther than
-/// 3.5 tolerances from the old outline, or when a tenth of the old outline's corners is farther than 2.5 from the new one. Holes that get no
+/// and the polygon kept, when a ring crosses itself or another, when its area changes by more than a factor of two, when it has fewer than four
+/// corners, when a corner is farther than 3.5 tolerances from the old outline, or when a tenth of the old outline's corners is farther than 2.5 from the new one. Holes that get no
 /// right angles in that way stay as they are, or go when they are smaller than the square of two tolerances.
 ///
 /// ```

@@ -12,6 +12,9 @@ pub(super) fn ring_gate(before: &[Point], after: &[Point], tolerance: f64) -> Re
     if !(0.5..=2.0).contains(&ratio) {
         return Err("kept: other area");
     }
+    if corners(after) < CORNERS {
+        return Err("kept: fewer than four walls");
+    }
     if after.iter().any(|&corner| distance_to_ring(corner, before) > CORNER * tolerance) {
         return Err("kept: corners too far");
     }
@@ -23,6 +26,17 @@ pub(super) fn ring_gate(before: &[Point], after: &[Point], tolerance: f64) -> Re
         total += distance;
     }
     if 10 * far > corners.len() { Err("kept: outline too far") } else { Ok(total / corners.len() as f64) }
+}
+
+/// How many corners a ring has, without points where it goes nearly straight on or back: neither makes more of a triangle.
+fn corners(ring: &[Point]) -> usize {
+    let edges: Vec<Point> = ring.windows(2).map(|pair| (pair[1].0 - pair[0].0, pair[1].1 - pair[0].1)).collect();
+    let next = edges.iter().cycle().skip(1);
+    let turns = |(a, b): &(&Point, &Point)| {
+        let cosine = (a.0 * b.0 + a.1 * b.1) / (a.0.hypot(a.1) * b.0.hypot(b.1));
+        cosine.abs() < STRAIGHT
+    };
+    edges.iter().zip(next).filter(turns).count()
 }
 
 /// Whether no ring crosses itself or another, and all holes lie in the outer ring.
@@ -70,3 +84,7 @@ fn crossings(line: &[Point], point: Point) -> usize {
 const CORNER: f64 = 3.5;
 /// Tolerances that nine of ten old corners may be from the new outline.
 const OUTLINE: f64 = 2.5;
+/// Corners that a ring has at least.
+const CORNERS: usize = 4;
+/// Cosine between walls that make no corner: thirty degrees.
+const STRAIGHT: f64 = 0.866;

@@ -8,8 +8,9 @@
 //!
 //! What differs: any number of labels instead of two; there are no vertices within a label, as they would go first: the mesh begins as the Delaunay
 //! triangulation of the boundaries, not as a lattice; an edge is collapsed by taking a vertex out and triangulating what it leaves, which
-//! includes the flips; walls turn and shift as a whole in addition to vertices that move one by one; prices may be lower for some boundaries; the price of slanted corners is nothing while the pixels' stairs go, all of whose corners are right, and grows then. The
-//! weights are this crate's own, told in tolerances.
+//! includes the flips; rings keep four vertices, as a triangle may be cheaper than a small square and no move leads back from it; walls turn and
+//! shift as a whole in addition to vertices that move one by one; prices may be lower for some boundaries; the price of slanted corners is nothing
+//! while the pixels' stairs go, all of whose corners are right, and grows then. The weights are this crate's own, told in tolerances.
 
 mod boundary;
 mod decimate;

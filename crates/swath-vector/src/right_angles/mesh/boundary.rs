@@ -12,6 +12,8 @@ pub(super) struct Boundary<'a> {
     pub(super) lines: Vec<Line>,
     /// The mesh's vertices of the nodes.
     nodes: Vec<u32>,
+    /// How many vertices each ring of a member has.
+    rings: Vec<usize>,
     /// What each vertex is; `None` for those that have gone.
     pub(super) knots: Vec<Option<Knot>>,
 }
@@ -25,10 +27,10 @@ pub(super) struct Line {
     /// Next to the first and the last vertex.
     second: u32,
     before_last: u32,
-    /// How many vertices, a closed one's first counted once.
-    pub(super) count: usize,
+    /// The rings that it is a part of.
+    rings: Vec<usize>,
     pub(super) labels: [u32; 2],
-    pub(super) closed: bool,
+    closed: bool,
     /// Whether it runs along the raster's edge and stays there.
     pub(super) edge: bool,
     /// Of the network's tolerance, how much it may be moved.
@@ -55,7 +57,8 @@ impl<'a> Boundary<'a> {
         all.sort_unstable();
         all.dedup();
         let number = |vertex: u32| all.partition_point(|&other| other < vertex) as u32;
-        let mut boundary = Boundary { network, lines: Vec::new(), nodes: Vec::new(), knots: vec![None; all.len()] };
+        let mut boundary =
+            Boundary { network, lines: Vec::new(), nodes: Vec::new(), rings: Vec::new(), knots: vec![None; all.len()] };
         for (node, Node { corner, .. }) in network.nodes.iter().enumerate() {
             let vertex = number(window.vertex(*corner));
             boundary.nodes.push(vertex);
@@ -74,12 +77,18 @@ impl<'a> Boundary<'a> {
                 last: vertices[last],
                 second: vertices[1],
                 before_last: vertices[last - 1],
-                count: if closed { last } else { last + 1 },
+                rings: Vec::new(),
                 labels: chain.sides.map(|side| side.map_or(0, |member| member as u32 + 1)),
                 closed,
                 edge: chain.edge,
                 share: shares[line],
             });
+        }
+        // The last vertex of a chain is the next one's first.
+        let counts: Vec<usize> = chains.iter().map(|vertices| vertices.len() - 1).collect();
+        for (number, (_, chains)) in network.members.iter().flat_map(|member| &member.rings).enumerate() {
+            boundary.rings.push(chains.iter().map(|&(chain, _)| counts[chain]).sum());
+            chains.iter().for_each(|&(chain, _)| boundary.lines[chain].rings.push(number));
         }
         (boundary, all)
     }
@@ -114,15 +123,15 @@ impl<'a> Boundary<'a> {
         layout
     }
 
-    /// Takes a vertex out, if the mesh allows it; its neighbours then.
+    /// Takes a vertex out, if its rings and the mesh allow it; its neighbours then.
     pub(super) fn remove(&mut self, vertex: u32, mesh: &mut Triangles) -> Option<[u32; 2]> {
         let Some(Knot::On { line, before, after }) = self.knot(vertex) else { return None };
-        if !mesh.remove(vertex) {
+        if self.spare(vertex) == 0 || !mesh.remove(vertex) {
             return None;
         }
         self.knots[vertex as usize] = None;
         let ends = &mut self.lines[line];
-        ends.count -= 1;
+        ends.rings.iter().for_each(|&ring| self.rings[ring] -= 1);
         if ends.closed && ends.first == vertex {
             (ends.first, ends.last) = (after, after);
             ends.before_last = before;
@@ -184,6 +193,13 @@ impl<'a> Boundary<'a> {
         self.share(vertex) * self.share(vertex)
     }
 
+    /// How many vertices the line of a vertex may lose: a ring with right angles has four corners.
+    pub(super) fn spare(&self, vertex: u32) -> usize {
+        let Some(Knot::On { line, .. }) = self.knot(vertex) else { return 0 };
+        let rings = self.lines[line].rings.iter();
+        rings.map(|&ring| self.rings[ring].saturating_sub(CORNERS)).min().unwrap_or(0)
+    }
+
     /// Whether a line has to stay as it is.
     pub(super) fn stays(&self, line: usize) -> bool {
         self.lines[line].share == 0.0
@@ -201,3 +217,6 @@ impl<'a> Boundary<'a> {
         }
     }
 }
+
+/// Vertices that a ring has at least.
+const CORNERS: usize = 4;

@@ -37,9 +37,9 @@ impl Boundary<'_> {
         energy: &Energy,
     ) -> Option<Candidate> {
         let Some(Knot::On { line, before, after }) = self.knot(vertex) else { return None };
-        let Line { labels, closed, count, edge, .. } = self.lines[line];
+        let Line { labels, edge, .. } = self.lines[line];
         let [a, at, b] = [before, vertex, after].map(|vertex| mesh.places[vertex as usize]);
-        if count <= if closed { 3 } else { 2 } || a == b || self.stays(line) || edge && cross(a, at, b) != 0.0 {
+        if a == b || self.stays(line) || edge && cross(a, at, b) != 0.0 {
             return None;
         }
         let west = a.0.min(at.0).min(b.0);

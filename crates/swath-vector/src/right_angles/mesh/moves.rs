@@ -114,7 +114,8 @@ impl Boundary<'_> {
             near.then_some(places)
         });
         let options = options.collect();
-        self.best(four, options, 2.0 * self.weight(vertex) * energy.vertex, mesh, energy)
+        let go = self.spare(vertex).min(2) as f64;
+        self.best(four, options, go * self.weight(vertex) * energy.vertex, mesh, energy)
     }
 }
 
