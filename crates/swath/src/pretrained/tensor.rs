@@ -68,8 +68,14 @@ impl Tensor {
         let count = shape.iter().try_fold(1u64, |count, &size| count.checked_mul(size as u64)).ok_or_else(wrong)?;
         let span = span(shape, strides).ok_or_else(wrong)?;
         let end = offset.checked_add(span).ok_or_else(wrong)?;
-        if end > storage.elements || count > span {
+        if end > storage.elements {
             return Err(wrong());
+        }
+        if count > span {
+            return Err(
+                "a tensor shows some of its values more than once, as an expanded one does; save it as .contiguous()"
+                    .to_string(),
+            );
         }
         let start = offset.checked_mul(storage.dtype.bytes()).and_then(|bytes| bytes.checked_add(storage_start));
         let start = start.ok_or_else(wrong)?;
