@@ -1,7 +1,7 @@
 //! Centre lines of what is long and thin on a label map, such as roads: one line from crossing to crossing, with its width.
 //!
-//! The pixels of a class, and single ones that are missing among them, are thinned to a skeleton one pixel wide (Guo and Hall 1989), the skeleton becomes a graph, and the graph loses
-//! the branches that only come from rough edges; the crossings of wide lines, which a skeleton splits, are joined again. Lines lie in the
+//! The pixels of a class, and gaps of one or two among them, are thinned to a skeleton one pixel wide (Guo and Hall 1989), the skeleton becomes a graph, and the graph loses
+//! the branches that only come from rough edges, and ways around larger gaps that are short for the line's width; the crossings of wide lines, which a skeleton splits, are joined again. Lines lie in the
 //! middle between both edges, to a part of a pixel, are smoothed and simplified (Douglas and Peucker 1973), and are drawn out to where the
 //! class ends where they meet nothing. Where that would make lines cross, they are left rougher, and the last that still do go. Widths are measured across the lines, from boundary to boundary of the pixels.
 //!
@@ -11,7 +11,8 @@
 //! What reaches the edge of the raster may go on beyond it, and is thinned as if it did: its line ends there in the middle of the pixels that
 //! touch the edge, however short it is, and meets that of the next tile to a pixel and a half and a quarter of its width. Its sides have to
 //! run inwards from the edge about parallel as far as it is wide, or to a crossing that is two pixels and a quarter of the width away
-//! at least (whichever is more), so that nothing branches off a line that lies along the edge. Where data ends within the raster, lines end.
+//! at least (whichever is more), so that nothing branches off a line that lies along the edge. Lines that leave through the same pixels are one
+//! beyond, and a way around a gap may lead through there. Where data ends within the raster, lines end.
 //!
 //! Crossings stay apart where two pixels and a third of their width lie between the lines: nodes of a skeleton that are nearer than half of the widest
 //! circle in a crossing and a pixel and a half are one, because a single crossing, too, has two where its lines meet at up to 60
@@ -23,6 +24,7 @@
 
 mod apart;
 mod border;
+mod gaps;
 mod graph;
 mod lines;
 mod mask;

@@ -26,16 +26,42 @@ struct Side {
 }
 
 impl Sheet<'_> {
-    /// Takes single pixels in that are missing: a skeleton would lead around them, and where lines meet, the pixel between two of them may
-    /// touch its like by a corner only.
+    /// Takes gaps of a pixel or two in: a skeleton would lead around them, and where lines meet, the pixel between two of them may touch its
+    /// like by a corner only.
     pub(super) fn close(&mut self) {
-        let missing = |at: &usize| {
-            let beside = [at - self.across, at - 1, at + 1, at + self.across];
-            self.mask[*at] == 0 && beside.iter().all(|&at| self.mask[at] != 0)
-        };
         let places = self.rows.clone().flat_map(|row| self.cols.clone().map(move |col| (row, col)));
-        let closed: Vec<usize> = places.map(|(row, col)| row * self.across + col).filter(missing).collect();
-        closed.into_iter().for_each(|at| self.mask[at] = 1);
+        let gaps: Vec<(usize, usize)> = places.filter(|&place| self.is_gap(place)).collect();
+        gaps.into_iter().for_each(|(row, col)| self.mask[row * self.across + col] = 1);
+    }
+
+    /// Whether a pixel is missing alone or with one beside it, with no more of the edge of the raster around than one side of them.
+    fn is_gap(&self, place: (usize, usize)) -> bool {
+        if self.mask[place.0 * self.across + place.1] != 0 {
+            return false;
+        }
+        match self.beside(place) {
+            (there, 0, _) => there >= 3,
+            (there, 1, other) => {
+                let (others, missing, _) = self.beside(other);
+                missing == 1 && there + others >= 4
+            }
+            _ => false,
+        }
+    }
+
+    /// How many of the pixels beside one are of the class, how many on the raster are not, and the last of these.
+    fn beside(&self, (row, col): (usize, usize)) -> (usize, usize, (usize, usize)) {
+        let all = [(row - 1, col), (row, col - 1), (row, col + 1), (row + 1, col)];
+        let (mut there, mut missing, mut last) = (0, 0, (row, col));
+        for (row, col) in all.into_iter().filter(|(row, col)| self.rows.contains(row) && self.cols.contains(col)) {
+            if self.mask[row * self.across + col] != 0 {
+                there += 1;
+            } else {
+                missing += 1;
+                last = (row, col);
+            }
+        }
+        (there, missing, last)
     }
 
     /// Draws lines of up to `widest` pixels along an edge out over it; `top` and `bottom` say whether the mask has those edges.

@@ -1,5 +1,6 @@
 //! Nodes and edges of a skeleton: branches that come from rough edges go, and crossings that fell apart are joined.
 
+use super::gaps::is_gap;
 use super::lines::{closed, grain, length, smoothed};
 use super::strip::SkeletonPixel;
 use super::width::typical;
@@ -44,6 +45,11 @@ pub(super) struct Edge {
 }
 
 impl Node {
+    /// The end of a line at one of its points.
+    pub(super) fn at(stop: &Stop) -> Node {
+        Node { sum: stop.at, pixels: 1.0, width: stop.width, ..Node::default() }
+    }
+
     /// Takes another pixel.
     pub(super) fn take(&mut self, pixel: &SkeletonPixel) {
         let middle = grain(pixel.middle);
@@ -53,9 +59,14 @@ impl Node {
         self.exit = self.exit.or(pixel.exit);
     }
 
-    /// Whether a single line ends here, at the edge of the raster, and goes on beyond.
+    /// Whether a line ends here, at the edge of the raster, and goes on beyond, or two that are one beyond.
     pub(super) fn is_exit(&self) -> bool {
-        self.exit.is_some() && self.edges.len() == 1
+        self.exit.is_some() && self.edges.len() <= 2
+    }
+
+    /// Lines that meet here, with what goes on beyond the edge of the raster.
+    pub(super) fn degree(&self) -> usize {
+        self.edges.len() + usize::from(self.exit.is_some())
     }
 
     /// A multiple of a grain, as all places are: what is measured between them decides alike wherever on the map they lie.
@@ -100,37 +111,13 @@ impl Graph {
 
     /// Joins crossings, takes loops and rings around gaps away, and branches that are no longer than the line is wide, and makes one edge of two where nothing else meets.
     pub(super) fn clean(&mut self) {
-        while self.join_crossings() | self.close_gaps() | self.prune() {
-            for node in 0..self.nodes.len() as u32 {
-                self.join(node);
-            }
-        }
+        while self.join_crossings() | self.close_gaps() | self.join_around_gaps() | self.prune() | self.join_ends() {}
         self.rings.retain(|ring| {
             let middle: Vec<Point> = ring.iter().map(|stop| stop.at).collect();
             let drawn = closed(smoothed(&middle, true));
             let width = typical(ring.iter().map(|stop| stop.width).collect());
             !is_gap(length(&drawn), width.unwrap_or(1.0))
         });
-    }
-
-    /// Takes loops away that lead around a gap in a line; whether there was one. They are measured as they will be drawn: crossings that
-    /// were joined pull the ends of a loop away from it.
-    fn close_gaps(&mut self) -> bool {
-        let mut found = false;
-        for edge in 0..self.edges.len() as u32 {
-            let around = &self.edges[edge as usize];
-            let [from, to] = around.ends;
-            if around.gone || from != to {
-                continue;
-            }
-            let drawn = smoothed(&self.line(around, |stop| stop.at), false);
-            let width = typical(around.points.iter().map(|stop| stop.width).collect()).unwrap_or(0.0);
-            if is_gap(length(&drawn), width.max(self.nodes[from as usize].width)) {
-                self.remove(edge);
-                found = true;
-            }
-        }
-        found
     }
 
     /// Makes one crossing of those that fell apart, the nearest first, so that it does not matter where on the map they come; whether there was one.
@@ -158,7 +145,7 @@ impl Graph {
     }
 
     /// Makes one node of an edge's two.
-    fn contract(&mut self, edge: u32) {
+    pub(super) fn contract(&mut self, edge: u32) {
         let [kept, gone] = self.edges[edge as usize].ends;
         self.remove(edge);
         let old = std::mem::take(&mut self.nodes[gone as usize]);
@@ -179,10 +166,7 @@ impl Graph {
     fn prune(&mut self) -> bool {
         let mut short: Vec<(f64, u32)> = Vec::new();
         for (number, edge) in (0u32..).zip(&self.edges).filter(|(_, edge)| !edge.gone) {
-            if edge.ends.iter().any(|&end| self.nodes[end as usize].is_exit()) {
-                continue;
-            }
-            let degrees = edge.ends.map(|end| self.nodes[end as usize].edges.len());
+            let degrees = edge.ends.map(|end| self.nodes[end as usize].degree());
             let foot = match degrees {
                 [1, other] if other > 2 => edge.ends[1],
                 [other, 1] if other > 2 => edge.ends[0],
@@ -197,7 +181,7 @@ impl Graph {
         let mut found = false;
         for (_, edge) in short {
             // The two longest branches of a node stay: they are the line.
-            if self.edges[edge as usize].ends.iter().any(|&end| self.nodes[end as usize].edges.len() > 2) {
+            if self.edges[edge as usize].ends.iter().any(|&end| self.nodes[end as usize].degree() > 2) {
                 self.remove(edge);
                 found = true;
             }
@@ -205,11 +189,15 @@ impl Graph {
         found
     }
 
-    /// Where two edges meet and nothing else, they become one.
-    fn join(&mut self, node: u32) {
-        let [first, second] = self.nodes[node as usize].edges[..] else { return };
-        if first == second {
-            return;
+    /// Where two edges meet and nothing else, they become one; whether there were some.
+    fn join_ends(&mut self) -> bool {
+        (0..self.nodes.len() as u32).fold(false, |found, node| self.join(node) | found)
+    }
+
+    fn join(&mut self, node: u32) -> bool {
+        let [first, second] = self.nodes[node as usize].edges[..] else { return false };
+        if first == second || self.nodes[node as usize].is_exit() {
+            return false;
         }
         let Node { width, .. } = self.nodes[node as usize];
         let place = self.nodes[node as usize].place();
@@ -228,20 +216,15 @@ impl Graph {
         points.push(Stop { at: place, pixel: place, width });
         points.extend(b.points);
         self.connect(Edge { ends: [a.ends[0], b.ends[1]], points, gone: false });
+        true
     }
 
-    fn remove(&mut self, edge: u32) {
+    pub(super) fn remove(&mut self, edge: u32) {
         self.edges[edge as usize].gone = true;
         for end in self.edges[edge as usize].ends {
             self.nodes[end as usize].edges.retain(|&other| other != edge);
         }
     }
-}
-
-/// Whether a loop leads around a gap in a line, by the loop's length and the line's width: a pixel that is missing is a gap even where the
-/// line is narrow beside it.
-pub(super) fn is_gap(length: f64, width: f64) -> bool {
-    length <= 4.0 * width + 4.0
 }
 
 /// A branch as long as this part of the line's width ends in a corner of the line's own outline.

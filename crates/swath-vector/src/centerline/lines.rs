@@ -21,7 +21,7 @@ pub(super) fn lines(graph: &Graph, across: &Across, tolerance: f64) -> Vec<(Vec<
         let nodes = edge.ends.map(|end| &graph.nodes[end as usize]);
         let pixels = width / across.on_ground(&line);
         for node in nodes {
-            if node.edges.len() == 1 && !node.is_exit() {
+            if node.degree() == 1 {
                 draw_out(&mut line, pixels, across.mask);
             }
             // The other end, and back.

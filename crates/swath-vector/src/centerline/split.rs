@@ -1,6 +1,7 @@
 //! Which crossings of a skeleton are one: it has two where lines cross at a small angle, or where pixels make it so.
 
-use super::graph::{Edge, Graph, is_gap};
+use super::gaps::is_gap;
+use super::graph::{Edge, Graph};
 use super::lines::{gap, length, unit};
 use crate::Point;
 

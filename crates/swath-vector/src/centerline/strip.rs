@@ -84,9 +84,9 @@ impl Strips {
     }
 
     /// Rows around a strip: a pixel looks at its neighbours twice a round, and once more for its width or for what is near the skeleton;
-    /// what is drawn out over the edge of the raster depends on all of its run there, and all of that on whether single pixels are missing.
+    /// what is drawn out over the edge of the raster depends on all of its run there, and all of that on gaps of two pixels.
     fn margin(&self) -> usize {
-        3 * self.rounds() + self.near() + self.run() + 2
+        3 * self.rounds() + self.near() + self.run() + 3
     }
 
     /// Pixels along the edge of the raster of what is drawn out over it: a line that leaves aslant is wider there.
@@ -209,6 +209,9 @@ impl Window {
         cols: Range<usize>,
     ) -> Option<(f64, f64)> {
         let [p2, p3, p4, p5, p6, p7, p8, p9] = self.around(row * self.across + col).map(|pixel| pixel != 0);
+        // Aslant only where no pixel beside leads there, as between pixels of the raster.
+        let (p3, p5) = (p3 && !p2 && !p4, p5 && !p4 && !p6);
+        let (p7, p9) = (p7 && !p6 && !p8, p9 && !p8 && !p2);
         let beyond = [p9 || p2 || p3, p5 || p6 || p7, p7 || p8 || p9, p3 || p4 || p5];
         let out = [0, 1, 2, 3].map(|side| edge[side] && beyond[side]);
         let has = |row: usize, col: usize| self.mask[row * self.across + col] != 0;

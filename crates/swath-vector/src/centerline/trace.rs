@@ -1,5 +1,7 @@
 //! From the pixels of a skeleton to a graph.
 
+use std::collections::HashMap;
+
 use super::graph::{Edge, Graph, Node};
 use super::strip::SkeletonPixel;
 
@@ -10,7 +12,7 @@ use super::strip::SkeletonPixel;
 pub(super) fn trace(pixels: &[SkeletonPixel]) -> Graph {
     let skeleton = Skeleton { pixels };
     let near: Vec<Vec<u32>> = (0..pixels.len()).map(|at| skeleton.neighbours(at)).collect();
-    let nodes = nodes(&near);
+    let nodes = nodes(&near, pixels);
     let mut graph = Graph::default();
     let mut node_of = vec![NONE; pixels.len()];
     for (at, &root) in nodes.iter().enumerate().filter(|(_, root)| **root != NONE) {
@@ -57,9 +59,22 @@ fn follow(from: usize, first: usize, near: &[Vec<u32>], node_of: &[u32], seen: &
     (way, at)
 }
 
+/// What leaves the raster through the same of its pixels is one beyond: the first of such pixels is the root of the others.
+fn join_exits(roots: &mut [u32], pixels: &[SkeletonPixel]) {
+    let mut first = HashMap::new();
+    for (root, (at, pixel)) in roots.iter_mut().zip((0u32..).zip(pixels)) {
+        if let Some((x, y)) = pixel.exit {
+            *root = *first.entry((x.to_bits(), y.to_bits())).or_insert(at);
+        }
+    }
+}
+
 /// For each pixel that is a node the first of those it is one with.
-fn nodes(near: &[Vec<u32>]) -> Vec<u32> {
-    let mut roots: Vec<u32> = (0u32..).zip(near).map(|(at, near)| if near.len() == 2 { NONE } else { at }).collect();
+fn nodes(near: &[Vec<u32>], pixels: &[SkeletonPixel]) -> Vec<u32> {
+    let goes_on = |(near, pixel): (&Vec<u32>, &SkeletonPixel)| near.len() == 2 && pixel.exit.is_none();
+    let mut roots: Vec<u32> =
+        (0u32..).zip(near.iter().zip(pixels)).map(|(at, pixel)| if goes_on(pixel) { NONE } else { at }).collect();
+    join_exits(&mut roots, pixels);
     for start in 0..near.len() {
         if roots[start] != start as u32 || near[start].len() < 3 {
             continue;

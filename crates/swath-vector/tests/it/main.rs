@@ -3,6 +3,7 @@
 mod centerline;
 mod clean;
 mod crossroads;
+mod gaps;
 mod golden;
 mod maps;
 mod objects;
