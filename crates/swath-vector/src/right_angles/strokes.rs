@@ -68,6 +68,9 @@ pub(super) fn fit_walls(network: &Network, frames: &[Frame], frozen: &[bool]) ->
         layout.chains[number] = Some(points);
     }
     for stroke in &strokes {
+        stroke.keep_stubs(&mut layout, network);
+    }
+    for stroke in &strokes {
         stroke.place(&mut layout, network.tolerance);
     }
     layout
@@ -78,29 +81,68 @@ fn is_pinned(node: &Node, frozen: &[bool]) -> bool {
     node.ends.iter().any(|end| frozen[end.chain])
 }
 
-/// Which chain goes on as which at the nodes: the straightest first, up to a bend.
+/// Which chain goes on as which at the nodes: through stubs first, then the straightest, up to a bend.
 fn pairs(network: &Network, free: &dyn Fn(usize) -> bool, frozen: &[bool]) -> HashMap<End, End> {
-    let mut pairs = HashMap::new();
+    let mut pairs = through_stubs(network, free, frozen);
     for node in network.nodes.iter().filter(|node| !is_pinned(node, frozen)) {
-        let mut ends: Vec<(End, Point)> =
-            node.ends.iter().filter(|end| free(end.chain)).map(|&end| (end, heading(network, end))).collect();
+        let mut ends: Vec<(End, Point)> = node
+            .ends
+            .iter()
+            .filter(|end| free(end.chain) && !pairs.contains_key(end))
+            .map(|&end| (end, heading(network, end)))
+            .collect();
         while ends.len() > 1 {
-            let mut best = (STRAIGHT, None);
-            for a in 0..ends.len() {
-                for b in a + 1..ends.len() {
-                    let cosine = ends[a].1.0 * ends[b].1.0 + ends[a].1.1 * ends[b].1.1;
-                    if cosine < best.0 {
-                        best = (cosine, Some((a, b)));
-                    }
-                }
-            }
-            let Some((a, b)) = best.1 else { break };
+            let all = (0..ends.len()).flat_map(|a| (a + 1..ends.len()).map(move |b| (a, b)));
+            let Some((a, b)) = straightest(all, |(a, b)| dot(ends[a].1, ends[b].1)) else { break };
             let (second, first) = (ends.swap_remove(b).0, ends.swap_remove(a).0);
             pairs.insert(first, second);
             pairs.insert(second, first);
         }
     }
     pairs
+}
+
+/// Chains of a pixel have no direction of their own: where four houses meet aslant, there are two nodes and such a stub between them. It is a
+/// part of the line that goes straight on beyond both of its ends.
+fn through_stubs(network: &Network, free: &dyn Fn(usize) -> bool, frozen: &[bool]) -> HashMap<End, End> {
+    let mut pairs: HashMap<End, End> = HashMap::new();
+    for (number, chain) in network.chains.iter().enumerate().filter(|(number, _)| free(*number)) {
+        let Some((first, last)) = chain.nodes.filter(|(first, last)| first != last) else { continue };
+        let length: f64 = chain.points.windows(2).map(|pair| gap(pair[0], pair[1])).sum();
+        let own = [false, true].map(|last| End { chain: number, last });
+        let pinned = [first, last].iter().any(|&node| is_pinned(&network.nodes[node], frozen));
+        if length > stub(network) || pinned || own.iter().any(|end| pairs.contains_key(end)) {
+            continue;
+        }
+        let others = [first, last].map(|node| {
+            let ends = network.nodes[node].ends.iter().copied();
+            let others = ends.filter(|end| free(end.chain) && end.chain != number && !pairs.contains_key(end));
+            others.map(|end| (end, heading(network, end))).collect::<Vec<_>>()
+        });
+        let all = (0..others[0].len()).flat_map(|a| (0..others[1].len()).map(move |b| (a, b)));
+        if let Some((a, b)) = straightest(all, |(a, b)| dot(others[0][a].1, others[1][b].1)) {
+            for (end, other) in [(own[0], others[0][a].0), (own[1], others[1][b].0)] {
+                pairs.insert(end, other);
+                pairs.insert(other, end);
+            }
+        }
+    }
+    pairs
+}
+
+/// How long stubs are at most: a pixel, and no more than a wall may move.
+fn stub(network: &Network) -> f64 {
+    network.tolerance.min(1.01 * network.pixel.0.max(network.pixel.1))
+}
+
+/// The pair whose directions are most nearly opposite, by their cosine, if one goes on as the other.
+fn straightest<T: Copy>(pairs: impl Iterator<Item = T>, cosine: impl Fn(T) -> f64) -> Option<T> {
+    let best = pairs.map(|pair| (cosine(pair), pair)).min_by(|a, b| a.0.total_cmp(&b.0))?;
+    (best.0 < STRAIGHT).then_some(best.1)
+}
+
+fn dot(a: Point, b: Point) -> f64 {
+    a.0 * b.0 + a.1 * b.1
 }
 
 /// The direction in which a chain leaves its end, over some tolerances.
@@ -280,6 +322,26 @@ impl Stroke {
         if last { self.walls.last() } else { self.walls.first() }.copied()
     }
 
+    /// Keeps the nodes of a stub in their order along the stroke and a little apart: the walls that end there are fitted each by itself.
+    fn keep_stubs(&self, layout: &mut Layout, network: &Network) {
+        let Some(track) = &self.track else { return };
+        for pair in self.inner.windows(2) {
+            let [(first, from), (second, to)] = [pair[0], pair[1]];
+            if gap(self.points[from], self.points[to]) > stub(network) {
+                continue;
+            }
+            let [start, end] = [(first, from), (second, to)].map(|(node, index)| {
+                track.way(&Place { at: layout.nodes[node], heading: self.heading(index, network.tolerance) })
+            });
+            let least = STUB * stub(network);
+            if end - start < least {
+                let middle = f64::midpoint(start, end);
+                layout.nodes[first] = track.at(middle - least / 2.0);
+                layout.nodes[second] = track.at(middle + least / 2.0);
+            }
+        }
+    }
+
     /// Writes the chains of the stroke where its nodes are known; those that cannot be fitted are unsolved.
     fn place(&self, layout: &mut Layout, tolerance: f64) {
         let cut = self.track.as_ref().and_then(|track| {
@@ -321,6 +383,8 @@ impl Stroke {
 
 /// Cosine between two chains below which one is the other's continuation: a bend of 40 degrees.
 const STRAIGHT: f64 = -0.766;
+/// Share of the longest stub that the nodes of one are apart at least.
+const STUB: f64 = 0.1;
 /// Tolerances over which a chain's direction is taken.
 const HEADING: f64 = 4.0;
 /// Tolerances on both sides over which the direction is taken in which a stroke passes a node.

@@ -44,6 +44,19 @@ impl Track {
         self.find(&Place::once(point)).0
     }
 
+    /// The way to the point of the line nearest to a place.
+    pub(super) fn way(&self, place: &Place) -> f64 {
+        self.find(place).1
+    }
+
+    /// The point at a way.
+    pub(super) fn at(&self, way: f64) -> Point {
+        let edge = self.ways[1..self.ways.len() - 1].partition_point(|&end| end < way);
+        let ([a, b], length) = ([self.points[edge], self.points[edge + 1]], self.ways[edge + 1] - self.ways[edge]);
+        let share = if length > 0.0 { ((way - self.ways[edge]) / length).clamp(0.0, 1.0) } else { 0.0 };
+        (a.0 + share * (b.0 - a.0), a.1 + share * (b.1 - a.1))
+    }
+
     /// The point of the line nearest to a place, and the way to it. Where the line crosses itself there, the way in the place's direction.
     fn find(&self, place: &Place) -> (Point, f64) {
         let mut best = (self.points[0], 0.0, f64::INFINITY, f64::NEG_INFINITY);

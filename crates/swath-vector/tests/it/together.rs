@@ -166,6 +166,25 @@ proptest! {
     }
 
     #[test]
+    fn walls_go_on_where_four_houses_meet(
+        angle in 0.0f64..3.2, side in 12.0f64..26.0, other in 12.0f64..26.0, place in (0.0f64..1.0, 0.0f64..1.0), tolerance in 1.0f64..3.0,
+    ) {
+        let coverage = drawn(120, 120, |(x, y)| {
+            let (x, y) = (x - 60.0 - place.0, y - 60.0 - place.1);
+            let (along, across) = (x * angle.cos() + y * angle.sin(), y * angle.cos() - x * angle.sin());
+            let inside = along.abs() < side && across.abs() < other;
+            if inside { 1 + u32::from(along > 0.0) + 2 * u32::from(across > 0.0) } else { 0 }
+        });
+        let (rings, done) = squared(&coverage, &|label| (label > 0).then_some(tolerance), WALLS);
+        assert_tiles(&coverage, &rings);
+        prop_assert!(done.values().all(|&regularity| regularity == Regularity::Together), "{:?}", done);
+        for (region, rings) in coverage.regions().iter().zip(&rings).filter(|(region, _)| region.label > 0) {
+            let slanted = angles(&rings[0].1).into_iter().filter(|&angle| (5.0..85.0).contains(&angle)).count();
+            prop_assert!(slanted == 0, "{}: {:?}", region.label, rings);
+        }
+    }
+
+    #[test]
     fn meshes_find_the_corners_of_houses(
         angle in 0.0f64..3.2,
         houses in proptest::collection::vec((14.0f64..24.0, (0u32..3).prop_map(|steps| 14.0 + 8.0 * f64::from(steps))), 1..4),
