@@ -1,10 +1,12 @@
 //! The command line: one static definition from which parsing, `--help`, man pages and shell completions are made.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::console::Usage;
 use crate::verb;
 
 /// Raw satellite and aerial imagery in, finished maps out.
@@ -111,4 +113,17 @@ pub(crate) struct SceneFiles {
 /// Reads a whole number that is not negative.
 pub(crate) fn count<T: FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| "give a whole number, 0 or more".to_owned())
+}
+
+/// Refuses outputs that are also read: `--overwrite` is for what is there besides.
+pub(crate) fn keep_inputs<'a>(
+    outputs: impl IntoIterator<Item = &'a PathBuf>,
+    inputs: impl IntoIterator<Item = &'a PathBuf>,
+) -> Result<()> {
+    let whole = |path: &PathBuf| Path::canonicalize(path).ok();
+    let read: Vec<PathBuf> = inputs.into_iter().filter_map(whole).collect();
+    match outputs.into_iter().find(|path| whole(path).is_some_and(|path| read.contains(&path))) {
+        Some(path) => bail!(Usage(format!("{} is read and would be replaced: give another name", path.display()))),
+        None => Ok(()),
+    }
 }

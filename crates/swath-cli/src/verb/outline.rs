@@ -8,7 +8,7 @@ use swath::bundle::Bundle;
 use swath::outline::{OutlineOptions, outline};
 use swath_geo::{PolygonSource, Scene};
 
-use crate::args::{Compute, SceneFiles};
+use crate::args::{Compute, SceneFiles, keep_inputs};
 use crate::console::Console;
 use crate::{device, interrupt};
 
@@ -47,6 +47,7 @@ pub(crate) struct OutlineArgs {
 }
 
 pub(crate) fn run(args: &OutlineArgs, console: &Console) -> Result<()> {
+    keep_inputs([&args.out], args.scene.files.iter().chain([&args.bundle, &args.objects]))?;
     let bundle = Bundle::load(&args.bundle)?;
     let scene = Scene::open_paths(&args.scene.files)?;
     let device = device::open(&args.compute)?;

@@ -13,7 +13,7 @@ use swath::predict::{
 use swath_geo::{Compression, Scene};
 use swath_nn::Precision;
 
-use crate::args::{Compute, SceneFiles};
+use crate::args::{Compute, SceneFiles, keep_inputs};
 use crate::console::{Console, Usage};
 use crate::{device, interrupt};
 
@@ -134,6 +134,8 @@ fn processor_has_bf16() -> bool {
 }
 
 pub(crate) fn run(args: &PredictArgs, console: &Console) -> Result<()> {
+    let written = [Some(&args.out), args.scores.as_ref(), args.confidence.as_ref()].into_iter().flatten();
+    keep_inputs(written, args.scene.files.iter().chain([&args.bundle]))?;
     let bundle = Bundle::load(&args.bundle)?;
     let scene = Scene::open_paths(&args.scene.files)?;
     let options = options(args, &bundle)?;

@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use swath_geo::{BurnOrder, BurnRule, ClassEntry, RasterizeSpec, Scene};
 
+use crate::args::keep_inputs;
 use crate::console::{Console, Usage};
 
 /// Burn polygons, lines or points into labels on the grid of a scene
@@ -80,6 +81,7 @@ enum Order {
 const EVERY: &str = "*";
 
 pub(crate) fn run(args: &RasterizeArgs, console: &Console) -> Result<()> {
+    keep_inputs([&args.out], args.like.iter().chain([&args.vector]).chain(&args.aoi))?;
     let scene = Scene::open_paths(&args.like)?;
     let by_layer = !args.class_layers.is_empty();
     let classes = if by_layer { layer_classes(args)? } else { classes(args)? };

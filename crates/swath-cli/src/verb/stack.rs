@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use swath_geo::{GridChoice, Scene, SceneSpec, StackOptions};
 
-use crate::args::ResamplingArg;
+use crate::args::{ResamplingArg, keep_inputs};
 use crate::console::Console;
 
 /// Join bands of several files into one scene
@@ -51,6 +51,7 @@ enum Align {
 }
 
 pub(crate) fn run(args: &StackArgs, console: &Console) -> Result<()> {
+    keep_inputs([&args.out], args.bands.iter().chain(&args.pansharpen))?;
     let spec = SceneSpec::from_paths(&args.bands);
     let options = StackOptions {
         res: args.res,

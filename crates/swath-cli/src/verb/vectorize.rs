@@ -10,7 +10,7 @@ use swath::vectorize::{
 };
 use swath_geo::read_map_classes;
 
-use crate::args::count;
+use crate::args::{count, keep_inputs};
 use crate::console::Console;
 
 /// Turn a map into polygons for a GIS
@@ -128,6 +128,7 @@ impl From<AngleMethod> for RightAngleMethod {
 }
 
 pub(crate) fn run(args: &VectorizeArgs, console: &Console) -> Result<()> {
+    keep_inputs([&args.out], [&args.map].into_iter().chain(&args.clip).chain(&args.confidence))?;
     if !args.centerlines.is_empty() {
         return lines(args, console);
     }

@@ -73,6 +73,23 @@ fn what_is_there_is_replaced_only_when_asked() {
 }
 
 #[test]
+fn what_is_read_is_never_replaced() {
+    let site = site();
+    for (command, input) in [
+        ("predict bundle.safetensors scene.tif -o scene.tif", "scene.tif"),
+        ("predict bundle.safetensors scene.tif -o map2.tif --scores ./scene.tif", "scene.tif"),
+        ("rasterize polygons.geojson --like scene.tif --class-field kind -o scene.tif", "scene.tif"),
+        ("rasterize polygons.geojson --like scene.tif --class-field kind -o polygons.geojson", "polygons.geojson"),
+        ("stack scene.tif scene.tif", "scene.tif"),
+        ("vectorize labels.tif -o polygons.geojson --clip polygons.geojson", "polygons.geojson"),
+    ] {
+        let before = site.bytes(input);
+        site.refuses(&format!("{command} --overwrite"), 2, &[input, "is read", "another name"]);
+        assert_eq!(site.bytes(input), before);
+    }
+}
+
+#[test]
 fn what_is_stopped_leaves_the_output_that_was_there() {
     let site = Site::new();
     // So many polygons that it takes long.

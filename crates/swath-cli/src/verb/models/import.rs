@@ -10,6 +10,7 @@ use swath::pretrained::{EncoderWeights, OtherState, Report, encoder_config};
 
 use super::show::thousands;
 use super::{LISTED, find};
+use crate::args::keep_inputs;
 use crate::console::{Console, Usage};
 
 /// Turn weights of PyTorch into an encoder file that training can start from
@@ -72,9 +73,7 @@ pub(super) fn run(args: &ImportArgs, console: &Console) -> Result<String> {
     if args.out.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("safetensors")) {
         bail!(Usage(format!("--out {}: give a name that ends in .safetensors", args.out.display())));
     }
-    if args.out.canonicalize().is_ok_and(|out| args.file.canonicalize().is_ok_and(|file| file == out)) {
-        bail!(Usage(format!("--out {} is the file with the weights; give another name", args.out.display())));
-    }
+    keep_inputs([&args.out], [&args.file])?;
     if args.out.exists() && !args.overwrite {
         bail!(Usage(format!("{} exists; choose another name or replace it with --overwrite", args.out.display())));
     }
