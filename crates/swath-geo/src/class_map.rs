@@ -175,9 +175,8 @@ impl ClassMap {
             let inside = col >= 0.0 && row >= 0.0 && col < self.grid.width as f64 && row < self.grid.height as f64;
             inside.then_some((col as usize, row as usize))
         };
-        let turn = self.grid.crs.as_ref().and_then(Crs::turn);
-        let shifts = turn.map_or(vec![0.0], |turn| vec![0.0, -turn, turn]);
-        let place = |(x, y): (f64, f64)| shifts.iter().find_map(|shift| pixel(x + shift, y));
+        let turns = self.grid.crs.as_ref().map_or(vec![0.0], Crs::turns);
+        let place = |(x, y): (f64, f64)| turns.iter().find_map(|turn| pixel(x + turn, y));
         Ok(x.into_iter().zip(y).map(place).collect())
     }
 

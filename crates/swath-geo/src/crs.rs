@@ -138,9 +138,10 @@ impl Crs {
         if reference.is_geographic() { Some(reference.angular_units()) } else { Some(reference.linear_units()) }
     }
 
-    /// A whole turn in units of a geographic CRS.
-    pub(crate) fn turn(&self) -> Option<f64> {
-        self.is_geographic().then(|| self.unit())?.map(|unit| std::f64::consts::TAU / unit)
+    /// What may be added to an x for the same place: whole turns, where it is a longitude.
+    pub(crate) fn turns(&self) -> Vec<f64> {
+        let unit = if self.is_geographic() { self.unit() } else { None };
+        unit.map_or(vec![0.0], |unit| [0.0, -1.0, 1.0].map(|turns| turns * std::f64::consts::TAU / unit).to_vec())
     }
 
     /// Longitude and latitude on the CRS's own datum.

@@ -112,8 +112,8 @@ struct Placement<'a> {
     to_pixels: Affine,
     /// To the grid's CRS, where it is another one.
     transform: Option<Reprojection>,
-    /// A whole turn in units of the grid, where its x is a longitude.
-    turn: Option<f64>,
+    /// What may be added to an x of the grid.
+    turns: Vec<f64>,
 }
 
 struct Reprojection {
@@ -136,8 +136,8 @@ impl<'a> Placement<'a> {
             (Some(from), Some(to)) if !from.same(to) => Some(Reprojection::new(path, from, to, grid)?),
             _ => None,
         };
-        let turn = grid.crs.as_ref().and_then(Crs::turn);
-        Ok(Placement { grid, to_pixels, transform, turn })
+        let turns = grid.crs.as_ref().map_or(vec![0.0], Crs::turns);
+        Ok(Placement { grid, to_pixels, transform, turns })
     }
 
     /// Adds the polygons of a geometry to a zone.
@@ -178,9 +178,8 @@ impl<'a> Placement<'a> {
             None => rings,
         };
         let (width, height) = (self.grid.width as f64, self.grid.height as f64);
-        let turns = self.turn.map_or(vec![0.0], |turn| vec![0.0, -turn, turn]);
         let mut seen = false;
-        for shift in turns {
+        for shift in &self.turns {
             let pixel = |&(x, y): &(f64, f64)| self.to_pixels.apply(x + shift, y);
             let placed: PixelRings = world.iter().map(|ring| ring.iter().map(pixel).collect()).collect();
             let bounds = bounds(&placed);

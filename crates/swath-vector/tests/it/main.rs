@@ -12,5 +12,6 @@ mod polygonize;
 mod raster_edge;
 mod right_angles;
 mod simplify;
+mod small_houses;
 mod stairs;
 mod together;
