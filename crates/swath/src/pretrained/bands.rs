@@ -41,9 +41,13 @@ fn is_same(a: &str, b: &str) -> bool {
 
 /// Which kernel each band of the network gets of weights for `known` bands, `trained` by name where that is known; none for a mean or what is drawn.
 fn sources(known: usize, trained: &[String], bands: &[String]) -> Vec<Option<usize>> {
-    let of = |name: &String| trained.iter().position(|trained| is_same(trained, name));
+    let of = |name: &String| {
+        let exact = trained.iter().position(|trained| trained == name);
+        exact.or_else(|| trained.iter().position(|trained| is_same(trained, name)))
+    };
     let named: Vec<Option<usize>> = bands.iter().map(of).collect();
-    match named.iter().all(Option::is_none) && known == bands.len() {
+    // Bands of one scene may share a name.
+    match trained == bands || named.iter().all(Option::is_none) && known == bands.len() {
         true => (0..known).map(Some).collect(),
         false => named,
     }
@@ -162,6 +166,9 @@ mod tests {
         assert_eq!(own(&["B08", "B04", "B03"], &["B04", "B03", "B08"]), [Some(1), Some(2), Some(0)]);
         assert_eq!(own(&["B02", "B03", "B04", "B08"], &["red", "NIR", "B8", "B8A"]), [Some(2), None, Some(3), None]);
         assert_eq!(own(&["nir", "vv"], &["VV", "NIR", "dem"]), [Some(1), Some(0), None]);
+        // Dates of one band share its name, and a colour may have two names.
+        assert_eq!(own(&["vv", "vh", "vv", "vh"], &["vv", "vh", "vv", "vh"]), [Some(0), Some(1), Some(2), Some(3)]);
+        assert_eq!(own(&["red", "B04"], &["B04", "red", "nir"]), [Some(1), Some(0), None]);
         // The eighth band of a file is not the product's.
         assert_eq!(own(&["B8", "x"], &["b8", "b9", "b10"]), [None, None, None]);
         assert_eq!(own(&["vv", "vh"], &["hh", "hv"]), [Some(0), Some(1)]);
