@@ -25,6 +25,23 @@ pub(crate) fn winograd_tiles(elements: usize, channels: usize, columns: usize) -
     (most / ROWS).clamp(1, 4) * ROWS
 }
 
+/// Tiles that are transformed by all threads for all of them, so that each reads its part of the filter once for all of these tiles: with filters that
+/// do not stay in a cache, of which threads that have tiles of their own would all read everything, some dozen tiles at a time. The transformed
+/// tiles then come from L3, which pays off where they meet many columns. None with other filters.
+pub(crate) fn winograd_tiles_together(elements: usize, channels: usize, columns: usize) -> Option<usize> {
+    const FILTER: usize = (16 << 20) / size_of::<f32>();
+    const TRANSFORMED: usize = (8 << 20) / size_of::<f32>();
+    let tiles = TRANSFORMED / (elements * channels.next_multiple_of(WIDEST));
+    (columns >= 256 && elements * channels * columns >= FILTER).then_some((tiles / ROWS).max(1) * ROWS)
+}
+
+/// Panels of the filter that tiles of all threads are multiplied with by one of them, element by element: tiles are read once for all of these, whose
+/// products still lie in L2 when they are transformed back.
+pub(crate) const PANELS_TOGETHER: usize = 4;
+
+/// Floats of a right matrix between the row that is multiplied and the one that is asked for.
+pub(crate) const AHEAD: usize = 512;
+
 /// Whether pixels of the next block of tiles are fetched while one is multiplied: of images of `floats` that L3 does not keep from one
 /// layer to the next. With few channels processors see the next lines coming by themselves, and asking for them only costs time.
 pub(crate) fn winograd_looks_ahead(floats: usize, channels: usize) -> bool {

@@ -7,8 +7,9 @@
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
+use crate::blocking;
 use crate::operands::{Floats, Operands};
-use crate::simd::{Kernel, Simd, WIDEST};
+use crate::simd::{Kernel, Simd, WIDEST, prefetch};
 #[cfg(target_arch = "x86_64")]
 use crate::tiles::Tiles;
 
@@ -188,6 +189,10 @@ unsafe fn multiply_rows<S: Simd, O: Operands, const ROWS: usize, const VECS: usi
         while left_over > 0 {
             let steps = left_over.min(WIDEST);
             for step in 0..steps {
+                // Processors that fetch memory ahead by themselves begin anew with each page of it.
+                for line in (0..VECS * S::LANES).step_by(WIDEST) {
+                    prefetch::<true>(row.wrapping_add(blocking::AHEAD + line));
+                }
                 tile.step::<O, WIDEST>(block.add(step), row);
                 row = row.add(right.step);
             }

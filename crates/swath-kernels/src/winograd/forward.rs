@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use super::filter::Transformed;
 use super::finish::{Target, finish};
@@ -80,50 +81,66 @@ impl Block {
 pub(crate) unsafe fn run<T: Transform, O: Operands>(isa: Isa, job: &Job) {
     let tiling = Tiling::new(job.output_layout, T::OUT, job.dilation);
     let (tiles, words) = (tiling.len(), O::words(job.input_layout.channels));
-    let (elements, widest) = (T::IN * T::IN, job.filter.panels.widest());
-    let most = blocking::winograd_tiles(elements, words, widest);
-    let products = elements * blocking::plane(most * widest);
-    let room = job.head.map_or(0, |head| Room::len(T::OUT, widest, &head.filter.panels));
+    let (elements, panels) = (T::IN * T::IN, job.filter.panels);
+    let most = blocking::winograd_tiles(elements, words, panels.widest());
     let blocks = tiles.div_ceil(most);
+    let together = blocking::winograd_tiles_together(elements, words, panels.columns());
     // A head adds up panels in their order.
-    if blocks >= 2 * threads() || job.head.is_some() {
-        // As many blocks for each thread, of the same size.
-        let blocks = blocks.next_multiple_of(threads());
-        parallel(blocks, |index| {
-            let first = tiles * index / blocks;
-            let count = tiles * (index + 1) / blocks - first;
-            let size = elements * Block::plane(most, words) + BEYOND;
-            with_scratch(size + products + room, |scratch| {
-                let (transformed, scratch) = scratch.split_at_mut(size);
-                let (products, room) = scratch.split_at_mut(products);
-                let block = Block::new(tiling, first, count, most, words, transformed.as_mut_ptr());
-                // SAFETY: the caller's promise; each item has its own tiles and scratch.
-                unsafe {
-                    isa::run(isa, TransformInput::<T, O>::new(*job, block, 0, words.div_ceil(WIDEST)));
-                    let panels = (0, job.filter.panels.count());
-                    isa::run(
-                        isa,
-                        Multiply::<T, O>::new(*job, block, panels, [products, room].map(<[f32]>::as_mut_ptr)),
-                    );
-                }
-            });
+    if job.head.is_none() && (blocks < 2 * threads() || together.is_some() && panels.count() >= 2 * threads()) {
+        // SAFETY: the caller's promise.
+        return unsafe { run_together::<T, O>(isa, job, tiling, together.unwrap_or(tiles)) };
+    }
+    let products = elements * blocking::plane(most * panels.widest());
+    let room = job.head.map_or(0, |head| Room::len(T::OUT, panels.widest(), &head.filter.panels));
+    // As many blocks for each thread, of the same size.
+    let blocks = blocks.next_multiple_of(threads());
+    parallel(blocks, |index| {
+        let first = tiles * index / blocks;
+        let count = tiles * (index + 1) / blocks - first;
+        let size = elements * Block::plane(most, words) + BEYOND;
+        with_scratch(size + products + room, |scratch| {
+            let (transformed, scratch) = scratch.split_at_mut(size);
+            let (products, room) = scratch.split_at_mut(products);
+            let block = Block::new(tiling, first, count, most, words, transformed.as_mut_ptr());
+            let scratch = [products, room].map(<[f32]>::as_mut_ptr);
+            // SAFETY: the caller's promise; each item has its own tiles and scratch.
+            unsafe {
+                isa::run(isa, TransformInput::<T, O>::new(*job, block, 0, words.div_ceil(WIDEST)));
+                isa::run(isa, Multiply::<T, O>::new(*job, block, 0..panels.count(), 1, scratch));
+            }
         });
-    } else {
-        // Few tiles: all are transformed first, and then each thread takes some of the filter's panels, which is read only once.
-        let mut transformed = Buffer::new(elements * Block::plane(tiles, words) + BEYOND);
-        let start = SharedMut(transformed.as_mut_ptr());
-        let block = || Block::new(tiling, 0, tiles, tiles, words, start.get());
+    });
+}
+
+/// Runs the convolution in blocks of at most `most` tiles that all threads work on: each transforms some of the channels, and then takes some of the
+/// filter's panels, which are read only once for a block.
+///
+/// # Safety
+/// As [`run`].
+unsafe fn run_together<T: Transform, O: Operands>(isa: Isa, job: &Job, tiling: Tiling, most: usize) {
+    let (tiles, words) = (tiling.len(), O::words(job.input_layout.channels));
+    let (elements, panels) = (T::IN * T::IN, job.filter.panels);
+    let blocks = tiles.div_ceil(most);
+    let most = tiles.div_ceil(blocks);
+    let least = panels.count().div_ceil(blocking::PANELS_TOGETHER);
+    let shares = least.next_multiple_of(threads()).min(panels.count());
+    let widest = panels.count().div_ceil(shares);
+    let products = widest * elements * blocking::plane(most * panels.widest());
+    let mut transformed = Buffer::new(elements * Block::plane(most, words) + BEYOND);
+    let start = SharedMut(transformed.as_mut_ptr());
+    for index in 0..blocks {
+        let (first, next) = (tiles * index / blocks, tiles * (index + 1) / blocks);
+        let block = || Block::new(tiling, first, next - first, most, words, start.get());
         parallel(words.div_ceil(WIDEST), |part| {
             // SAFETY: the caller's promise; each item writes its own block of words.
             unsafe { isa::run(isa, TransformInput::<T, O>::new(*job, block(), part, part + 1)) }
         });
-        parallel(job.filter.panels.count(), |panel| {
-            with_scratch(elements * blocking::plane(tiles * widest), |products| {
-                // SAFETY: the caller's promise; each item writes the output channels of its panel.
-                unsafe {
-                    let scratch = [products.as_mut_ptr(), std::ptr::null_mut()];
-                    isa::run(isa, Multiply::<T, O>::new(*job, block(), (panel, panel + 1), scratch))
-                }
+        parallel(shares, |share| {
+            let range = panels.count() * share / shares..panels.count() * (share + 1) / shares;
+            with_scratch(products, |products| {
+                let scratch = [products.as_mut_ptr(), std::ptr::null_mut()];
+                // SAFETY: the caller's promise; each item writes the output channels of its panels.
+                unsafe { isa::run(isa, Multiply::<T, O>::new(*job, block(), range.clone(), widest, scratch)) }
             });
         });
     }
@@ -244,12 +261,14 @@ pub(super) unsafe fn written<S: Simd, T: Transform>(line: &[MaybeUninit<S::V>; L
     }
 }
 
-/// Multiplies a block's tiles with panels `first..last` of the filter, transforms back, finishes and stores.
+/// Multiplies a block's tiles with some panels of the filter, transforms back, finishes and stores.
 struct Multiply<'a, T, O> {
     job: Job<'a>,
     block: Block,
-    panels: (usize, usize),
-    /// Element `e`, tile `t` and column `c` of a panel at `e * plane + t * width + c`.
+    panels: Range<usize>,
+    /// Panels that each element of the tiles is multiplied with before the next: more than one where tiles come from afar.
+    together: usize,
+    /// Panel `p` of those that go together, element `e`, tile `t` and column `c` at `(p * elements + e) * plane + t * width + c`.
     products: *mut f32,
     /// For the job's head.
     room: *mut f32,
@@ -257,8 +276,8 @@ struct Multiply<'a, T, O> {
 }
 
 impl<'a, T, O> Multiply<'a, T, O> {
-    fn new(job: Job<'a>, block: Block, panels: (usize, usize), [products, room]: [*mut f32; 2]) -> Self {
-        Multiply { job, block, panels, products, room, kind: PhantomData }
+    fn new(job: Job<'a>, block: Block, panels: Range<usize>, together: usize, [products, room]: [*mut f32; 2]) -> Self {
+        Multiply { job, block, panels, together, products, room, kind: PhantomData }
     }
 }
 
@@ -285,39 +304,49 @@ impl<T: Transform, O: Operands> Multiply<'_, T, O> {
 impl<T: Transform, O: Operands> Kernel for Multiply<'_, T, O> {
     #[inline(always)]
     unsafe fn compute<S: Simd>(self) {
-        let Multiply { job, block, products, .. } = self;
-        let (filter, room) = (job.filter, Room::new(self.room, T::OUT));
+        let Multiply { job, block, .. } = self;
+        let (filter, room, elements) = (job.filter, Room::new(self.room, T::OUT), T::IN * T::IN);
         let ahead = blocking::winograd_looks_ahead(job.input_layout.len(), job.input_layout.channels);
-        for panel in self.panels.0..self.panels.1 {
-            let (first, width) = (filter.panels.first(panel), filter.panels.width(panel));
-            let plane = blocking::plane(block.count * width);
-            for element in 0..T::IN * T::IN {
-                if panel == self.panels.0 && ahead {
+        for start in self.panels.clone().step_by(self.together) {
+            let panels = start..self.panels.end.min(start + self.together);
+            let plane = blocking::plane(block.count * filter.panels.width(start));
+            let products = |panel: usize, element: usize| {
+                self.products.wrapping_add(((panel - start) * elements + element) * plane)
+            };
+            for element in 0..elements {
+                if start == self.panels.start && self.together == 1 && ahead {
                     self.prefetch_next(element);
                 }
-                // SAFETY: the matrices of the block, the filter and the scratch have these sizes.
-                unsafe {
-                    let left =
-                        Left { start: block.transformed.add(element * block.plane), block: block.stride * WIDEST };
-                    let right = Rows { start: filter.matrix(panel, element), step: width };
-                    let out = Rows { start: products.add(element * plane), step: width };
-                    let (rows, vecs, depth) = (block.count, width / S::LANES, O::words(job.input_layout.channels));
-                    S::call(gemm::Multiply::<O, _> { rows, vecs, depth, left, right, out, operands: PhantomData });
+                for panel in panels.clone() {
+                    // SAFETY: the matrices of the block, the filter and the scratch have these sizes.
+                    unsafe {
+                        let width = filter.panels.width(panel);
+                        let left =
+                            Left { start: block.transformed.add(element * block.plane), block: block.stride * WIDEST };
+                        let right = Rows { start: filter.matrix(panel, element), step: width };
+                        let out = Rows { start: products(panel, element), step: width };
+                        let (rows, vecs, depth) = (block.count, width / S::LANES, O::words(job.input_layout.channels));
+                        S::call(gemm::Multiply::<O, _> { rows, vecs, depth, left, right, out, operands: PhantomData });
+                    }
                 }
             }
             for index in 0..block.count {
                 let tile = block.tiling.tile(block.first + index);
-                for lane in (0..width).step_by(S::LANES) {
-                    let to = match job.head {
-                        None => Target::output(&job, tile, first + lane),
-                        Some(_) => room.target(lane),
-                    };
-                    // SAFETY: as above; the channels exist, since panels cover the padded ones.
-                    unsafe { finish::<S, T>(&job, tile, first + lane, to, products.add(index * width + lane), plane) };
-                }
-                if let Some(head) = &job.head {
-                    // SAFETY: the room holds what has just been finished, and was made for panels of this width.
-                    unsafe { head.add::<S>(room, tile, [first, width]) };
+                for panel in panels.clone() {
+                    let (first, width) = (filter.panels.first(panel), filter.panels.width(panel));
+                    for lane in (0..width).step_by(S::LANES) {
+                        let to = match job.head {
+                            None => Target::output(&job, tile, first + lane),
+                            Some(_) => room.target(lane),
+                        };
+                        let from = products(panel, 0).wrapping_add(index * width + lane);
+                        // SAFETY: as above; the channels exist, since panels cover the padded ones.
+                        unsafe { finish::<S, T>(&job, tile, first + lane, to, from, plane) };
+                    }
+                    if let Some(head) = &job.head {
+                        // SAFETY: the room holds what has just been finished, and was made for panels of this width.
+                        unsafe { head.add::<S>(room, tile, [first, width]) };
+                    }
                 }
             }
         }

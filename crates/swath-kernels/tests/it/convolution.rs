@@ -83,6 +83,32 @@ fn check_convolution(convolution: Convolution, batch: usize, [height, width]: [u
     }
 }
 
+/// With filters that no cache holds, all threads work on the same tiles: the first channels have the bits that they have with a filter of these alone.
+#[test]
+fn large_filters_have_the_bits_of_small_ones() {
+    let (all, few) = (Convolution::new(640, 256).kernel(3).padding(1), Convolution::new(640, 64).kernel(3).padding(1));
+    let layout = Layout::new(1, 38, 34, 640);
+    let mut random = Random::new(7);
+    let (image, weights) = (random.image(&layout), random.values(all.weights()));
+    let isas = Isa::available();
+    for isa in isas.into_iter().rev().take(2) {
+        for method in [Method::Winograd4, Method::Winograd6] {
+            let [large, small] =
+                [(all, &weights[..]), (few, &weights[..few.weights()])].map(|(convolution, weights)| {
+                    let plan =
+                        Plan::convolution(&convolution, layout).expect("a plan").with_isa(isa).with_method(method);
+                    let filter = plan.filter(weights).expect("as many weights as it needs");
+                    let mut out = vec![f32::NAN; plan.output().len()];
+                    plan.run(&image, &filter, &Epilogue::default(), &mut out);
+                    out
+                });
+            for (pixel, (large, small)) in large.chunks(256).zip(small.chunks(64)).enumerate() {
+                assert!(large[..64] == small[..], "{} {method:?}, pixel {pixel}", isa.name());
+            }
+        }
+    }
+}
+
 #[test]
 fn shapes_of_networks() {
     let conv = Convolution::new;
