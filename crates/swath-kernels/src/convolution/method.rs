@@ -8,6 +8,15 @@ use crate::simd::WIDEST;
 /// Channels from which F2 on pairs of bfloat16 is faster than F4 on floats.
 const PAIRS_FROM: usize = 64;
 
+/// Input and output channels from which Winograd's methods are used.
+const WINOGRAD_FROM: usize = 16;
+
+/// Input channels from which they are used where there are at least as many outputs as the second number says: first layers of several bands.
+const FROM_BANDS: (usize, usize) = (6, 32);
+
+/// Rows and columns of a map from which they are used for fewer outputs: the scores of a few classes.
+const TO_SCORES: usize = 64;
+
 /// Rows and columns of a map from which F6 may be faster than F4.
 const SIXES_FROM: usize = 18;
 
@@ -61,19 +70,21 @@ impl Method {
         precision: Precision,
         isa: Isa,
     ) -> Method {
-        let channels = convolution.inputs.min(convolution.outputs);
-        let in_tiles = precision == Precision::Bf16 && isa.has_tiles() && convolution.inputs.is_multiple_of(2 * WIDEST);
-        let pairs = precision == Precision::Bf16 && channels >= PAIRS_FROM;
+        let Convolution { inputs, outputs, .. } = *convolution;
+        let in_tiles = precision == Precision::Bf16 && isa.has_tiles() && inputs.is_multiple_of(2 * WIDEST);
+        let pairs = precision == Precision::Bf16 && inputs.min(outputs) >= PAIRS_FROM;
         let least = (height / convolution.dilation[0]).min(width / convolution.dilation[1]);
         let tiles = |side: usize| {
             let along = |size: usize, dilation: usize| dilation * size.div_ceil(dilation).div_ceil(side);
             along(height, convolution.dilation[0]) * along(width, convolution.dilation[1])
         };
+        let few_inputs = inputs < WINOGRAD_FROM && (inputs < FROM_BANDS.0 || outputs < FROM_BANDS.1);
+        let few = few_inputs || outputs < WINOGRAD_FROM && least < TO_SCORES;
         let products = |side: usize| tiles(side) * (side + 2).pow(2);
-        let fed = tiles(6) >= TILES_FROM || 64 * size_of::<f32>() * convolution.inputs * convolution.outputs <= CACHED;
+        let fed = tiles(6) >= TILES_FROM || 64 * size_of::<f32>() * inputs * outputs <= CACHED;
         if Method::Depthwise.allows(convolution) {
             Method::Depthwise
-        } else if !Method::Winograd4.allows(convolution) || channels < 16 || least < 3 || in_tiles {
+        } else if !Method::Winograd4.allows(convolution) || few || least < 3 || in_tiles {
             Method::Direct
         } else if least >= SIXES_FROM && fed && products(6) * 10 <= products(4) * 9 {
             Method::Winograd6

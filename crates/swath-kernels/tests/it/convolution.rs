@@ -269,6 +269,14 @@ fn methods_are_chosen_by_shape() {
     assert_eq!(method(same(32, 1), 5), Method::Winograd2);
     assert_eq!(method(same(32, 1), 2), Method::Direct);
     assert_eq!(method(same(15, 1), 32), Method::Direct);
+    // Scores of few classes, which fill a vector all the same, and first layers of some bands.
+    let to = |inputs: usize, outputs: usize| Convolution { outputs, ..same(inputs, 1) };
+    let forward = |convolution: Convolution, side: usize| {
+        let plan = Plan::convolution(&convolution, Layout::new(1, side, side, convolution.inputs)).expect("a plan");
+        plan.method()
+    };
+    assert_eq!([(to(16, 2), 64), (to(10, 32), 24)].map(|(to, side)| forward(to, side)), [Method::Winograd6; 2]);
+    assert_eq!([(to(16, 2), 60), (to(5, 32), 64)].map(|(to, side)| forward(to, side)), [Method::Direct; 2]);
     // With a dilation, what counts is the map of one phase.
     assert_eq!(method(same(32, 5), 32), Method::Winograd4);
     assert_eq!(method(same(32, 6), 32), Method::Winograd2);
