@@ -7,6 +7,7 @@
 
 pub(crate) mod filter;
 pub(crate) mod forward;
+pub(crate) mod lines;
 #[cfg(target_arch = "x86_64")]
 mod strip;
 pub(crate) mod weights;

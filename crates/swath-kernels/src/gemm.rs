@@ -302,7 +302,7 @@ impl<O: Operands, T: Out> Kernel for Multiply<O, T> {
         #[cfg(target_arch = "x86_64")]
         if S::TILES && O::STEPS == 2 && depth.is_multiple_of(WIDEST) {
             // SAFETY: the caller's promises.
-            return unsafe { Tiles::new().multiply::<S, T>([rows, depth / WIDEST, vecs], left, right, out) };
+            return unsafe { Tiles::new(WIDEST).multiply::<S, T>([rows, depth / WIDEST, vecs], left, right, out) };
         }
         for piece in pieces::<S>(rows) {
             // SAFETY: rows of the piece lie within the matrices.

@@ -34,14 +34,16 @@ struct Shapes {
     rows: [u8; 16],
 }
 
-/// Eight whole tiles.
-static WHOLE: Shapes = Shapes {
-    palette: 1,
-    start_row: 0,
-    reserved: [0; 14],
-    bytes: [64, 64, 64, 64, 64, 64, 64, 64, 0, 0, 0, 0, 0, 0, 0, 0],
-    rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
-};
+impl Shapes {
+    /// Four whole tiles for sums, and two for rows of either matrix, of which each has so many words.
+    fn new(words: usize) -> Shapes {
+        let (words, line) = (words as u8, (words * size_of::<f32>()) as u16);
+        let (mut bytes, mut rows) = ([0; 16], [0; 16]);
+        bytes[..8].copy_from_slice(&[64, 64, 64, 64, line, line, 64, 64]);
+        rows[..8].copy_from_slice(&[16, 16, 16, 16, 16, 16, words, words]);
+        Shapes { palette: 1, start_row: 0, reserved: [0; 14], bytes, rows }
+    }
+}
 
 /// Whether the processor has the instructions, and the system lets this process use their registers.
 pub(crate) fn available() -> bool {
@@ -68,23 +70,26 @@ fn allowed() -> bool {
 #[repr(align(64))]
 struct Stage([MaybeUninit<f32>; 4 * TILE]);
 
-/// Tile registers in whole tiles, for as long as this lives.
-pub(crate) struct Tiles(());
+/// Tile registers for blocks of so many words, for as long as this lives.
+pub(crate) struct Tiles {
+    words: usize,
+}
 
 impl Tiles {
     /// # Safety
-    /// The machine must have the instructions, and no other of these live on this thread.
+    /// The machine must have the instructions, no other of these live on this thread, and words be 1 to 16.
     #[inline(always)]
-    pub(crate) unsafe fn new() -> Tiles {
+    pub(crate) unsafe fn new(words: usize) -> Tiles {
+        let shapes = Shapes::new(words);
         // SAFETY: the caller's promise.
-        unsafe { asm!("ldtilecfg [{}]", in(reg) &WHOLE, options(nostack)) };
-        Tiles(())
+        unsafe { asm!("ldtilecfg [{}]", in(reg) &shapes, options(nostack)) };
+        Tiles { words }
     }
 
-    /// `out = left right` for words of pairs: `rows` by `16 blocks` times `16 blocks` by `vecs` vectors (1 or 2).
+    /// `out = left right` for words of pairs in blocks of 16: `rows` by `16 blocks` times `16 blocks` by `vecs` vectors (1 or 2).
     ///
     /// # Safety
-    /// The matrices must be valid for reading, the left one with its rows filled up to a multiple of 16, and `out` for writing; nothing else
+    /// Blocks must have 16 words.     /// The matrices must be valid for reading, the left one with its rows filled up to a multiple of 16, and `out` for writing; nothing else
     /// may use `out` at the same time.
     #[inline(always)]
     pub(crate) unsafe fn multiply<S: Simd, T: Out>(
@@ -105,7 +110,7 @@ impl Tiles {
         }
     }
 
-    /// `out = left right` for at most 32 rows of the left matrix: block `b` of 16 words of a row lies `offset(b)` floats behind its first.
+    /// `out = left right` for at most 32 rows of the left matrix: block `b` of a row's words lies `offset(b)` floats behind its first.
     /// The rows of the second tile are rows 16 and on of `out`.
     ///
     /// # Safety
@@ -125,11 +130,12 @@ impl Tiles {
         unsafe {
             out.expect::<S>(pixels.counts[0], vecs);
             out.skip(SIDE).expect::<S>(pixels.counts[1], vecs);
+            let rows = (right, self.words);
             match (pixels.counts[1] > 0, vecs == 2) {
-                (true, true) => sums::<true, true>(pixels, (blocks, offset), right, stage),
-                (true, false) => sums::<true, false>(pixels, (blocks, offset), right, stage),
-                (false, true) => sums::<false, true>(pixels, (blocks, offset), right, stage),
-                (false, false) => sums::<false, false>(pixels, (blocks, offset), right, stage),
+                (true, true) => sums::<true, true>(pixels, (blocks, offset), rows, stage),
+                (true, false) => sums::<true, false>(pixels, (blocks, offset), rows, stage),
+                (false, true) => sums::<false, true>(pixels, (blocks, offset), rows, stage),
+                (false, false) => sums::<false, false>(pixels, (blocks, offset), rows, stage),
             }
             for (tile, count) in pixels.counts.into_iter().enumerate() {
                 for (row, vec) in (0..count).flat_map(|row| (0..vecs).map(move |vec| (row, vec))) {
@@ -163,7 +169,7 @@ pub(crate) struct Pixels {
 unsafe fn sums<const TALL: bool, const WIDE: bool>(
     left: Pixels,
     (blocks, offset): (usize, impl Fn(usize) -> usize),
-    right: Rows<*const f32>,
+    (right, words): (Rows<*const f32>, usize),
     stage: *mut f32,
 ) {
     let [line, step] = [left.step, right.step].map(|floats| floats * size_of::<f32>());
@@ -171,7 +177,7 @@ unsafe fn sums<const TALL: bool, const WIDE: bool>(
     unsafe {
         asm!("tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3", options(nostack));
         for block in 0..blocks {
-            let b = right.start.add(block * SIDE * right.step);
+            let b = right.start.add(block * words * right.step);
             asm!(
                 "tileloadd tmm4, [{a} + {line}*1]", "tileloadd tmm6, [{b} + {step}*1]", "tdpbf16ps tmm0, tmm4, tmm6",
                 a = in(reg) left.starts[0].add(offset(block)), b = in(reg) b,

@@ -3,7 +3,6 @@
 use super::Convolution;
 use crate::isa::Isa;
 use crate::operands::Precision;
-use crate::simd::WIDEST;
 
 /// Channels from which F2 on pairs of bfloat16 is faster than F4 on floats.
 const PAIRS_FROM: usize = 64;
@@ -71,7 +70,7 @@ impl Method {
         isa: Isa,
     ) -> Method {
         let Convolution { inputs, outputs, .. } = *convolution;
-        let in_tiles = precision == Precision::Bf16 && isa.has_tiles() && inputs.is_multiple_of(2 * WIDEST);
+        let in_tiles = precision == Precision::Bf16 && isa.has_tiles();
         let pairs = precision == Precision::Bf16 && inputs.min(outputs) >= PAIRS_FROM;
         let least = (height / convolution.dilation[0]).min(width / convolution.dilation[1]);
         let tiles = |side: usize| {

@@ -4,6 +4,7 @@ use super::{Convolution, Groups, Layout, Method, Pattern, PlanError};
 use crate::depthwise;
 use crate::gather::filter::Gathered;
 use crate::gather::forward::in_place;
+use crate::gather::lines::{Lines, has_lines};
 use crate::isa::Isa;
 use crate::operands::Precision;
 use crate::panels::Panels;
@@ -206,7 +207,9 @@ impl Plan {
             Method::Winograd4 | Method::Winograd6 | Method::Depthwise => Precision::Fp32,
             Method::Winograd2 if !self.input.channels.is_multiple_of(2) => Precision::Fp32,
             // To gather them takes longer than pairs save.
-            Method::Direct if odd && in_place(&self.pattern, &self.input) => Precision::Fp32,
+            Method::Direct if odd && in_place(&self.pattern, &self.input) && !has_lines(self.isa, &self.pattern) => {
+                Precision::Fp32
+            }
             _ => self.precision,
         }
     }
@@ -241,7 +244,13 @@ impl Plan {
                         })
                     }
                 };
-                Form::Direct(if self.precision() == Precision::Bf16 { filter.rounded() } else { filter })
+                Form::Direct(match self.precision() {
+                    Precision::Fp32 => filter,
+                    Precision::Bf16 if has_lines(self.isa, &self.pattern) => {
+                        filter.in_lines(&Lines::new(&self.pattern.phases[0], &self.groups))
+                    }
+                    Precision::Bf16 => filter.rounded(self.isa.has_tiles()),
+                })
             }
             // In both directions weights are ordered by channel, then by tap.
             Method::Depthwise => Form::Depthwise(depthwise::Kernels::new(weights, inputs)),

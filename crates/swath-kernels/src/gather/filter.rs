@@ -1,10 +1,12 @@
 //! Kernels of direct convolutions as right matrices.
 
+use super::lines::Lines;
 use super::{Groups, Pattern};
 use crate::memory::Buffer;
-use crate::operands::{Operands, Pairs, Precision, round_rows};
+use crate::operands::{Operands, Pairs, Precision, pair, round_rows};
 use crate::panels::Panels;
 use crate::shared::SharedMut;
+use crate::simd::WIDEST;
 use crate::threads::parallel;
 
 /// For each phase and group a right matrix, `[panel][tap][channel][column]`; with pairs, two neighbours of tap and channel
@@ -18,6 +20,8 @@ pub(crate) struct Gathered {
     starts: Vec<usize>,
     /// Taps and channels of each phase.
     depths: Vec<usize>,
+    /// Rows of their matrices.
+    rows: Vec<usize>,
 }
 
 impl Gathered {
@@ -61,27 +65,59 @@ impl Gathered {
                 }
             });
         }
-        Gathered { values, panels, groups, precision: Precision::Fp32, starts, depths }
+        Gathered { values, panels, groups, precision: Precision::Fp32, starts, rows: depths.clone(), depths }
     }
 
-    /// The same in bfloat16.
-    pub(crate) fn rounded(self) -> Gathered {
-        let words = self.depths.iter().map(|depth| Pairs::words(*depth) * self.panels.columns() * self.groups.count);
-        let starts: Vec<usize> = words.scan(0, |next, words| Some(std::mem::replace(next, *next + words))).collect();
-        let total = self.depths.iter().map(|depth| Pairs::words(*depth)).sum::<usize>();
-        let values = Buffer::new(total * self.panels.columns() * self.groups.count);
-        let depths = self.depths.clone();
-        let mut rounded = Gathered { values, starts, depths, precision: Precision::Bf16, ..self };
-        for (phase, &depth) in self.depths.iter().enumerate() {
-            for (group, panel) in (0..self.groups.count).flat_map(|g| (0..self.panels.count()).map(move |p| (g, p))) {
-                let width = self.panels.width(panel);
-                let from = &self.values[self.start(phase, group, panel)..][..depth * width];
-                let start = rounded.start(phase, group, panel);
-                round_rows(from, width, &mut rounded.values[start..]);
+    /// The same in bfloat16; for tiles, with rows of zeros that make whole blocks.
+    pub(crate) fn rounded(self, for_tiles: bool) -> Gathered {
+        let rows = |depth: &usize| match for_tiles {
+            true => Pairs::words(*depth).next_multiple_of(WIDEST),
+            false => Pairs::words(*depth),
+        };
+        let rows = self.depths.iter().map(rows).collect();
+        let pairs = self.with_pairs(rows, |phase, from, width, out| {
+            let (out, zeros) = out.split_at_mut(Pairs::words(self.depths[phase]) * width);
+            round_rows(from, width, out);
+            zeros.fill(0.0);
+        });
+        self.values.discard();
+        pairs
+    }
+
+    /// The same in bfloat16, in the order of the lines of the only phase.
+    pub(crate) fn in_lines(self, lines: &Lines) -> Gathered {
+        let inputs = self.groups.inputs;
+        let pairs = self.with_pairs(vec![lines.words()], |_, from, width, out| {
+            for ((tap, channel), out) in lines.places().zip(out.chunks_mut(width)) {
+                for (column, out) in out.iter_mut().enumerate() {
+                    let there = |channel: &usize| *channel < inputs;
+                    let weight = |channel: usize| from[(tap * inputs + channel) * width + column];
+                    let [first, second] =
+                        [channel, channel + 1].map(|channel| Some(channel).filter(there).map_or(0.0, weight));
+                    *out = pair(first, second);
+                }
+            }
+        });
+        self.values.discard();
+        pairs
+    }
+
+    /// Other matrices of so many `rows` in each phase: `fill(phase, matrix, width, rows of pairs)` for each of them.
+    fn with_pairs(&self, rows: Vec<usize>, fill: impl Fn(usize, &[f32], usize, &mut [f32])) -> Gathered {
+        let columns = self.panels.columns() * self.groups.count;
+        let starts = rows.iter().scan(0, |next, rows| Some(std::mem::replace(next, *next + rows * columns))).collect();
+        let values = Buffer::new(rows.iter().sum::<usize>() * columns);
+        let (panels, groups, depths) = (self.panels, self.groups, self.depths.clone());
+        let mut pairs = Gathered { values, panels, groups, precision: Precision::Bf16, starts, depths, rows };
+        for phase in 0..self.rows.len() {
+            for (group, panel) in (0..groups.count).flat_map(|g| (0..panels.count()).map(move |p| (g, p))) {
+                let width = panels.width(panel);
+                let from = &self.values[self.start(phase, group, panel)..][..self.rows[phase] * width];
+                let (start, len) = (pairs.start(phase, group, panel), pairs.rows[phase] * width);
+                fill(phase, from, width, &mut pairs.values[start..][..len]);
             }
         }
-        self.values.discard();
-        rounded
+        pairs
     }
 
     /// The matrix of a phase, group and panel: [`rows`](Self::rows) of the panel's width.
@@ -104,10 +140,7 @@ impl Gathered {
     /// Rows of a phase's matrices.
     #[inline(always)]
     pub(crate) fn rows(&self, phase: usize) -> usize {
-        match self.precision {
-            Precision::Fp32 => self.depths[phase],
-            Precision::Bf16 => Pairs::words(self.depths[phase]),
-        }
+        self.rows[phase]
     }
 
     /// Bytes of memory.

@@ -6,6 +6,8 @@ use std::ops::Range;
 
 use super::filter::Gathered;
 #[cfg(target_arch = "x86_64")]
+use super::lines::has_lines;
+#[cfg(target_arch = "x86_64")]
 use super::strip;
 use super::{Groups, Pattern, Phase};
 use crate::blocking;
@@ -40,7 +42,7 @@ unsafe impl Sync for Job<'_> {}
 /// The job's pointers must be valid for its layouts, and the output not be used otherwise.
 pub(crate) unsafe fn run<O: Operands>(isa: Isa, job: &Job) {
     #[cfg(target_arch = "x86_64")]
-    if isa.has_tiles() && O::STEPS == 2 && strip::fits(job.pattern, &job.filter.groups) {
+    if O::STEPS == 2 && has_lines(isa, job.pattern) {
         // SAFETY: the caller's promise.
         return unsafe { strip::run(isa, job) };
     }
@@ -61,7 +63,7 @@ pub(crate) unsafe fn run<O: Operands>(isa: Isa, job: &Job) {
             let (block, share) = (item / shares, item % shares);
             let (first, last) = (pixels * block / blocks, pixels * (block + 1) / blocks);
             let count = last - first;
-            let line = O::words(depth).next_multiple_of(WIDEST);
+            let line = job.filter.rows(phases.start).next_multiple_of(WIDEST);
             let lines = if whole_words::<O>(&job.filter.groups) { 0 } else { count * line_of_taps::<O>(depth) };
             with_scratch(lines + count * line + BEYOND, |scratch| {
                 let (lines, gathered) = scratch.split_at_mut(lines);
@@ -436,14 +438,13 @@ impl<O: Operands> Block<'_, O> {
                 }
             }
         }
-        if !depth.is_multiple_of(O::STEPS) {
-            // The last word's second half has no weights, but must not be infinite either.
-            for index in 0..self.count {
-                // SAFETY: a line is longer than its depth.
-                unsafe { self.lines.add(index * line + depth).write(0.0) };
-            }
+        // What is multiplied beyond the depth has no weights, but must not be infinite either.
+        let rows = self.job.filter.rows(self.phases.start);
+        for index in 0..self.count {
+            // SAFETY: a line is longer than its depth.
+            unsafe { self.lines.add(index * line + depth).write_bytes(0, rows * O::STEPS - depth) };
         }
-        for word in (0..O::words(depth)).step_by(S::LANES) {
+        for word in (0..rows).step_by(S::LANES) {
             let to = self.gathered.wrapping_add(word / WIDEST * self.count * WIDEST + word % WIDEST);
             for index in 0..self.count {
                 // SAFETY: lines and scratch have these sizes.

@@ -1,10 +1,11 @@
 //! Direct convolutions in tiles of pairs. What some rows of outputs read is rounded once, with zeros around the image, and multiplied where it
-//! then lies: 16 outputs of a row are a tile's rows at each tap.
+//! then lies: 16 outputs of a row are a tile's rows at each block of [`Lines`].
 
 use std::ops::Range;
 
+use super::Phase;
 use super::forward::{Job, Outputs};
-use super::{Groups, Pattern, Phase};
+use super::lines::Lines;
 use crate::blocking;
 use crate::gemm::Rows;
 use crate::isa::{self, Isa};
@@ -14,16 +15,11 @@ use crate::simd::{Kernel, Simd, WIDEST};
 use crate::threads::{parallel, threads};
 use crate::tiles::{Pixels, SIDE, Tiles};
 
-/// Whether a convolution can be computed so, and gains: with one tap inputs are rounded once in any case.
-pub(super) fn fits(pattern: &Pattern, groups: &Groups) -> bool {
-    let several = matches!(&pattern.phases[..], [phase] if phase.taps.len() > 1);
-    several && groups.inputs.is_multiple_of(Pairs::STEPS * WIDEST)
-}
-
 /// Runs the convolution.
 ///
 /// # Safety
-/// The job's pointers must be valid for its layouts, the output not be used otherwise, and the convolution [fit](fits).
+/// The job's pointers must be valid for its layouts, the output not be used otherwise, the convolution have [lines](super::lines::has_lines),
+/// and its filter be in their order.
 pub(super) unsafe fn run(isa: Isa, job: &Job) {
     let frame = Frame::new(job);
     let ([rows, _], batch) = (job.pattern.phases[0].count, job.output_layout.batch);
@@ -63,8 +59,11 @@ struct Frame {
     /// Pixels of a line, and words of a pixel.
     width: usize,
     pixel: usize,
-    /// Where 16 words of each tap lie, from an output's first input on.
+    /// Words that are multiplied at once, and where they lie, from an output's first input on.
+    block: usize,
     offsets: Vec<usize>,
+    /// One for each channel that there is, and zeros up to whole vectors.
+    there: Vec<f32>,
 }
 
 impl Frame {
@@ -75,14 +74,16 @@ impl Frame {
         let first = [0, 1].map(|axis| offsets(axis).min().unwrap_or(0));
         let reach = [0, 1].map(|axis| (offsets(axis).max().unwrap_or(0) - first[axis]) as usize + 1);
         let width = (count[1] - 1) * stride[1] + reach[1];
-        let pixel = Pairs::words(job.filter.groups.inputs);
-        let place = |offset: [isize; 2]| {
-            let [row, col] = [0, 1].map(|axis| (offset[axis] - first[axis]) as usize);
+        let lines = Lines::new(&job.pattern.phases[0], &job.filter.groups);
+        let (pixel, block) = (lines.pixel, lines.block);
+        let place = |tap: usize| {
+            let [row, col] = [0, 1].map(|axis| (taps[tap].offset[axis] - first[axis]) as usize);
             (row * width + col) * pixel
         };
-        let words = |tap: usize| (0..pixel).step_by(WIDEST).map(move |word| tap + word);
-        let offsets = taps.iter().flat_map(|tap| words(place(tap.offset))).collect();
-        Frame { first, reach, stride, width, pixel, offsets }
+        let offsets = lines.blocks().map(|(tap, word)| place(tap) + word).collect();
+        let mut there = vec![1.0; job.filter.groups.inputs];
+        there.resize(there.len().next_multiple_of(WIDEST), 0.0);
+        Frame { first, reach, stride, width, pixel, block, offsets, there }
     }
 
     /// Words of a line.
@@ -95,9 +96,9 @@ impl Frame {
         (rows - 1) * self.stride[0] + self.reach[0]
     }
 
-    /// Words that are read behind the last line, to fill a tile.
+    /// Words behind the last line: what is read there fills a tile, and pixels are written in whole vectors.
     fn beyond(&self) -> usize {
-        (SIDE - 1) * self.stride[1] * self.pixel
+        (SIDE - 1) * self.stride[1] * self.pixel + WIDEST
     }
 }
 
@@ -129,32 +130,57 @@ impl Strip<'_> {
     #[inline(always)]
     unsafe fn round<S: Simd>(&self) {
         let (layout, frame) = (self.job.input_layout, self.frame);
-        let channel = self.group * self.job.filter.groups.inputs;
+        let inputs = self.job.filter.groups.inputs;
+        let channel = self.group * inputs;
         let top = (self.rows.start * frame.stride[0]) as isize + frame.first[0];
         let left = frame.first[1];
         // Columns of a line that lie in the image.
         let inside = (-left).clamp(0, frame.width as isize) as usize
             ..(layout.width as isize - left).clamp(0, frame.width as isize) as usize;
+        let whole = inputs == Pairs::STEPS * frame.pixel && frame.pixel.is_multiple_of(WIDEST);
         for line in 0..frame.lines(self.rows.len()) {
             let to = self.words.wrapping_add(line * frame.line());
             let row = top + line as isize;
             let there = (0..layout.height as isize).contains(&row);
             let inside = if there { inside.clone() } else { frame.width..frame.width };
             let first = (self.image * layout.height).wrapping_add_signed(row) * layout.width;
-            // SAFETY: the scratch has these lines, and the image these pixels.
+            // SAFETY: the scratch has these lines and a vector behind them, and the image these pixels.
             unsafe {
                 to.write_bytes(0, inside.start * frame.pixel);
                 for col in inside.clone() {
                     let pixel = first.wrapping_add_signed(left + col as isize);
                     let from = self.job.input.wrapping_add(pixel * layout.pixel + channel);
+                    let to = to.add(col * frame.pixel);
                     for word in (0..frame.pixel).step_by(S::LANES) {
-                        let value = Pairs::load::<S>(from, word, Pairs::STEPS * frame.pixel);
-                        S::store(to.add(col * frame.pixel + word), value);
+                        let value = if whole {
+                            Pairs::load::<S>(from, word, inputs)
+                        } else {
+                            self.load_there::<S>(from, Pairs::STEPS * word)
+                        };
+                        // What goes beyond the pixel is written over by the next one, or by zeros.
+                        S::store(to.add(word), value);
                     }
                 }
                 let end = inside.end.max(inside.start);
                 to.add(end * frame.pixel).write_bytes(0, (frame.width - end) * frame.pixel);
             }
+        }
+    }
+
+    /// A vector of pairs of a pixel's channels from `channel` on, with zeros for those that there are not.
+    #[inline(always)]
+    unsafe fn load_there<S: Simd>(&self, from: *const f32, channel: usize) -> S::V {
+        let end = self.job.filter.groups.inputs.next_multiple_of(WIDEST);
+        // SAFETY: channels are padded to whole vectors, and the mask to whole vectors of pairs.
+        unsafe {
+            let load = |channel: usize| {
+                if channel >= end {
+                    return S::zero();
+                }
+                let there = S::load(self.frame.there.as_ptr().add(channel));
+                S::select_greater(there, S::zero(), S::load(from.add(channel)), S::zero())
+            };
+            S::to_pairs(load(channel), load(channel + S::LANES))
         }
     }
 
@@ -165,7 +191,7 @@ impl Strip<'_> {
         let Phase { first, step, count: [_, cols], .. } = job.pattern.phases[0];
         let (across, pieces) = (job.output_layout, cols.div_ceil(SIDE));
         // SAFETY: kernels run where the machine has the instructions.
-        let tiles = unsafe { Tiles::new() };
+        let tiles = unsafe { Tiles::new(frame.block) };
         for panel in self.panels.clone() {
             let width = filter.panels.width(panel);
             let right = Rows { start: filter.matrix(0, self.group, panel), step: width };
