@@ -39,7 +39,8 @@ pub(crate) fn winograd_tiles_together(elements: usize, channels: usize, columns:
 /// products still lie in L2 when they are transformed back.
 pub(crate) const PANELS_TOGETHER: usize = 4;
 
-/// Floats of a right matrix between the row that is multiplied and the one that is asked for.
+/// Floats between what is read of a matrix or an image and what is asked for: processors that fetch memory ahead by themselves begin anew with each page
+/// of it.
 pub(crate) const AHEAD: usize = 512;
 
 /// Whether pixels of the next block of tiles are fetched while one is multiplied: of images of `floats` that L3 does not keep from one

@@ -189,7 +189,6 @@ unsafe fn multiply_rows<S: Simd, O: Operands, const ROWS: usize, const VECS: usi
         while left_over > 0 {
             let steps = left_over.min(WIDEST);
             for step in 0..steps {
-                // Processors that fetch memory ahead by themselves begin anew with each page of it.
                 for line in (0..VECS * S::LANES).step_by(WIDEST) {
                     prefetch::<true>(row.wrapping_add(blocking::AHEAD + line));
                 }

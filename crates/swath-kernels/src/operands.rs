@@ -3,7 +3,8 @@
 //! Pairs lie along the depth: two neighbouring channels of the left matrix, two neighbouring rows of the right one. A product of two
 //! bfloat16 is exact in single precision, in which all sums are taken, so that rounding the operands is all that is lost.
 
-use crate::simd::Simd;
+use crate::blocking;
+use crate::simd::{Simd, WIDEST, prefetch};
 
 /// The numbers that a convolution multiplies. It always adds in single precision, and images are float32 on either side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -33,6 +34,14 @@ pub(crate) trait Operands: Copy + Send + Sync + 'static {
     /// # Safety
     /// The machine must have the instruction set.
     unsafe fn mul_add<S: Simd>(a: S::V, b: S::V, c: S::V) -> S::V;
+
+    /// Asks for what 16 words will be [loaded](Self::load) from that lie [`blocking::AHEAD`] floats behind these.
+    #[inline(always)]
+    fn expect(from: *const f32, word: usize) {
+        for step in 0..Self::STEPS {
+            prefetch::<true>(from.wrapping_add(blocking::AHEAD + Self::STEPS * word + step * WIDEST));
+        }
+    }
 
     /// Words for so many steps of the depth.
     fn words(depth: usize) -> usize {

@@ -404,6 +404,7 @@ impl<O: Operands> Block<'_, O> {
                         let to = self.gathered.wrapping_add(to);
                         for block in 0..blocks {
                             let from = inputs.channel(block * together).wrapping_add(pixel * inputs.step);
+                            O::expect(from, 0);
                             for word in (0..WIDEST).step_by(S::LANES) {
                                 // SAFETY: the pixel exists and has these channels, and so has the scratch.
                                 unsafe {

@@ -152,6 +152,7 @@ impl Strip<'_> {
                     let from = self.job.input.wrapping_add(pixel * layout.pixel + channel);
                     let to = to.add(col * frame.pixel);
                     for word in (0..frame.pixel).step_by(S::LANES) {
+                        Pairs::expect(from, word);
                         let value = if whole {
                             Pairs::load::<S>(from, word, inputs)
                         } else {
