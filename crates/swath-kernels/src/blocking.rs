@@ -43,6 +43,9 @@ pub(crate) const PANELS_TOGETHER: usize = 4;
 /// of it.
 pub(crate) const AHEAD: usize = 512;
 
+/// The same in rows, where these are far from each other.
+pub(crate) const STEPS_AHEAD: usize = 16;
+
 /// Whether pixels of the next block of tiles are fetched while one is multiplied: of images of `floats` that L3 does not keep from one
 /// layer to the next. With few channels processors see the next lines coming by themselves, and asking for them only costs time.
 pub(crate) fn winograd_looks_ahead(floats: usize, channels: usize) -> bool {

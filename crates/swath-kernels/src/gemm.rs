@@ -242,6 +242,11 @@ unsafe fn add_transposed_rows<S: Simd, O: Operands, const ROWS: usize, const VEC
         let mut tile = Tile::<S, ROWS, VECS>::load(out);
         let (mut element, mut row) = (left.start, right.start);
         for _ in 0..depth {
+            // Both matrices are read across, a line or two of each row.
+            for line in (0..VECS * S::LANES).step_by(WIDEST) {
+                prefetch::<true>(row.wrapping_add(blocking::STEPS_AHEAD * right.step + line));
+            }
+            prefetch::<true>(element.wrapping_add(blocking::STEPS_AHEAD * left.step));
             tile.step::<O, 1>(element, row);
             element = element.add(left.step);
             row = row.add(right.step);
