@@ -7,11 +7,11 @@ use crate::depthwise;
 use crate::epilogue::{Epilogue, Finish};
 use crate::functions::map_in_place;
 use crate::gather;
+use crate::gather::lines::has_lines;
 use crate::image::Layout;
 use crate::operands::{Floats, Pairs, Precision};
-use crate::pooling::{Pooling, max_pool};
+use crate::pooling::{Halved, Pooling, max_pool};
 use crate::winograd;
-use crate::winograd::forward::Halved;
 use crate::winograd::transform::{F2, F4, F6};
 
 /// Windows of 2x2.
@@ -43,7 +43,7 @@ impl Plan {
             // SAFETY: the output holds its layout.
             unsafe { self.run_winograd(input, filter, epilogue, output.as_mut_ptr(), None, None) };
         } else {
-            self.run_by_pixels(input, filter, epilogue, output);
+            self.run_by_pixels(input, filter, epilogue, output, None);
         }
         if let Some(function) = epilogue.function.filter(|_| self.method != Method::Depthwise) {
             map_in_place(function, &self.output, output);
@@ -51,7 +51,14 @@ impl Plan {
     }
 
     /// With methods that know no tiles.
-    fn run_by_pixels(&self, input: &[f32], filter: &Filter, epilogue: &Epilogue, output: &mut [f32]) {
+    fn run_by_pixels(
+        &self,
+        input: &[f32],
+        filter: &Filter,
+        epilogue: &Epilogue,
+        output: &mut [f32],
+        halved: Option<Halved>,
+    ) {
         self.input.check("the input", input.len());
         self.check_filter(filter);
         let finish = Finish::new(epilogue, &self.output);
@@ -67,6 +74,7 @@ impl Plan {
                     pattern: &self.pattern,
                     filter,
                     finish,
+                    halved,
                 };
                 // SAFETY: slices hold their layouts, and the filter was made for this convolution.
                 unsafe {
@@ -96,7 +104,7 @@ impl Plan {
     }
 
     /// Convolves, and also writes the greatest value of each 2x2 window of the result, as [`max_pool`](crate::max_pool) does: with
-    /// Winograd's methods while the result is at hand.
+    /// Winograd's methods, and in tiles of pairs, while the result is at hand.
     ///
     /// # Panics
     /// As [`run`](Self::run), or when the maxima's layout is not half the output's.
@@ -108,17 +116,22 @@ impl Plan {
         output: &mut [f32],
         (layout, maxima): (&Layout, &mut [f32]),
     ) {
-        if self.method.is_winograd() && self.convolution.dilation == [1, 1] && epilogue.function.is_none() {
-            HALVING.check(&self.output, layout);
-            layout.check("the maxima", maxima.len());
-            self.output.check("the output", output.len());
-            let halved = Halved { start: maxima.as_mut_ptr(), layout: *layout };
-            // SAFETY: the output holds its layout, and the maxima theirs, which has half the output's size.
-            unsafe { self.run_winograd(input, filter, epilogue, output.as_mut_ptr(), Some(halved), None) };
-        } else {
+        let in_tiles = self.method.is_winograd() && self.convolution.dilation == [1, 1];
+        let in_lines =
+            self.method == Method::Direct && self.precision() == Precision::Bf16 && has_lines(self.isa, &self.pattern);
+        if epilogue.function.is_some() || !(in_tiles || in_lines) {
             self.run(input, filter, epilogue, output);
-            max_pool(&HALVING, &self.output, output, layout, maxima);
+            return max_pool(&HALVING, &self.output, output, layout, maxima);
         }
+        HALVING.check(&self.output, layout);
+        layout.check("the maxima", maxima.len());
+        self.output.check("the output", output.len());
+        let halved = Some(Halved { start: maxima.as_mut_ptr(), layout: *layout });
+        if in_lines {
+            return self.run_by_pixels(input, filter, epilogue, output, halved);
+        }
+        // SAFETY: the output holds its layout, and the maxima theirs, which has half the output's size.
+        unsafe { self.run_winograd(input, filter, epilogue, output.as_mut_ptr(), halved, None) };
     }
 
     /// Whether [`run_with_head`](Self::run_with_head) can compute `head`: this plan is one of Winograd's methods, and the other a 1x1 convolution of

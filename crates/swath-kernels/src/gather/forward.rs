@@ -17,6 +17,7 @@ use crate::image::Layout;
 use crate::isa::{self, Isa};
 use crate::memory::with_scratch;
 use crate::operands::Operands;
+use crate::pooling::Halved;
 use crate::simd::{Kernel, Simd, WIDEST, prefetch_to_write};
 use crate::threads::{parallel, threads};
 use crate::zeros::zeros;
@@ -31,6 +32,9 @@ pub(crate) struct Job<'a> {
     pub pattern: &'a Pattern,
     pub filter: &'a Gathered,
     pub finish: Finish,
+    /// Where the maxima of 2x2 windows go as well; only where there are [lines](super::lines::has_lines).
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only x86 has tiles"))]
+    pub halved: Option<Halved>,
 }
 
 // SAFETY: items of the job write to disjoint outputs, and read what nobody writes.

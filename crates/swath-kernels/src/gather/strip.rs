@@ -25,14 +25,17 @@ pub(super) unsafe fn run(isa: Isa, job: &Job) {
     let ([rows, _], batch) = (job.pattern.phases[0].count, job.output_layout.batch);
     let groups = job.filter.groups.count;
     let most = blocking::strip_rows(frame.line(), frame.reach[0], job.pattern.stride[0]);
-    // As many strips for each thread, of the same size.
-    let strips = rows.div_ceil(most).next_multiple_of(threads()).min(rows);
+    // As many strips for each thread, of the same size; windows of halved images lie in one of them.
+    let unit = if job.halved.is_some() { 2 } else { 1 };
+    let units = rows.div_ceil(unit);
+    let strips = rows.div_ceil(most.next_multiple_of(unit)).next_multiple_of(threads()).min(units);
     let panels = job.filter.panels.count();
     let shares = (2 * threads()).div_ceil(groups * batch * strips).min(panels);
     parallel(groups * batch * strips * shares, |item| {
         let (item, share) = (item / shares, item % shares);
         let (item, index) = (item / strips, item % strips);
-        let rows = rows * index / strips..rows * (index + 1) / strips;
+        let edge = |index: usize| (units * index / strips * unit).min(rows);
+        let rows = edge(index)..edge(index + 1);
         with_scratch(frame.lines(rows.len()) * frame.line() + frame.beyond(), |words| {
             let strip = Strip {
                 job,
@@ -197,28 +200,41 @@ impl Strip<'_> {
             let width = filter.panels.width(panel);
             let right = Rows { start: filter.matrix(0, self.group, panel), step: width };
             let channel = self.group * filter.groups.outputs + filter.panels.first(panel);
-            let all = self.rows.len() * pieces;
-            for piece in (0..all).step_by(2) {
-                let mut pixels = [0; 2 * SIDE];
-                let mut left = Pixels {
-                    starts: [self.words; 2].map(<*mut f32>::cast_const),
-                    counts: [0; 2],
-                    step: frame.stride[1] * frame.pixel,
-                };
-                for tile in 0..2.min(all - piece) {
-                    let (row, col) = ((piece + tile) / pieces, (piece + tile) % pieces * SIDE);
-                    left.counts[tile] = (cols - col).min(SIDE);
-                    let place = row * frame.stride[0] * frame.line() + col * left.step;
-                    left.starts[tile] = self.words.wrapping_add(place).cast_const();
-                    let line = self.image * across.height + first[0] + (self.rows.start + row) * step[0];
-                    let start = line * across.width + first[1] + col * step[1];
-                    let places = pixels[tile * SIDE..].iter_mut().take(left.counts[tile]).enumerate();
-                    places.for_each(|(index, pixel)| *pixel = start + index * step[1]);
+            // Windows are halved as soon as their rows are there.
+            let together = if job.halved.is_some() { 2 } else { self.rows.len() };
+            for start in (0..self.rows.len()).step_by(together) {
+                let rows = start..(start + together).min(self.rows.len());
+                for piece in (rows.start * pieces..rows.end * pieces).step_by(2) {
+                    let mut pixels = [0; 2 * SIDE];
+                    let mut left = Pixels {
+                        starts: [self.words; 2].map(<*mut f32>::cast_const),
+                        counts: [0; 2],
+                        step: frame.stride[1] * frame.pixel,
+                    };
+                    for tile in 0..2.min(rows.end * pieces - piece) {
+                        let (row, col) = ((piece + tile) / pieces, (piece + tile) % pieces * SIDE);
+                        left.counts[tile] = (cols - col).min(SIDE);
+                        let place = row * frame.stride[0] * frame.line() + col * left.step;
+                        left.starts[tile] = self.words.wrapping_add(place).cast_const();
+                        let line = self.image * across.height + first[0] + (self.rows.start + row) * step[0];
+                        let start = line * across.width + first[1] + col * step[1];
+                        let places = pixels[tile * SIDE..].iter_mut().take(left.counts[tile]).enumerate();
+                        places.for_each(|(index, pixel)| *pixel = start + index * step[1]);
+                    }
+                    let out = Outputs { job, pixels: pixels.as_ptr(), channel };
+                    let blocks = (frame.offsets.len(), |block: usize| frame.offsets[block]);
+                    // SAFETY: the strip holds what these outputs read and some words beyond, and the filter has these columns.
+                    unsafe { tiles.multiply_pixels::<S, _>(left, blocks, right, width / WIDEST, out) };
                 }
-                let out = Outputs { job, pixels: pixels.as_ptr(), channel };
-                let blocks = (frame.offsets.len(), |block: usize| frame.offsets[block]);
-                // SAFETY: the strip holds what these outputs read and some words beyond, and the filter has these columns.
-                unsafe { tiles.multiply_pixels::<S, _>(left, blocks, right, width / WIDEST, out) };
+                if let (Some(halved), 2) = (&job.halved, rows.len()) {
+                    let row = (self.rows.start + start) / 2;
+                    for (col, lane) in
+                        (0..cols / 2).flat_map(|col| (0..width).step_by(S::LANES).map(move |lane| (col, lane)))
+                    {
+                        // SAFETY: both rows have been stored, and the halved images have the outputs' channels.
+                        unsafe { halved.store::<S>(job.output, across, [self.image, row, col], channel + lane) };
+                    }
+                }
             }
         }
     }

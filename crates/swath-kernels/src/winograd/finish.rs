@@ -4,11 +4,10 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
 use super::filter::Transformed;
-use super::forward::{Halved, Job, written};
+use super::forward::{Job, written};
 use super::tiles::{Square, Tile};
 use super::transform::{LONGEST, MOST, Transform};
 use crate::operands::Precision;
-use crate::pooling::greater;
 use crate::simd::{Kernel, Simd};
 
 /// Where a tile's vectors of channels are stored: `start`, and the floats from one of its pixels to the next and the one below.
@@ -84,28 +83,10 @@ pub(super) unsafe fn finish<S: Simd, T: Transform>(
             S::call(Repair::<T> { job: *job, tile, channel, to, height, width, transform: PhantomData });
         }
         if let Some(halved) = &job.halved {
-            halve::<S>(job, halved, tile, channel, (height / 2, width / 2));
-        }
-    }
-}
-
-/// The maxima of a tile's 2x2 windows, from what has just been stored: tiles begin at even rows and columns.
-#[inline(always)]
-unsafe fn halve<S: Simd>(job: &Job, halved: &Halved, tile: Tile, channel: usize, (rows, cols): (usize, usize)) {
-    let (from, to) = (job.output_layout, &halved.layout);
-    for row in 0..rows {
-        for col in 0..cols {
-            let pixel = (tile.image * to.height + tile.row / 2 + row) * to.width + tile.col / 2 + col;
-            // SAFETY: windows lie in the output, and their number is that of the halved images' pixels.
-            unsafe {
-                let mut most = S::splat(f32::NEG_INFINITY);
-                for (row, col) in
-                    [(2 * row, 2 * col), (2 * row, 2 * col + 1), (2 * row + 1, 2 * col), (2 * row + 1, 2 * col + 1)]
-                {
-                    let value = S::load(job.output.add(tile.pixel(from, row, col) * from.pixel + channel));
-                    most = greater::<S>(value, most);
-                }
-                S::store(halved.start.add(pixel * to.pixel + channel), most);
+            // Tiles begin at even rows and columns.
+            for (row, col) in (0..height / 2).flat_map(|row| (0..width / 2).map(move |col| (row, col))) {
+                let window = [tile.image, tile.row / 2 + row, tile.col / 2 + col];
+                halved.store::<S>(job.output, job.output_layout, window, channel);
             }
         }
     }

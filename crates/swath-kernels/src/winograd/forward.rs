@@ -16,6 +16,7 @@ use crate::image::Layout;
 use crate::isa::{self, Isa};
 use crate::memory::{Buffer, with_scratch};
 use crate::operands::Operands;
+use crate::pooling::Halved;
 use crate::shared::SharedMut;
 use crate::simd::{Kernel, Simd, WIDEST, prefetch};
 use crate::threads::{parallel, threads};
@@ -37,13 +38,6 @@ pub(crate) struct Job<'a> {
     pub halved: Option<Halved>,
     /// What is computed of the outputs, which are then not stored: `output` is never touched.
     pub head: Option<Head<'a>>,
-}
-
-/// Images of half the size.
-#[derive(Clone, Copy)]
-pub(crate) struct Halved {
-    pub start: *mut f32,
-    pub layout: Layout,
 }
 
 // SAFETY: items of the job write to disjoint outputs, and read what nobody writes.
