@@ -89,8 +89,8 @@ impl Tiles {
     /// `out = left right` for words of pairs in blocks of 16: `rows` by `16 blocks` times `16 blocks` by `vecs` vectors (1 or 2).
     ///
     /// # Safety
-    /// Blocks must have 16 words.     /// The matrices must be valid for reading, the left one with its rows filled up to a multiple of 16, and `out` for writing; nothing else
-    /// may use `out` at the same time.
+    /// This must be for blocks of 16 words, the matrices valid for reading, the left one with its rows filled up to a multiple of 16, and `out` for
+    /// writing; nothing else may use `out` at the same time.
     #[inline(always)]
     pub(crate) unsafe fn multiply<S: Simd, T: Out>(
         &self,
