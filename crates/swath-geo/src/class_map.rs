@@ -13,6 +13,7 @@ use crate::config_scope::ConfigScope;
 use crate::gdal_setup::{clear_messages, take_messages, take_messages_about};
 use crate::names::time;
 use crate::open::{open_raster, read_header};
+use crate::turns::read_band;
 use crate::{ClassEntry, Crs, GeoError, Grid, KnownClasses, Result, Window};
 
 /// What [`ClassMap::read`] gives for a pixel without a class: nodata, masked or transparent.
@@ -203,10 +204,8 @@ impl ClassMap {
 
     fn pixels<T: gdal::raster::GdalType + Copy>(&self, window: Window, values: &mut [T]) -> Result<()> {
         clear_messages();
-        let size = (window.width, window.height);
         let band = self.band(1, window)?;
-        let read = band.read_into_slice((window.col, window.row), size, size, values, None);
-        read.map_err(|error| self.failure(window, &error))
+        read_band(&band, window, (window.width, window.height), values).map_err(|error| self.failure(window, &error))
     }
 
     /// Zero where there is no class; `None` where there are classes everywhere.
@@ -216,12 +215,12 @@ impl ClassMap {
         let mut mask = vec![0u8; window.area()];
         let band = self.band(self.alpha.unwrap_or(1), window)?;
         let read = if self.alpha.is_some() {
-            band.read_into_slice((window.col, window.row), size, size, &mut mask, None)
+            read_band(&band, window, size, &mut mask)
         } else if band.mask_flags().is_ok_and(|flags| flags.is_all_valid()) {
             return Ok(None);
         } else {
             let mask_band = band.open_mask_band().map_err(|error| self.failure(window, &error))?;
-            mask_band.read_into_slice((window.col, window.row), size, size, &mut mask, None)
+            read_band(&mask_band, window, size, &mut mask)
         };
         read.map(|()| Some(mask)).map_err(|error| self.failure(window, &error))
     }

@@ -12,8 +12,9 @@ use crate::class_map::{class_of, no_class};
 use crate::config_scope::ConfigScope;
 use crate::gdal_setup::{clear_messages, take_messages};
 use crate::open::open_raster;
+use crate::turns::read_band;
 use crate::xml::escape;
-use crate::{GeoError, Result};
+use crate::{GeoError, Result, Window};
 
 /// One class of a label map.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -189,13 +190,10 @@ fn values_of(band: &RasterBand<'_>, path: &Path) -> Result<BTreeSet<u32>> {
         let count = rows.min(height - row);
         let pixels = &mut strip[..count * width];
         clear_messages();
-        band.read_into_slice((0, row as isize), (width, count), (width, count), pixels, None).map_err(|error| {
-            GeoError::Read {
-                path: path.to_path_buf(),
-                band: 1,
-                window: crate::Window::new(0, row as isize, width, count),
-                message: take_messages(&error.to_string()),
-            }
+        let window = Window::new(0, row as isize, width, count);
+        read_band(band, window, (width, count), pixels).map_err(|error| {
+            let message = take_messages(&error.to_string());
+            GeoError::Read { path: path.to_path_buf(), band: 1, window, message }
         })?;
         for &value in pixels.iter().filter(|&&value| Some(value) != nodata && !value.is_nan()) {
             let class = class_of(value)

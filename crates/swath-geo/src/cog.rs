@@ -8,7 +8,8 @@ use gdal::{Dataset, DriverManager, Metadata};
 use crate::config_scope::ConfigScope;
 use crate::gdal_setup::{clear_messages, take_messages};
 use crate::scratch::with_suffix;
-use crate::{Compression, GeoError, Resampling, Result};
+use crate::turns::{read_band, reading, write_rasters};
+use crate::{Compression, GeoError, Resampling, Result, Window};
 
 /// How a COG is laid out.
 #[derive(Debug, Clone, Copy)]
@@ -33,8 +34,7 @@ pub(crate) fn copy_to_cog(source: &Dataset, path: &Path, target: &Path, layout: 
     let failed = |error: gdal::errors::GdalError| GeoError::write(target, take_messages(&error.to_string()));
     let driver = DriverManager::get_driver_by_name("COG").map_err(failed)?;
     let options = creation_options(layout).map_err(failed)?;
-    let copy = source.create_copy(&driver, path, &options).map_err(failed)?;
-    copy.close().map_err(failed)?;
+    write_rasters(|| source.create_copy(&driver, path, &options)?.close()).map_err(failed)?;
     // Before version 3.7 GDAL does not return what went wrong in the last writes, but it reports it. It also reports
     // what does no harm, such as CRS that GeoTIFF cannot express fully: then the pixels decide.
     let complaints = take_messages("");
@@ -84,6 +84,7 @@ fn creation_options(layout: &CogLayout) -> gdal::errors::Result<CslStringList> {
 /// Compares all bands, and reads all overviews.
 fn same_pixels(source: &Dataset, path: &Path) -> gdal::errors::Result<bool> {
     let copy = Dataset::open(path)?;
+    let _turn = reading();
     for number in 1..=source.raster_count() {
         let (original, band) = (source.rasterband(number)?, copy.rasterband(number)?);
         if original.checksum((0, 0), original.size())? != band.checksum((0, 0), band.size())? {
@@ -108,8 +109,8 @@ fn verify(path: &Path, target: &Path) -> Result<()> {
     let (width, height) = dataset.raster_size();
     for band in dataset.rasterbands() {
         let mut last = [0.0f64];
-        let corner = (width as isize - 1, height as isize - 1);
-        band.and_then(|band| band.read_into_slice(corner, (1, 1), (1, 1), &mut last, None)).map_err(failed)?;
+        let corner = Window::new(width as isize - 1, height as isize - 1, 1, 1);
+        band.and_then(|band| read_band(&band, corner, (1, 1), &mut last)).map_err(failed)?;
     }
     Ok(())
 }

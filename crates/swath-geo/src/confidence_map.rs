@@ -7,6 +7,7 @@ use gdal::errors::GdalError;
 
 use crate::gdal_setup::{clear_messages, take_messages_about};
 use crate::open::{open_raster, read_header};
+use crate::turns::read_band;
 use crate::{GeoError, Grid, Result, Window};
 
 /// A raster of confidence, open for reading. Each thread has its own.
@@ -58,11 +59,11 @@ impl ConfidenceMap {
         numbers.clear();
         numbers.resize(window.area(), 0.0);
         let band = self.dataset.rasterband(1).map_err(failure)?;
-        band.read_into_slice((window.col, window.row), size, size, numbers, None).map_err(failure)?;
+        read_band(&band, window, size, numbers).map_err(failure)?;
         if !band.mask_flags().is_ok_and(|flags| flags.is_all_valid()) {
             let mut mask = vec![0u8; window.area()];
             let mask_band = band.open_mask_band().map_err(failure)?;
-            mask_band.read_into_slice((window.col, window.row), size, size, &mut mask, None).map_err(failure)?;
+            read_band(&mask_band, window, size, &mut mask).map_err(failure)?;
             numbers.iter_mut().zip(mask).filter(|(_, mask)| *mask == 0).for_each(|(number, _)| *number = f32::NAN);
         }
         for (index, number) in numbers.iter_mut().enumerate() {

@@ -8,6 +8,7 @@ use gdal::errors::GdalError;
 use gdal_sys::{CPLErr, GDALDataType, GDALRWFlag};
 
 use crate::gdal_setup::{clear_messages, take_messages_about};
+use crate::turns::{read_band, reading};
 use crate::{GeoError, Result, Window};
 
 /// An opened file, and its name for errors.
@@ -88,13 +89,12 @@ impl Opened<'_> {
             Mask::OfBand(number) => number,
         };
         let window = request.window;
-        let size = (window.width, window.height);
         clear_messages();
         let failed =
             |error: GdalError| self.failure(number, window, take_messages_about(self.path, &error.to_string()));
         let band = self.dataset.rasterband(number).map_err(failed)?;
         let mask = band.open_mask_band().map_err(failed)?;
-        mask.read_into_slice((window.col, window.row), size, request.size, target, None).map_err(failed)
+        read_band(&mask, window, request.size, target).map_err(failed)
     }
 
     fn try_bands<T: Number>(&self, bands: &[usize], request: Request, target: &mut [T]) -> bool {
@@ -103,6 +103,7 @@ impl Opened<'_> {
         let mut numbers: Vec<c_int> = bands.iter().map(|&band| band as c_int).collect();
         let bytes = size_of::<T>() as i64;
         clear_messages();
+        let _turn = reading();
         // SAFETY: the buffer holds bands * rows * columns numbers of the type named, which the assertion ensures;
         // GDAL checks window and band numbers itself.
         let code = unsafe {

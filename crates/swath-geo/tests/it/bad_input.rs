@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use swath_geo::{Edge, GeoError, InfoOptions, Scene, Window, info};
 
-use crate::files::{Recipe, data, geotiff, noise};
+use crate::files::{Recipe, copy_as, data, geotiff, noise};
 
 /// Names the list of files for the child process.
 const LIST: &str = "SWATH_BAD_INPUT_LIST";
@@ -74,7 +74,7 @@ fn small_bad_files_are_survived_and_named() {
     let (width, height) = (300, 200);
     let pixels: Vec<u8> = noise(1, width * height, 256).iter().map(|&value| value as u8).collect();
     let options = &["TILED=YES", "COMPRESS=DEFLATE", "BLOCKXSIZE=64", "BLOCKYSIZE=64"][..];
-    let dataset = geotiff(&source, &Recipe { width, height, options, ..Recipe::default() }, &[pixels]);
+    geotiff(&source, &Recipe { width, height, options, ..Recipe::default() }, &[pixels]);
     let mut cases = vec![
         (folder.path().join("missing.tif"), "No such file"),
         (folder.path().to_path_buf(), "it is a folder"),
@@ -91,11 +91,10 @@ fn small_bad_files_are_survived_and_named() {
     for (driver, name) in [("PNG", "cut.png"), ("JPEG", "cut.jpg")] {
         let whole = folder.path().join(format!("whole-{name}"));
         let driver = gdal::DriverManager::get_driver_by_name(driver).unwrap();
-        drop(dataset.create_copy(&driver, &whole, &gdal::raster::RasterCreationOptions::default()).unwrap());
+        copy_as(&driver, &source, &whole);
         let bytes = fs::read(whole).unwrap();
         cases.push((file(name, &bytes[..bytes.len() / 2]), "cannot read band 1"));
     }
-    drop(dataset);
     // Cut in the pixels: the directory of GDAL's tiled files comes first.
     let bytes = fs::read(&source).unwrap();
     cases.push((file("cut.tif", &bytes[..bytes.len() / 2]), "cannot read band 1"));
@@ -164,7 +163,7 @@ fn a_damaged_part_leaves_the_rest_readable() {
     let (width, height) = (256, 256);
     let options = &["TILED=YES", "COMPRESS=DEFLATE", "BLOCKXSIZE=64", "BLOCKYSIZE=64"][..];
     let pixels: Vec<u8> = noise(1, width * height, 256).iter().map(|&value| value as u8).collect();
-    drop(geotiff(&path, &Recipe { width, height, options, ..Recipe::default() }, &[pixels]));
+    geotiff(&path, &Recipe { width, height, options, ..Recipe::default() }, &[pixels]);
     let bytes = fs::read(&path).unwrap();
     fs::write(&path, &bytes[..bytes.len() * 3 / 4]).unwrap();
     let mut reader = Scene::open_paths(&[&path]).unwrap().reader().unwrap();

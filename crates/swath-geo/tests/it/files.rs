@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use gdal::raster::{Buffer, GdalType, RasterCreationOptions};
 use gdal::spatial_ref::SpatialRef;
-use gdal::{Dataset, DriverManager};
+use gdal::{Dataset, Driver, DriverManager};
 
 /// UTM 33N, 10 m pixels, the corner of the Havelland sample.
 pub(crate) const UTM_10M: [f64; 6] = [330_000.0, 10.0, 0.0, 5_822_040.0, 0.0, -10.0];
@@ -26,29 +26,57 @@ impl Default for Recipe<'_> {
     }
 }
 
-/// Writes a GeoTIFF and returns the open dataset for further changes; drop it to finish the file.
-pub(crate) fn geotiff<T: GdalType + Copy>(path: &Path, recipe: &Recipe<'_>, bands: &[Vec<T>]) -> Dataset {
+/// Writes a GeoTIFF.
+pub(crate) fn geotiff<T: GdalType + Copy>(path: &Path, recipe: &Recipe<'_>, bands: &[Vec<T>]) {
+    geotiff_with(path, recipe, bands, |_| ());
+}
+
+/// Writes a GeoTIFF and changes it before it is closed.
+pub(crate) fn geotiff_with<T: GdalType + Copy>(
+    path: &Path,
+    recipe: &Recipe<'_>,
+    bands: &[Vec<T>],
+    change: impl FnOnce(&Dataset),
+) {
     swath_geo::init();
     let driver = DriverManager::get_driver_by_name("GTiff").unwrap();
     let options = RasterCreationOptions::from_iter(recipe.options.iter().copied());
     let (width, height) = (recipe.width, recipe.height);
-    let mut dataset =
-        driver.create_with_band_type_with_options::<T, _>(path, width, height, bands.len(), &options).unwrap();
-    if let Some(transform) = &recipe.transform {
-        dataset.set_geo_transform(transform).unwrap();
-    }
-    if let Some(crs) = recipe.crs {
-        dataset.set_spatial_ref(&SpatialRef::from_definition(crs).unwrap()).unwrap();
-    }
-    for (index, data) in bands.iter().enumerate() {
-        let mut band = dataset.rasterband(index + 1).unwrap();
-        if recipe.nodata.is_some() {
-            band.set_no_data_value(recipe.nodata).unwrap();
+    swath_geo::write_rasters(|| {
+        let mut dataset =
+            driver.create_with_band_type_with_options::<T, _>(path, width, height, bands.len(), &options).unwrap();
+        if let Some(transform) = &recipe.transform {
+            dataset.set_geo_transform(transform).unwrap();
         }
-        let mut buffer = Buffer::new((width, height), data.clone());
-        band.write((0, 0), (width, height), &mut buffer).unwrap();
-    }
-    dataset
+        if let Some(crs) = recipe.crs {
+            dataset.set_spatial_ref(&SpatialRef::from_definition(crs).unwrap()).unwrap();
+        }
+        for (index, data) in bands.iter().enumerate() {
+            let mut band = dataset.rasterband(index + 1).unwrap();
+            if recipe.nodata.is_some() {
+                band.set_no_data_value(recipe.nodata).unwrap();
+            }
+            let mut buffer = Buffer::new((width, height), data.clone());
+            band.write((0, 0), (width, height), &mut buffer).unwrap();
+        }
+        change(&dataset);
+    });
+}
+
+/// Gives a file of one band a mask, row by row: zero where pixels are invalid.
+pub(crate) fn mask<T: GdalType + Copy>(dataset: &Dataset, values: &[T]) {
+    let mut band = dataset.rasterband(1).unwrap();
+    band.create_mask_band(true).unwrap();
+    let mut values = Buffer::new(band.size(), values.to_vec());
+    band.open_mask_band().unwrap().write((0, 0), band.size(), &mut values).unwrap();
+}
+
+/// Copies a raster into another format.
+pub(crate) fn copy_as(driver: &Driver, from: &Path, to: &Path) {
+    swath_geo::write_rasters(|| {
+        let source = Dataset::open(from).unwrap();
+        source.create_copy(driver, to, &RasterCreationOptions::default()).unwrap().close().unwrap();
+    });
 }
 
 /// `count` numbers from a fixed sequence, 0..modulus.

@@ -2,7 +2,7 @@
 
 use swath_geo::{InfoOptions, Scene, SceneInfo, info};
 
-use crate::files::{Recipe, data, gdal_program, geotiff, noise};
+use crate::files::{Recipe, copy_as, data, gdal_program, geotiff, noise};
 
 const EXACT: InfoOptions = InfoOptions { exact: true };
 
@@ -18,7 +18,7 @@ fn statistics_equal_a_direct_computation() {
     let bands: Vec<Vec<u16>> =
         (1..=2).map(|seed| noise(seed, width * height, 50).iter().map(|&value| value as u16).collect()).collect();
     let recipe = Recipe { width, height, nodata: Some(7.0), options: &["TILED=YES"], ..Recipe::default() };
-    drop(geotiff(&path, &recipe, &bands));
+    geotiff(&path, &recipe, &bands);
     let scene = Scene::open_paths(&[&path]).unwrap();
     let info = info(&scene, &EXACT).unwrap();
     for (band, data) in info.bands.iter().zip(&bands) {
@@ -49,7 +49,7 @@ fn large_scenes_are_sampled_unless_told_otherwise() {
     let path = folder.path().join("ramp.tif");
     let (width, height) = (3000, 1500);
     let ramp: Vec<f32> = (0..width * height).map(|index| (index % width) as f32).collect();
-    drop(geotiff(&path, &Recipe { width, height, ..Recipe::default() }, &[ramp]));
+    geotiff(&path, &Recipe { width, height, ..Recipe::default() }, &[ramp]);
     let scene = Scene::open_paths(&[&path]).unwrap();
     let exact = info(&scene, &EXACT).unwrap();
     assert!(close(exact.bands[0].stats.mean, 1499.5) && !exact.approximate);
@@ -66,13 +66,13 @@ fn nothing_is_written_beside_the_input() {
     std::fs::create_dir(&inside).unwrap();
     let tiff = folder.path().join("a.tif");
     let recipe = Recipe { nodata: Some(3.0), ..Recipe::default() };
-    let dataset = geotiff(&tiff, &recipe, &[noise(1, 48, 9).iter().map(|&value| value as u8).collect::<Vec<_>>()]);
+    geotiff(&tiff, &recipe, &[noise(1, 48, 9).iter().map(|&value| value as u8).collect::<Vec<_>>()]);
     for (driver, name) in
         [("PNG", "a.png"), ("JPEG", "a.jpg"), ("GTiff", "a.tif"), ("VRT", "a.vrt"), ("JP2OpenJPEG", "a.jp2")]
     {
         let Ok(driver) = gdal::DriverManager::get_driver_by_name(driver) else { continue };
         let path = inside.join(name);
-        drop(dataset.create_copy(&driver, &path, &gdal::raster::RasterCreationOptions::default()).unwrap());
+        copy_as(&driver, &tiff, &path);
         let sidecar = inside.join(format!("{name}.aux.xml"));
         let told = std::fs::read(&sidecar).ok();
         let scene = Scene::open_paths(&[&path]).unwrap();
@@ -95,7 +95,7 @@ fn a_huge_scene_without_overviews_costs_no_more() {
     let path = folder.path().join("huge.vrt");
     let tile = folder.path().join("tile.tif");
     let ramp: Vec<u8> = (0..256 * 256).map(|index| (index % 256) as u8).collect();
-    drop(geotiff(&tile, &Recipe { width: 256, height: 256, ..Recipe::default() }, &[ramp]));
+    geotiff(&tile, &Recipe { width: 256, height: 256, ..Recipe::default() }, &[ramp]);
     // One tile stretched over 400 gigapixels.
     let text = r#"<VRTDataset rasterXSize="640000" rasterYSize="640000"><VRTRasterBand dataType="Byte" band="1">
         <SimpleSource><SourceFilename relativeToVRT="1">tile.tif</SourceFilename><SourceBand>1</SourceBand>
@@ -111,7 +111,7 @@ fn a_huge_scene_without_overviews_costs_no_more() {
 fn an_empty_scene_has_no_statistics() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("empty.tif");
-    drop(geotiff(&path, &Recipe { nodata: Some(0.0), ..Recipe::default() }, &[vec![0u8; 48]]));
+    geotiff(&path, &Recipe { nodata: Some(0.0), ..Recipe::default() }, &[vec![0u8; 48]]);
     let info = info(&Scene::open_paths(&[&path]).unwrap(), &EXACT).unwrap();
     assert_eq!((info.valid_share, info.bands[0].stats.mean), (0.0, None));
 }

@@ -6,7 +6,7 @@ use swath_geo::{
     Affine, Crs, Edge, GeoError, Grid, GridChoice, Pixels, Resampling, Scene, SceneSpec, Source, Window, mirror,
 };
 
-use crate::files::{Recipe, UTM_10M, data, gdal_program, geotiff, noise};
+use crate::files::{Recipe, UTM_10M, copy_as, data, gdal_program, geotiff, geotiff_with, mask, noise};
 
 fn read(scene: &Scene, window: Window, edge: Edge) -> Pixels {
     scene.reader().unwrap().read(window, edge).unwrap()
@@ -30,7 +30,7 @@ fn blocks_under_rows_are_those_of_all_bands() {
     let path = folder.path().join("tiled.tif");
     let options = ["TILED=YES", "BLOCKXSIZE=16", "BLOCKYSIZE=32"];
     let recipe = Recipe { width: 40, height: 200, options: &options, ..Recipe::default() };
-    drop(geotiff(&path, &recipe, &[u16s(1, 8000), u16s(2, 8000), u16s(3, 8000)]));
+    geotiff(&path, &recipe, &[u16s(1, 8000), u16s(2, 8000), u16s(3, 8000)]);
     let scene = open(&path).select(&[1]).unwrap();
     // Three columns of blocks; 33 rows may touch three rows of blocks.
     assert_eq!(scene.block_bytes(33), Some(3 * 2 * (3 * 16) * (3 * 32)));
@@ -48,11 +48,11 @@ fn bands_are_selected_ordered_named_and_scaled() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("three.tif");
     let bands: Vec<Vec<u16>> = (1..=3).map(|seed| u16s(seed, 48)).collect();
-    let dataset = geotiff(&path, &Recipe::default(), &bands);
-    gdal::Metadata::set_description(&mut dataset.rasterband(2).unwrap(), "nir").unwrap();
-    dataset.rasterband(3).unwrap().set_scale(0.5).unwrap();
-    dataset.rasterband(3).unwrap().set_offset(7.0).unwrap();
-    drop(dataset);
+    geotiff_with(&path, &Recipe::default(), &bands, |dataset| {
+        gdal::Metadata::set_description(&mut dataset.rasterband(2).unwrap(), "nir").unwrap();
+        dataset.rasterband(3).unwrap().set_scale(0.5).unwrap();
+        dataset.rasterband(3).unwrap().set_offset(7.0).unwrap();
+    });
 
     let scene = open(&path);
     let names: Vec<&str> = scene.bands().iter().map(|band| band.name.as_str()).collect();
@@ -83,9 +83,9 @@ fn raw_sources_ignore_the_scale_of_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("labels.tif");
     let labels = u16s(3, 48);
-    let dataset = geotiff(&path, &Recipe::default(), std::slice::from_ref(&labels));
-    dataset.rasterband(1).unwrap().set_scale(0.1).unwrap();
-    drop(dataset);
+    geotiff_with(&path, &Recipe::default(), std::slice::from_ref(&labels), |dataset| {
+        dataset.rasterband(1).unwrap().set_scale(0.1).unwrap();
+    });
     let scene = Scene::open(&SceneSpec::labels(&path)).unwrap();
     assert!(all(&scene).values.data.iter().zip(&labels).all(|(&value, &label)| value == f32::from(label)));
 }
@@ -97,7 +97,7 @@ fn windows_agree_with_the_whole_scene_and_mirror_beyond_it() {
         let path = folder.path().join(format!("{}.tif", options.len()));
         let (width, height) = (37, 23);
         let bands: Vec<Vec<u16>> = (1..=2).map(|seed| u16s(seed, width * height)).collect();
-        drop(geotiff(&path, &Recipe { width, height, options, nodata: Some(0.0), ..Recipe::default() }, &bands));
+        geotiff(&path, &Recipe { width, height, options, nodata: Some(0.0), ..Recipe::default() }, &bands);
         let scene = open(&path);
         let whole = all(&scene);
         let mut reader = scene.reader().unwrap();
@@ -137,7 +137,7 @@ fn validity_combines_nodata_nan_alpha_and_masks() {
 
     // Nodata in one band makes the pixel invalid in all; zero does not.
     let path = folder.path().join("nodata.tif");
-    drop(geotiff(&path, &Recipe { nodata: Some(9.0), ..small }, &[vec![0u8, 9, 2, 3], vec![0u8, 1, 9, 3]]));
+    geotiff(&path, &Recipe { nodata: Some(9.0), ..small }, &[vec![0u8, 9, 2, 3], vec![0u8, 1, 9, 3]]);
     let pixels = all(&open(&path));
     assert_eq!(pixels.valid, [true, false, false, true]);
     assert_eq!(pixels.values.band(0), [0.0, 0.0, 0.0, 3.0]);
@@ -148,7 +148,7 @@ fn validity_combines_nodata_nan_alpha_and_masks() {
     // NaN and infinities, declared or not, in f32 and f64.
     let path = folder.path().join("nan.tif");
     let recipe = Recipe { width, height, nodata: Some(f64::NAN), ..Recipe::default() };
-    drop(geotiff(&path, &recipe, &[vec![1f64, f64::NAN, f64::INFINITY, 1e300]]));
+    geotiff(&path, &recipe, &[vec![1f64, f64::NAN, f64::INFINITY, 1e300]]);
     let pixels = all(&open(&path));
     assert_eq!(pixels.valid, [true, false, false, false]);
     assert_eq!(pixels.values.data, [1.0, 0.0, 0.0, 0.0]);
@@ -157,10 +157,10 @@ fn validity_combines_nodata_nan_alpha_and_masks() {
     let path = folder.path().join("alpha.tif");
     let bands = [vec![1u8, 2, 3, 4], vec![1u8, 2, 3, 4], vec![0u8, 255, 1, 0]];
     let recipe = Recipe { width, height, options: &["ALPHA=YES"], ..Recipe::default() };
-    let dataset = geotiff(&path, &recipe, &bands);
-    let alpha = gdal::raster::ColorInterpretation::AlphaBand;
-    dataset.rasterband(3).unwrap().set_color_interpretation(alpha).unwrap();
-    drop(dataset);
+    geotiff_with(&path, &recipe, &bands, |dataset| {
+        let alpha = gdal::raster::ColorInterpretation::AlphaBand;
+        dataset.rasterband(3).unwrap().set_color_interpretation(alpha).unwrap();
+    });
     let scene = open(&path);
     assert_eq!(scene.bands().len(), 2);
     assert_eq!(all(&scene).valid, [false, true, true, false]);
@@ -175,11 +175,12 @@ fn validity_combines_nodata_nan_alpha_and_masks() {
         let path = folder.path().join("described.tif");
         let recipe = Recipe { width, height, options: &["PHOTOMETRIC=RGB", "ALPHA=YES"], ..Recipe::default() };
         let fourth = vec![0u8, 9, 8, 7];
-        let dataset = geotiff(&path, &recipe, &[vec![1u8, 2, 3, 4], vec![1, 2, 3, 4], vec![1, 2, 3, 4], fourth]);
-        let mut band = dataset.rasterband(4).unwrap();
-        gdal::Metadata::set_description(&mut band, description).unwrap();
-        assert_eq!(band.color_interpretation().name(), "Alpha");
-        drop(dataset);
+        let bands_of_four = [vec![1u8, 2, 3, 4], vec![1, 2, 3, 4], vec![1, 2, 3, 4], fourth];
+        geotiff_with(&path, &recipe, &bands_of_four, |dataset| {
+            let mut band = dataset.rasterband(4).unwrap();
+            gdal::Metadata::set_description(&mut band, description).unwrap();
+            assert_eq!(band.color_interpretation().name(), "Alpha");
+        });
         let scene = open(&path);
         assert_eq!(scene.bands().len(), bands, "{description}");
         assert_eq!(all(&scene).valid, [bands == 4, true, true, true], "{description}");
@@ -189,12 +190,7 @@ fn validity_combines_nodata_nan_alpha_and_masks() {
     // A mask for the whole file.
     let path = folder.path().join("mask.tif");
     let small = Recipe { width, height, ..Recipe::default() };
-    let dataset = geotiff(&path, &small, &[vec![1u8, 2, 3, 4]]);
-    let mut band = dataset.rasterband(1).unwrap();
-    band.create_mask_band(true).unwrap();
-    let mut mask = gdal::raster::Buffer::new((4, 1), vec![255u8, 0, 255, 0]);
-    band.open_mask_band().unwrap().write((0, 0), (4, 1), &mut mask).unwrap();
-    drop(dataset);
+    geotiff_with(&path, &small, &[vec![1u8, 2, 3, 4]], |dataset| mask(dataset, &[255u8, 0, 255, 0]));
     assert_eq!(all(&open(&path)).valid, [true, false, true, false]);
 }
 
@@ -202,7 +198,7 @@ fn validity_combines_nodata_nan_alpha_and_masks() {
 fn validity_survives_warping() {
     let folder = tempfile::tempdir().unwrap();
     let fine = folder.path().join("fine.tif");
-    drop(geotiff(&fine, &Recipe { width: 16, height: 8, ..Recipe::default() }, &[vec![1u8; 128]]));
+    geotiff(&fine, &Recipe { width: 16, height: 8, ..Recipe::default() }, &[vec![1u8; 128]]);
     let mut transform = UTM_10M;
     (transform[1], transform[5]) = (20.0, -20.0);
     let coarse = Recipe { width: 8, height: 4, transform: Some(transform), ..Recipe::default() };
@@ -215,21 +211,15 @@ fn validity_survives_warping() {
         [("nodata", Some(-9999.0), -9999.0), ("nan", Some(f64::NAN), f32::NAN), ("bare", None, f32::NAN)]
     {
         let path = folder.path().join(format!("{name}.tif"));
-        drop(geotiff(&path, &Recipe { nodata, ..coarse }, &[with(hole)]));
+        geotiff(&path, &Recipe { nodata, ..coarse }, &[with(hole)]);
         paths.push(path);
     }
     let flags: Vec<f32> = (0..32).map(|i| if invalid(i) { 0.0 } else { 255.0 }).collect();
     let path = folder.path().join("mask.tif");
-    let dataset = geotiff(&path, &coarse, std::slice::from_ref(&values));
-    let mut band = dataset.rasterband(1).unwrap();
-    band.create_mask_band(true).unwrap();
-    let mut mask = gdal::raster::Buffer::new((8, 4), flags.clone());
-    band.open_mask_band().unwrap().write((0, 0), (8, 4), &mut mask).unwrap();
-    drop(dataset);
+    geotiff_with(&path, &coarse, std::slice::from_ref(&values), |dataset| mask(dataset, &flags));
     paths.push(path);
     let path = folder.path().join("alpha.tif");
-    let dataset = geotiff(&path, &Recipe { options: &["ALPHA=YES"], ..coarse }, &[values.clone(), flags]);
-    drop(dataset);
+    geotiff(&path, &Recipe { options: &["ALPHA=YES"], ..coarse }, &[values.clone(), flags]);
     paths.push(path);
 
     for path in &paths {
@@ -264,13 +254,13 @@ fn validity_survives_warping() {
 fn coarser_bands_equal_gdalwarp() {
     let folder = tempfile::tempdir().unwrap();
     let (fine, coarse) = (folder.path().join("fine.tif"), folder.path().join("coarse.tif"));
-    drop(geotiff(&fine, &Recipe { width: 60, height: 40, ..Recipe::default() }, &[u16s(1, 2400)]));
+    geotiff(&fine, &Recipe { width: 60, height: 40, ..Recipe::default() }, &[u16s(1, 2400)]);
     let mut transform = UTM_10M;
     (transform[1], transform[5]) = (20.0, -20.0);
     let mut values = u16s(2, 600);
     values[17] = 77;
     let recipe = Recipe { width: 30, height: 20, transform: Some(transform), nodata: Some(77.0), ..Recipe::default() };
-    drop(geotiff(&coarse, &recipe, &[values]));
+    geotiff(&coarse, &recipe, &[values]);
     for resampling in [Resampling::Nearest, Resampling::Bilinear, Resampling::Cubic, Resampling::Average] {
         let spec = SceneSpec { resampling, ..SceneSpec::from_paths(&[&coarse, &fine]) };
         let scene = Scene::open(&spec).unwrap();
@@ -308,13 +298,13 @@ fn coarser_bands_equal_gdalwarp() {
 fn other_crs_are_refused_or_reprojected() {
     let folder = tempfile::tempdir().unwrap();
     let (utm, wgs) = (folder.path().join("utm.tif"), folder.path().join("wgs.tif"));
-    drop(geotiff(&utm, &Recipe { width: 200, height: 200, ..Recipe::default() }, &[u16s(1, 40_000)]));
+    geotiff(&utm, &Recipe { width: 200, height: 200, ..Recipe::default() }, &[u16s(1, 40_000)]);
     let transform = [12.48, 0.0001, 0.0, 52.54, 0.0, -0.0001];
     let recipe =
         Recipe { width: 600, height: 500, transform: Some(transform), crs: Some("EPSG:4326"), ..Recipe::default() };
     // Longitude as a ramp: after reprojection every value tells where it came from.
     let ramp = (0..300_000).map(|index| (index % 600) as f32).collect();
-    drop(geotiff(&wgs, &recipe, &[ramp]));
+    geotiff(&wgs, &recipe, &[ramp]);
 
     let spec = SceneSpec { grid: GridChoice::First, ..SceneSpec::from_paths(&[&utm, &wgs]) };
     let error = Scene::open(&spec).unwrap_err();
@@ -354,7 +344,7 @@ fn other_crs_are_refused_or_reprojected() {
 fn beyond_a_warped_file_is_invalid_and_far_away_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.tif");
-    drop(geotiff(&path, &Recipe::default(), &[vec![5u8; 48]]));
+    geotiff(&path, &Recipe::default(), &[vec![5u8; 48]]);
     let crs = Some(Crs::from_user("EPSG:32633").unwrap());
     let given = |west: f64| {
         let transform = Affine([west, 5.0, 0.0, 5_822_050.0, 0.0, -5.0]);
@@ -378,7 +368,7 @@ fn rotated_grids_are_read_and_warped_onto() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.tif");
     let data = u16s(4, 48);
-    drop(geotiff(&path, &Recipe::default(), std::slice::from_ref(&data)));
+    geotiff(&path, &Recipe::default(), std::slice::from_ref(&data));
     // The same ground with rows and columns exchanged.
     let turned = Affine([330_000.0, 0.0, 10.0, 5_822_040.0, -10.0, 0.0]);
     let grid = Grid { crs: open(&path).grid().crs.clone(), transform: turned, width: 6, height: 8 };
@@ -398,11 +388,11 @@ fn pictures_without_georeference() {
     let tiff = folder.path().join("rgb.tif");
     let recipe = Recipe { transform: None, crs: None, options: &["PHOTOMETRIC=RGB"], ..Recipe::default() };
     let bands: Vec<Vec<u8>> = (1..=3u8).map(|band| vec![band * 40; 48]).collect();
-    let dataset = geotiff(&tiff, &recipe, &bands);
+    geotiff(&tiff, &recipe, &bands);
     for (driver, name) in [("PNG", "rgb.png"), ("JPEG", "rgb.jpg")] {
         let path = folder.path().join(name);
         let driver = gdal::DriverManager::get_driver_by_name(driver).unwrap();
-        drop(dataset.create_copy(&driver, &path, &gdal::raster::RasterCreationOptions::default()).unwrap());
+        copy_as(&driver, &tiff, &path);
         let scene = open(&path);
         assert_eq!(*scene.grid(), Grid::plain(8, 6));
         let names: Vec<&str> = scene.bands().iter().map(|band| band.name.as_str()).collect();
@@ -416,7 +406,7 @@ fn pictures_without_georeference() {
         gdal::vsi::unlink_mem_file(&inside).unwrap();
     }
     let other = folder.path().join("other.tif");
-    drop(geotiff(&other, &Recipe { transform: None, crs: None, width: 4, ..Recipe::default() }, &[vec![0u8; 24]]));
+    geotiff(&other, &Recipe { transform: None, crs: None, width: 4, ..Recipe::default() }, &[vec![0u8; 24]]);
     let error = Scene::open_paths(&[&tiff, &other]).unwrap_err();
     assert!(error.to_string().contains("same size"), "{error}");
 }
@@ -426,7 +416,7 @@ fn threads_read_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.tif");
     let recipe = Recipe { width: 300, height: 200, options: &["TILED=YES", "COMPRESS=ZSTD"], ..Recipe::default() };
-    drop(geotiff(&path, &recipe, &[u16s(1, 60_000), u16s(2, 60_000)]));
+    geotiff(&path, &recipe, &[u16s(1, 60_000), u16s(2, 60_000)]);
     let scene = open(&path);
     let expected = all(&scene);
     std::thread::scope(|scope| {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use gdal::{Dataset, Metadata};
 use swath_geo::{Edge, GeoError, GridChoice, Pixels, Resampling, Scene, SceneSpec, Source, StackOptions, stack};
 
-use crate::files::{Recipe, UTM_10M, data, entries, geotiff, noise};
+use crate::files::{Recipe, UTM_10M, data, entries, geotiff, geotiff_with, mask, noise};
 
 const UTM_20M: [f64; 6] = [330_000.0, 20.0, 0.0, 5_822_040.0, 0.0, -20.0];
 
@@ -83,16 +83,9 @@ fn whatever_makes_pixels_invalid_stays_invalid() {
     let alpha = Recipe { options: &["ALPHA=YES"], ..Recipe::default() };
     let mut transparency = vec![65535u16; 48];
     transparency[11] = 0;
-    drop(geotiff(&path("alpha.tif"), &alpha, &[u16s(4, 48), transparency]));
-    let masked = geotiff(&path("mask.tif"), &Recipe::default(), &[u16s(5, 48)]);
-    {
-        let mut band = masked.rasterband(1).unwrap();
-        band.create_mask_band(true).unwrap();
-        let mut mask = band.open_mask_band().unwrap();
-        let mut data = gdal::raster::Buffer::new((8, 6), (0..48u8).map(|i| if i == 20 { 0 } else { 255 }).collect());
-        mask.write((0, 0), (8, 6), &mut data).unwrap();
-    }
-    drop(masked);
+    geotiff(&path("alpha.tif"), &alpha, &[u16s(4, 48), transparency]);
+    let flags: Vec<u8> = (0..48).map(|index| if index == 20 { 0 } else { 255 }).collect();
+    geotiff_with(&path("mask.tif"), &Recipe::default(), &[u16s(5, 48)], |dataset| mask(dataset, &flags));
     let part = Recipe {
         width: 3,
         height: 2,
