@@ -4,10 +4,8 @@
 
 use std::marker::PhantomData;
 
-use super::filter::{Lanes, SIDE};
-use super::forward::transform;
-use super::tiles::{Square, Tiling};
-use super::transform::{Adjoint, LONGEST, MOST};
+use super::tiles::Tiling;
+use super::transform::Adjoint;
 use crate::blocking;
 use crate::gemm::{AddTransposed, LeftTransposed, Rows};
 use crate::image::{Layout, padded};
@@ -17,6 +15,10 @@ use crate::panels::Panels;
 use crate::shared::SharedMut;
 use crate::simd::{Kernel, Simd, WIDEST};
 use crate::threads::parallel;
+
+mod transforms;
+
+use transforms::{Sums, TransformBack, TransformBoth};
 
 /// What the sum runs over, checked: pointers are valid for their layouts.
 #[derive(Clone, Copy)]
@@ -271,160 +273,6 @@ impl<'a, T: Adjoint> Run<'a, T> {
             let out = Rows { start, step: self.columns };
             let product = Product { rows: rows.len(), depth: count, panels: self.panels, left, right, out };
             isa::run(self.isa, product);
-        }
-    }
-}
-
-/// Sums by chunk, element, input and output.
-struct Sums<'a> {
-    values: &'a [f32],
-    chunks: usize,
-    /// Floats from chunk to chunk, element to element and input to input.
-    chunk: usize,
-    element: usize,
-    row: usize,
-    /// The first input and output that they hold.
-    first: [usize; 2],
-}
-
-impl Sums<'_> {
-    /// An element of several kernels, added over chunks. Outputs are padded, so that all lanes exist.
-    #[inline(always)]
-    fn lanes(&self, element: usize, input: usize, output: usize) -> Lanes {
-        let mut lanes = [0.0; SIDE];
-        for chunk in 0..self.chunks {
-            let row = chunk * self.chunk + element * self.element + (input - self.first[0]) * self.row;
-            let sums = &self.values[row + output - self.first[1]..];
-            for (value, sum) in lanes.iter_mut().zip(sums) {
-                *value += f64::from(*sum);
-            }
-        }
-        lanes
-    }
-}
-
-/// `G^T U G` for some inputs and outputs.
-struct TransformBack<'a, T, F> {
-    sums: Sums<'a>,
-    inputs: std::ops::Range<usize>,
-    columns: std::ops::Range<usize>,
-    visit: &'a F,
-    transform: PhantomData<T>,
-}
-
-impl<T: Adjoint, F: Fn(usize, usize, [f32; 9])> Kernel for TransformBack<'_, T, F> {
-    #[inline(always)]
-    unsafe fn compute<S: Simd>(self) {
-        let columns = self.columns;
-        for input in self.inputs {
-            for first in columns.clone().step_by(SIDE) {
-                let mut rows = [[[0.0; SIDE]; LONGEST]; 3];
-                for col in 0..T::IN {
-                    let mut u = [[0.0; SIDE]; LONGEST];
-                    for (row, values) in u.iter_mut().enumerate().take(T::IN) {
-                        *values = self.sums.lanes(row * T::IN + col, input, first);
-                    }
-                    for (line, values) in rows.iter_mut().zip(gradient_lanes::<T>(u)) {
-                        line[col] = values;
-                    }
-                }
-                let rows = [gradient_lanes::<T>(rows[0]), gradient_lanes::<T>(rows[1]), gradient_lanes::<T>(rows[2])];
-                for (lane, output) in (first..columns.end).take(SIDE).enumerate() {
-                    let mut kernel = [0.0; 9];
-                    for (tap, value) in kernel.iter_mut().enumerate() {
-                        *value = rows[tap / 3][tap % 3][lane] as f32;
-                    }
-                    (self.visit)(input, output, kernel);
-                }
-            }
-        }
-    }
-}
-
-/// `G^T u` of several kernels.
-#[inline(always)]
-fn gradient_lanes<T: Adjoint>(u: [Lanes; LONGEST]) -> [Lanes; 3] {
-    let mut g = [[0.0; SIDE]; 3];
-    for lane in 0..SIDE {
-        let mut lanes = [0.0; LONGEST];
-        for element in 0..LONGEST {
-            lanes[element] = u[element][lane];
-        }
-        let gradient = T::filter_gradient(lanes);
-        g[0][lane] = gradient[0];
-        g[1][lane] = gradient[1];
-        g[2][lane] = gradient[2];
-    }
-    g
-}
-
-/// Transforms some tiles of the input and of the gradient: element `e` of tile `t` at `e * plane + t * lines`.
-struct TransformBoth<'a, T> {
-    job: Job<'a>,
-    tiling: Tiling,
-    /// The first tile of the block; `tiles` count from it.
-    first: usize,
-    tiles: std::ops::Range<usize>,
-    lines: usize,
-    columns: usize,
-    plane: usize,
-    gradient_plane: usize,
-    transformed: *mut f32,
-    gradients: *mut f32,
-    transform: PhantomData<T>,
-}
-
-impl<T: Adjoint> Kernel for TransformBoth<'_, T> {
-    #[inline(always)]
-    unsafe fn compute<S: Simd>(self) {
-        let job = self.job;
-        for index in self.tiles.start..self.tiles.end {
-            let tile = self.tiling.tile(self.first + index);
-            let square = Square::new(job.input, job.input_layout, tile, job.padding, T::IN);
-            for channel in (0..job.input_layout.padded_channels()).step_by(S::LANES) {
-                // SAFETY: the square lies in the image or reads zeros, and the scratch has room for all tiles.
-                unsafe {
-                    let to = self.transformed.add(index * self.lines + channel);
-                    if square.is_inside() {
-                        transform::<S, T>(|row, col| square.pixel_inside(row, col, channel), to, self.plane);
-                    } else {
-                        transform::<S, T>(|row, col| square.pixel(row, col, channel), to, self.plane);
-                    }
-                }
-            }
-            // Beyond the edge the output does not exist, and its gradient is 0.
-            let square = Square::new(job.gradient, job.gradient_layout, tile, [0, 0], T::OUT);
-            for channel in (0..job.gradient_layout.padded_channels()).step_by(S::LANES) {
-                // SAFETY: as above.
-                unsafe {
-                    let to = self.gradients.add(index * self.columns + channel);
-                    transform_gradient::<S, T>(&square, channel, to, self.gradient_plane);
-                }
-            }
-        }
-    }
-}
-
-/// `A dy A^T` of one tile and one vector of channels; element `e` goes to `to + e plane`.
-#[inline(always)]
-unsafe fn transform_gradient<S: Simd, T: Adjoint>(square: &Square, channel: usize, to: *mut f32, plane: usize) {
-    // SAFETY: the caller's promise about the square and about `to`.
-    unsafe {
-        let mut rows = [[S::zero(); MOST]; LONGEST];
-        for col in 0..T::OUT {
-            let mut y = [S::zero(); MOST];
-            for (row, value) in y.iter_mut().enumerate().take(T::OUT) {
-                *value = S::load(square.pixel(row, col, channel));
-            }
-            for (line, value) in rows.iter_mut().zip(T::output_gradient::<S>(y)) {
-                line[col] = value;
-            }
-        }
-        for (row, line) in rows.iter().enumerate().take(T::IN) {
-            let z = T::output_gradient::<S>(*line);
-            for (col, value) in z.iter().enumerate().take(T::IN) {
-                S::store(to.add((row * T::IN + col) * plane), *value);
-            }
         }
     }
 }
