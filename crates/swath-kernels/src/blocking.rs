@@ -81,11 +81,16 @@ pub(crate) fn winograd_sums_fit(sums: usize) -> bool {
 }
 
 /// Tiles whose transformed inputs and gradients, `elements * tiles * channels`, are kept until they are multiplied: in the L2 of the
-/// core that sums `alone`, otherwise for all cores together, in L3 as far as it goes. Products add to as many sums as there are pairs of
-/// channels, whatever the number of tiles, so that more tiles mean less traffic.
-pub(crate) fn winograd_gradient_tiles(elements: usize, channels: usize, alone: bool) -> usize {
-    let most = if alone { 400 << 10 } else { 24 << 20 };
-    (most / size_of::<f32>() / (elements * channels)).max(if alone { 8 } else { 64 })
+/// core that sums `alone`, otherwise for all cores together. Products add to as many sums as there are pairs of channels, whatever the number of
+/// tiles, so that more tiles mean less traffic, as long as L3 is near. Processors that have tiles of matrices have twice the L2 and a slow L3:
+/// there the cores' L2 keeps what they share.
+pub(crate) fn winograd_gradient_tiles(elements: usize, channels: usize, alone: bool, has_tiles: bool) -> usize {
+    let (most, least) = match (alone, has_tiles) {
+        (true, _) => (400 << 10, 8),
+        (false, false) => (24 << 20, 64),
+        (false, true) => (3 << 20, 64),
+    };
+    (most / size_of::<f32>() / (elements * channels)).max(least)
 }
 
 /// The distance between rows of `floats`, a multiple of 16, that are read one after the other at the same place: an odd number of

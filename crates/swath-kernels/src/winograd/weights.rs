@@ -108,7 +108,8 @@ impl<'a, T: Adjoint> Run<'a, T> {
         let panels = Panels::new(isa, job.gradient_layout.channels);
         let (lines, columns) = (blocking::row(padded(inputs)), blocking::row(panels.columns()));
         let alone = blocking::winograd_sums_fit(Self::ELEMENTS * inputs * columns);
-        let block = blocking::winograd_gradient_tiles(Self::ELEMENTS, lines + columns, alone).min(tiling.len());
+        let most = blocking::winograd_gradient_tiles(Self::ELEMENTS, lines + columns, alone, isa.has_tiles());
+        let block = most.min(tiling.len());
         let chunks = if alone { CHUNKS.min(tiling.len()) } else { 1 };
         Run { isa, job, tiling, inputs, lines, columns, panels, block, chunks, transform: PhantomData }
     }
