@@ -13,7 +13,7 @@ use crate::config_scope::ConfigScope;
 use crate::gdal_setup::{clear_messages, take_messages, take_messages_about};
 use crate::names::time;
 use crate::open::{open_raster, read_header};
-use crate::turns::read_band;
+use crate::raster_io::read_band;
 use crate::{ClassEntry, Crs, GeoError, Grid, KnownClasses, Result, Window};
 
 /// What [`ClassMap::read`] gives for a pixel without a class: nodata, masked or transparent.

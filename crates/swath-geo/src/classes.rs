@@ -12,7 +12,7 @@ use crate::class_map::{class_of, no_class};
 use crate::config_scope::ConfigScope;
 use crate::gdal_setup::{clear_messages, take_messages};
 use crate::open::open_raster;
-use crate::turns::read_band;
+use crate::raster_io::read_band;
 use crate::xml::escape;
 use crate::{GeoError, Result, Window};
 

@@ -7,8 +7,9 @@ use gdal::{Dataset, DriverManager, Metadata};
 
 use crate::config_scope::ConfigScope;
 use crate::gdal_setup::{clear_messages, take_messages};
+use crate::raster_io::read_band;
 use crate::scratch::with_suffix;
-use crate::turns::{read_band, reading, write_rasters};
+use crate::turns::{reading, write_rasters};
 use crate::{Compression, GeoError, Resampling, Result, Window};
 
 /// How a COG is laid out.

@@ -7,7 +7,7 @@ use gdal::errors::GdalError;
 
 use crate::gdal_setup::{clear_messages, take_messages_about};
 use crate::open::{open_raster, read_header};
-use crate::turns::read_band;
+use crate::raster_io::read_band;
 use crate::{GeoError, Grid, Result, Window};
 
 /// A raster of confidence, open for reading. Each thread has its own.

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use gdal::Dataset;
 use gdal::errors::GdalError;
+use gdal::raster::{GdalType, RasterBand};
 use gdal_sys::{CPLErr, GDALDataType, GDALRWFlag};
 
 use crate::gdal_setup::{clear_messages, take_messages_about};
-use crate::turns::{read_band, reading};
+use crate::turns::reading;
 use crate::{GeoError, Result, Window};
 
 /// An opened file, and its name for errors.
@@ -132,4 +133,18 @@ impl Opened<'_> {
     fn failure(&self, band: usize, window: Window, message: String) -> GeoError {
         GeoError::Read { path: self.path.to_path_buf(), band, window, message }
     }
+}
+
+/// Reads a window of a band, or of its mask, into columns and rows of `size`.
+///
+/// # Shapes
+/// target `[size.1, size.0]`
+pub(crate) fn read_band<T: GdalType + Copy>(
+    band: &RasterBand<'_>,
+    window: Window,
+    size: (usize, usize),
+    target: &mut [T],
+) -> gdal::errors::Result<()> {
+    let _turn = reading();
+    band.read_into_slice((window.col, window.row), (window.width, window.height), size, target, None)
 }

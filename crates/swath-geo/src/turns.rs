@@ -6,15 +6,11 @@
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use gdal::raster::{GdalType, RasterBand};
-
-use crate::Window;
-
 static TURNS: RwLock<()> = RwLock::new(());
 
 /// Does work that writes rasters through GDAL, from creating the file to closing it, while no thread reads rasters through this crate.
 ///
-/// All that Swath itself writes is written so. Programs that write with GDAL in one thread and read scenes in another need it too: GDAL writes
+/// The raster files that Swath itself writes are written so. Programs that write with GDAL in one thread and read scenes in another need it too: GDAL writes
 /// the blocks of one thread's file out from another's, at times while it is being closed. The work must not read or write through this crate,
 /// which would wait for its own end.
 pub fn write_rasters<T>(work: impl FnOnce() -> T) -> T {
@@ -25,18 +21,4 @@ pub fn write_rasters<T>(work: impl FnOnce() -> T) -> T {
 /// Held while pixels are read, and not longer: nothing is written before it is dropped.
 pub(crate) fn reading() -> RwLockReadGuard<'static, ()> {
     TURNS.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Reads a window of a band, or of its mask, into columns and rows of `size`.
-///
-/// # Shapes
-/// target `[size.1, size.0]`
-pub(crate) fn read_band<T: GdalType + Copy>(
-    band: &RasterBand<'_>,
-    window: Window,
-    size: (usize, usize),
-    target: &mut [T],
-) -> gdal::errors::Result<()> {
-    let _turn = reading();
-    band.read_into_slice((window.col, window.row), (window.width, window.height), size, target, None)
 }
