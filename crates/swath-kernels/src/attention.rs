@@ -39,7 +39,7 @@ pub fn attention(
         ("the values", v_layout, v.len()),
         ("the output", out_layout, out.len()),
     ] {
-        layout.check(what, len);
+        layout.check_floats(what, len);
         assert_eq!(
             (layout.batch, layout.channels),
             (q_layout.batch, q_layout.channels),

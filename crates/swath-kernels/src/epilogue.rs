@@ -3,6 +3,7 @@
 use crate::functions::Function;
 use crate::image::{Layout, padded};
 use crate::memory::Buffer;
+use crate::pixels::Source;
 use crate::simd::{Simd, prefetch};
 
 /// An elementwise function after a convolution.
@@ -22,7 +23,7 @@ pub enum Activation {
 pub struct Epilogue<'a> {
     /// One value for each output channel.
     pub bias: Option<&'a Bias>,
-    /// Images of the output's size.
+    /// Images of the output's size, of any [elements](crate::Element).
     pub add: Option<(&'a [f32], Layout)>,
     /// What follows.
     pub activation: Activation,
@@ -51,8 +52,7 @@ impl Bias {
 #[derive(Clone, Copy)]
 pub(crate) struct Finish {
     bias: *const f32,
-    add: *const f32,
-    add_pixel: usize,
+    add: Option<Source>,
     activation: Activation,
 }
 
@@ -69,19 +69,18 @@ impl Finish {
             assert_eq!(bias.len(), output.padded_channels(), "a bias for another number of channels");
             bias.0.as_ptr()
         });
-        let (add, add_pixel) = epilogue.add.map_or((std::ptr::null(), 0), |(images, layout)| {
-            assert_eq!(layout.within(output.pixel), *output, "an addend of another size");
-            layout.check("the addend", images.len());
-            (images.as_ptr(), layout.pixel)
+        let add = epilogue.add.map(|(images, layout)| {
+            assert!(layout.has_size_of(output), "an addend of another size");
+            Source::new("the addend", &layout, images)
         });
-        Finish { bias, add, add_pixel, activation: epilogue.activation }
+        Finish { bias, add, activation: epilogue.activation }
     }
 
     /// Asks for the cache line of what [`apply`](Self::apply) will add.
     #[inline(always)]
     pub(crate) fn expect(&self, pixel: usize, channel: usize) {
-        if !self.add.is_null() {
-            prefetch::<true>(self.add.wrapping_add(pixel * self.add_pixel + channel));
+        if let Some(add) = &self.add {
+            prefetch::<true>(add.place(pixel, channel));
         }
     }
 
@@ -97,8 +96,8 @@ impl Finish {
             if !self.bias.is_null() {
                 value = S::add(value, S::load(self.bias.add(channel)));
             }
-            if !self.add.is_null() {
-                value = S::add(value, S::load(self.add.add(pixel * self.add_pixel + channel)));
+            if let Some(add) = &self.add {
+                value = S::add(value, add.load::<S>(pixel, channel));
             }
             activate_vector::<S>(value, self.activation)
         }

@@ -3,11 +3,35 @@
 use crate::error::PlanError;
 use crate::simd::WIDEST;
 
+/// What an image holds for each channel of a pixel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Element {
+    /// float32.
+    #[default]
+    Float,
+    /// bfloat16: half the memory, for what will be rounded to it in any case. Two lie in each float of a slice. Sums and functions are computed in
+    /// float32; what is stored is rounded to the nearest, to even where two are near.
+    Bfloat16,
+}
+
+impl Element {
+    /// Bytes of one.
+    pub(crate) fn bytes(self) -> usize {
+        match self {
+            Element::Float => 4,
+            Element::Bfloat16 => 2,
+        }
+    }
+}
+
 /// A batch of images with channels last: `[batch, row, column, channel]`.
 ///
 /// The channels of a pixel lie side by side, padded to a multiple of 16; whatever stands in the padding is never part of a result.
 /// `pixel` may be larger than that: then the image is some channels of a wider one, which is how
 /// a convolution writes straight into its part of a concatenation.
+///
+/// Images lie in slices of floats, whatever their [elements](Element) are. Functions take images of all elements, unless they say that it must be
+/// floats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Layout {
     /// Number of images.
@@ -18,19 +42,26 @@ pub struct Layout {
     pub width: usize,
     /// Channels.
     pub channels: usize,
-    /// Floats from one pixel to the next, a multiple of 16.
+    /// Channels from one pixel to the next, a multiple of 16.
     pub pixel: usize,
+    /// What a channel is.
+    pub element: Element,
 }
 
 impl Layout {
-    /// Images by themselves: `pixel` is the number of channels, padded.
+    /// Images of floats by themselves: `pixel` is the number of channels, padded.
     pub fn new(batch: usize, height: usize, width: usize, channels: usize) -> Layout {
-        Layout { batch, height, width, channels, pixel: padded(channels) }
+        Layout { batch, height, width, channels, pixel: padded(channels), element: Element::Float }
     }
 
-    /// The same images as some channels of wider ones, `pixel` floats from pixel to pixel.
+    /// The same images as some channels of wider ones, `pixel` channels from pixel to pixel.
     pub fn within(self, pixel: usize) -> Layout {
         Layout { pixel, ..self }
+    }
+
+    /// The same images of other elements.
+    pub fn of(self, element: Element) -> Layout {
+        Layout { element, ..self }
     }
 
     /// Channels with their padding.
@@ -43,12 +74,23 @@ impl Layout {
         self.batch * self.height * self.width
     }
 
+    /// Floats that so many channels take: with bfloat16 half as many.
+    pub fn floats(&self, channels: usize) -> usize {
+        channels * self.element.bytes() / size_of::<f32>()
+    }
+
     /// Floats from the first to the last channel, padding included: the least length of a slice that holds the images.
     pub fn len(&self) -> usize {
         match self.pixels() {
             0 => 0,
-            pixels => (pixels - 1) * self.pixel + self.padded_channels(),
+            pixels => self.floats((pixels - 1) * self.pixel + self.padded_channels()),
         }
+    }
+
+    /// Whether both are of the same size, with the same number of channels.
+    pub(crate) fn has_size_of(&self, other: &Layout) -> bool {
+        let size = |layout: &Layout| [layout.batch, layout.height, layout.width, layout.channels];
+        size(self) == size(other)
     }
 
     /// Whether there is no pixel.
@@ -65,7 +107,7 @@ impl Layout {
             let expected = format!("a multiple of {WIDEST} from {}", self.padded_channels());
             return Err(PlanError::Mismatch {
                 what,
-                found: format!("{} floats from pixel to pixel", self.pixel),
+                found: format!("{} channels from pixel to pixel", self.pixel),
                 expected,
             });
         }
@@ -86,6 +128,13 @@ impl Layout {
     #[track_caller]
     pub(crate) fn check(&self, what: &str, len: usize) {
         assert!(self.fits(len), "{what} of {len} floats does not hold {self:?}, which needs {}", self.len());
+    }
+
+    /// As [`check`](Self::check), and panics unless they are of floats.
+    #[track_caller]
+    pub(crate) fn check_floats(&self, what: &str, len: usize) {
+        assert_eq!(self.element, Element::Float, "{what} is no image of floats");
+        self.check(what, len);
     }
 }
 

@@ -43,7 +43,7 @@ pub use elementwise::{activate, add, relu_gradient};
 pub use epilogue::{Activation, Bias, Epilogue};
 pub use error::PlanError;
 pub use functions::{Function, map, map_gradient};
-pub use image::Layout;
+pub use image::{Element, Layout};
 pub use isa::Isa;
 pub use layer_norm::LayerNorm;
 pub use memory::{Buffer, bits, bits_mut, release_memory};

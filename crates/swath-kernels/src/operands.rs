@@ -6,7 +6,7 @@
 use crate::blocking;
 use crate::simd::{Simd, WIDEST, prefetch};
 
-/// The numbers that a convolution multiplies. It always adds in single precision, and images are float32 on either side.
+/// The numbers that a convolution multiplies. It always adds in single precision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
     /// float32.
@@ -28,6 +28,12 @@ pub(crate) trait Operands: Copy + Send + Sync + 'static {
     /// # Safety
     /// `from` must be valid for reading `len` floats, and the machine have the instruction set.
     unsafe fn load<S: Simd>(from: *const f32, word: usize, len: usize) -> S::V;
+
+    /// The same of bfloat16, `2 * WIDEST` or more steps.
+    ///
+    /// # Safety
+    /// As [`load`](Self::load).
+    unsafe fn load_halves<S: Simd>(from: *const u16, word: usize) -> S::V;
 
     /// `a b + c` of words `a` and `b`.
     ///
@@ -67,6 +73,12 @@ impl Operands for Floats {
     }
 
     #[inline(always)]
+    unsafe fn load_halves<S: Simd>(from: *const u16, word: usize) -> S::V {
+        // SAFETY: the caller's promise.
+        unsafe { S::load_halves(from.add(word)) }
+    }
+
+    #[inline(always)]
     unsafe fn mul_add<S: Simd>(a: S::V, b: S::V, c: S::V) -> S::V {
         // SAFETY: the caller's promise.
         unsafe { S::mul_add(a, b, c) }
@@ -86,21 +98,37 @@ impl Operands for Pairs {
     }
 
     #[inline(always)]
+    unsafe fn load_halves<S: Simd>(from: *const u16, word: usize) -> S::V {
+        // SAFETY: the caller's promise.
+        unsafe { S::load(from.cast::<f32>().add(word)) }
+    }
+
+    #[inline(always)]
     unsafe fn mul_add<S: Simd>(a: S::V, b: S::V, c: S::V) -> S::V {
         // SAFETY: the caller's promise.
         unsafe { S::pair_mul_add(a, b, c) }
     }
 }
 
-/// Both values as bfloat16, rounded to the nearest, to even where two are near.
+/// A value as bfloat16, rounded to the nearest, to even where two are near.
+#[inline(always)]
+pub(crate) fn to_half(value: f32) -> u16 {
+    let bits = value.to_bits();
+    // A NaN stays one: with all bits set, rounding would carry over into the sign.
+    let rounded = if value.is_nan() { (bits >> 16) | 0x40 } else { (bits + 0x7fff + ((bits >> 16) & 1)) >> 16 };
+    rounded as u16
+}
+
+/// A bfloat16 as float.
+#[inline(always)]
+pub(crate) fn from_half(half: u16) -> f32 {
+    f32::from_bits(u32::from(half) << 16)
+}
+
+/// Both values as bfloat16.
 #[inline(always)]
 pub(crate) fn pair(first: f32, second: f32) -> f32 {
-    let round = |value: f32| {
-        let bits = value.to_bits();
-        // A NaN stays one: with all bits set, rounding would carry over into the sign.
-        if value.is_nan() { (bits >> 16) | 0x40 } else { (bits + 0x7fff + ((bits >> 16) & 1)) >> 16 }
-    };
-    f32::from_bits(round(first) | (round(second) << 16))
+    f32::from_bits(u32::from(to_half(first)) | (u32::from(to_half(second)) << 16))
 }
 
 /// Rows of `width` floats as half as many rows of pairs; the last is filled up with zeros.

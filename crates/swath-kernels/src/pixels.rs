@@ -1,6 +1,6 @@
 //! Computations pixel by pixel and channel by channel, on all threads.
 
-use crate::image::Layout;
+use crate::image::{Element, Layout};
 use crate::isa::{self, Isa};
 use crate::simd::{Kernel, Simd};
 use crate::threads::parallel;
@@ -80,15 +80,18 @@ impl<K: PixelKernel> Kernel for Run<'_, K> {
     }
 }
 
-/// An image that kernels read: its start, and floats from pixel to pixel.
+/// Images that kernels read, of floats or of bfloat16.
 #[derive(Clone, Copy)]
 pub(crate) struct Source {
     start: *const f32,
     pixel: usize,
+    element: Element,
 }
 
 // SAFETY: only read while kernels run.
 unsafe impl Sync for Source {}
+// SAFETY: as above.
+unsafe impl Send for Source {}
 
 impl Source {
     /// # Panics
@@ -96,7 +99,13 @@ impl Source {
     #[track_caller]
     pub(crate) fn new(what: &str, layout: &Layout, image: &[f32]) -> Source {
         layout.check(what, image.len());
-        Source { start: image.as_ptr(), pixel: layout.pixel }
+        Source { start: image.as_ptr(), pixel: layout.pixel, element: layout.element }
+    }
+
+    /// Where a channel of a pixel lies.
+    #[inline(always)]
+    pub(crate) fn place(&self, pixel: usize, channel: usize) -> *const f32 {
+        self.start.wrapping_byte_add((pixel * self.pixel + channel) * self.element.bytes())
     }
 
     /// # Safety
@@ -104,19 +113,22 @@ impl Source {
     #[inline(always)]
     pub(crate) unsafe fn load<S: Simd>(&self, pixel: usize, channel: usize) -> S::V {
         // SAFETY: the caller's promise.
-        unsafe { S::load(self.start.add(pixel * self.pixel + channel)) }
+        unsafe { load::<S>(self.element, self.place(pixel, channel)) }
     }
 }
 
-/// An image that kernels write.
+/// Images that kernels write, of floats or of bfloat16.
 #[derive(Clone, Copy)]
 pub(crate) struct Target {
     start: *mut f32,
     pixel: usize,
+    element: Element,
 }
 
 // SAFETY: different pixels are written by different threads.
 unsafe impl Sync for Target {}
+// SAFETY: as above.
+unsafe impl Send for Target {}
 
 impl Target {
     /// # Panics
@@ -124,7 +136,18 @@ impl Target {
     #[track_caller]
     pub(crate) fn new(what: &str, layout: &Layout, image: &mut [f32]) -> Target {
         layout.check(what, image.len());
-        Target { start: image.as_mut_ptr(), pixel: layout.pixel }
+        Target { start: image.as_mut_ptr(), pixel: layout.pixel, element: layout.element }
+    }
+
+    /// Images that start there.
+    pub(crate) fn at(start: *mut f32, layout: &Layout) -> Target {
+        Target { start, pixel: layout.pixel, element: layout.element }
+    }
+
+    /// Where a channel of a pixel lies.
+    #[inline(always)]
+    pub(crate) fn place(&self, pixel: usize, channel: usize) -> *mut f32 {
+        self.start.wrapping_byte_add((pixel * self.pixel + channel) * self.element.bytes())
     }
 
     /// What is there now.
@@ -134,14 +157,35 @@ impl Target {
     #[inline(always)]
     pub(crate) unsafe fn load<S: Simd>(&self, pixel: usize, channel: usize) -> S::V {
         // SAFETY: the caller's promise.
-        unsafe { S::load(self.start.add(pixel * self.pixel + channel)) }
+        unsafe { load::<S>(self.element, self.place(pixel, channel)) }
     }
 
     /// # Safety
     /// The pixel and its channels must exist, and the machine have the instruction set.
     #[inline(always)]
     pub(crate) unsafe fn store<S: Simd>(&self, pixel: usize, channel: usize, value: S::V) {
+        let to = self.place(pixel, channel);
         // SAFETY: the caller's promise.
-        unsafe { S::store(self.start.add(pixel * self.pixel + channel), value) }
+        unsafe {
+            match self.element {
+                Element::Float => S::store(to, value),
+                Element::Bfloat16 => S::store_halves(to.cast(), value),
+            }
+        }
+    }
+}
+
+/// A vector of such elements.
+///
+/// # Safety
+/// They must be there, and the machine have the instruction set.
+#[inline(always)]
+pub(crate) unsafe fn load<S: Simd>(element: Element, from: *const f32) -> S::V {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match element {
+            Element::Float => S::load(from),
+            Element::Bfloat16 => S::load_halves(from.cast()),
+        }
     }
 }

@@ -97,6 +97,10 @@ pub(crate) unsafe trait Simd: Copy + 'static {
     unsafe fn splat(value: f32) -> Self::V;
     unsafe fn load(from: *const f32) -> Self::V;
     unsafe fn store(to: *mut f32, value: Self::V);
+    /// `LANES` bfloat16 as floats.
+    unsafe fn load_halves(from: *const u16) -> Self::V;
+    /// Rounds to bfloat16: `LANES` of them.
+    unsafe fn store_halves(to: *mut u16, value: Self::V);
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;

@@ -1,8 +1,9 @@
 //! Between layouts: planes of channels, as other software has them, and channels last.
 
 use crate::image::Layout;
+use crate::pixels::{Source, Target};
 use crate::shared::SharedMut;
-use crate::simd::WIDEST;
+use crate::simd::{Scalar, WIDEST};
 use crate::threads::parallel;
 
 /// Pixels that are turned around at a time: their channels stay in L1 while planes are read one after the other.
@@ -13,7 +14,7 @@ const SEGMENT: usize = 64;
 /// # Panics
 /// When a slice has not the layout's size.
 pub fn pack(planes: &[f32], layout: &Layout, image: &mut [f32]) {
-    layout.check("the image", image.len());
+    layout.check_floats("the image", image.len());
     assert_eq!(planes.len(), layout.pixels() * layout.channels, "planes of another size than {layout:?}");
     let area = layout.height * layout.width;
     let out = SharedMut(image.as_mut_ptr());
@@ -42,7 +43,7 @@ pub fn pack(planes: &[f32], layout: &Layout, image: &mut [f32]) {
 /// # Panics
 /// When a slice has not the layout's size.
 pub fn unpack(layout: &Layout, image: &[f32], planes: &mut [f32]) {
-    layout.check("the image", image.len());
+    layout.check_floats("the image", image.len());
     assert_eq!(planes.len(), layout.pixels() * layout.channels, "planes of another size than {layout:?}");
     let area = layout.height * layout.width;
     let out = SharedMut(planes.as_mut_ptr());
@@ -61,20 +62,27 @@ pub fn unpack(layout: &Layout, image: &[f32], planes: &mut [f32]) {
 /// Copies all channels of images into other images, or into some channels of wider ones.
 ///
 /// # Panics
-/// When the layouts differ in more than the distance of pixels, or a slice is too short.
+/// When the layouts differ in more than the distance of pixels and what they hold, or a slice is too short.
 pub fn copy(from_layout: &Layout, from: &[f32], to_layout: &Layout, to: &mut [f32]) {
-    from_layout.check("the source", from.len());
-    to_layout.check("the target", to.len());
-    assert_eq!(from_layout.within(to_layout.pixel), *to_layout, "images of different sizes");
+    assert!(from_layout.has_size_of(to_layout), "images of different sizes");
+    let from = Source::new("the source", from_layout, from);
+    let to = Target::new("the target", to_layout, to);
     let area = from_layout.height * from_layout.width;
-    let out = SharedMut(to.as_mut_ptr());
+    let same = from_layout.element == to_layout.element;
+    let bytes = from_layout.channels * from_layout.element.bytes();
     each_segment(from_layout, |image, first, count| {
         for pixel in image * area + first..image * area + first + count {
-            let channels = &from[pixel * from_layout.pixel..][..from_layout.channels];
-            // SAFETY: each pixel comes once, and the slice holds the layout.
-            let to = unsafe { out.get().add(pixel * to_layout.pixel) };
-            // SAFETY: as above; source and target are different slices.
-            unsafe { to.copy_from_nonoverlapping(channels.as_ptr(), channels.len()) };
+            // SAFETY: each pixel comes once, and the slices hold the layouts.
+            unsafe {
+                if same {
+                    let to = to.place(pixel, 0).cast::<u8>();
+                    to.copy_from_nonoverlapping(from.place(pixel, 0).cast(), bytes);
+                } else {
+                    let channels = 0..from_layout.channels;
+                    channels
+                        .for_each(|channel| to.store::<Scalar>(pixel, channel, from.load::<Scalar>(pixel, channel)));
+                }
+            }
         }
     });
 }

@@ -4,7 +4,7 @@
 //! as come. Members of the family need nothing for it: what they compute is seen operation by operation.
 //!
 //! ```text
-//! Segmenter -> capture -> translate -> recognize -> fold, reorder, fuse -> place -> arena -> program
+//! Segmenter -> capture -> translate -> recognize -> fold, reorder, fuse -> place -> elements -> arena -> program
 //! ```
 //!
 //! | file | what |
@@ -17,6 +17,7 @@
 //! | `fold`, `fuse` | batch normalization into weights; sums, functions, maxima and heads into convolutions |
 //! | `reorder` | linear operations where they cost least |
 //! | `place` | which values lie within wider ones, so that concatenations move nothing |
+//! | `elements` | which images are kept as bfloat16 |
 //! | `arena` | where values lie in one block of memory |
 //! | `convolve` | plans and filters of convolutions |
 //! | `program` | all steps, and the run |
@@ -26,6 +27,7 @@
 mod arena;
 mod capture;
 mod convolve;
+mod elements;
 mod executor;
 mod fold;
 mod fuse;

@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-/// What convolutions multiply; sums, and what layers hand on, are float32 in any case.
+/// What convolutions multiply; sums are float32 in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
     /// float32.
     #[default]
     Fp32,
     /// bfloat16: float32 with 8 bits of mantissa. Faster on processors that have instructions for it; logits differ by one or two
-    /// percent of their spread.
+    /// percent of their spread. What only convolutions will read is kept so, too, in half the memory.
     Bf16,
 }
 

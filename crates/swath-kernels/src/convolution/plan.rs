@@ -5,6 +5,7 @@ use crate::depthwise;
 use crate::gather::filter::Gathered;
 use crate::gather::forward::in_place;
 use crate::gather::lines::{Lines, has_lines};
+use crate::image::Element;
 use crate::isa::Isa;
 use crate::operands::Precision;
 use crate::panels::Panels;
@@ -139,6 +140,18 @@ impl Plan {
     pub fn into_wider(mut self, pixel: usize) -> Plan {
         self.output = self.output.within(pixel);
         self
+    }
+
+    /// Writes images of these [elements](Element).
+    #[must_use]
+    pub fn writing(mut self, element: Element) -> Plan {
+        self.output = self.output.of(element);
+        self
+    }
+
+    /// Whether input and output may be of bfloat16: with all methods but Winograd's.
+    pub fn takes_bfloat16(&self) -> bool {
+        !self.method.is_winograd()
     }
 
     /// With another method than the one chosen by shape. What a convolution does not allow stays [`Method::Direct`].

@@ -10,6 +10,7 @@ use crate::gather;
 use crate::gather::lines::has_lines;
 use crate::image::Layout;
 use crate::operands::{Floats, Pairs, Precision};
+use crate::pixels::{Source, Target};
 use crate::pooling::{Halved, Pooling, max_pool};
 use crate::winograd;
 use crate::winograd::transform::{F2, F4, F6};
@@ -67,9 +68,9 @@ impl Plan {
                 let fits = self.method == Method::Direct && self.precision() == filter.precision;
                 assert!(fits, "a filter for another method or precision");
                 let job = gather::forward::Job {
-                    input: input.as_ptr(),
+                    input: Source::new("the input", &self.input, input),
                     input_layout: &self.input,
-                    output: output.as_mut_ptr(),
+                    output: Target::new("the output", &self.output, output),
                     output_layout: &self.output,
                     pattern: &self.pattern,
                     filter,
@@ -87,9 +88,9 @@ impl Plan {
             Form::Depthwise(filter) => {
                 assert_eq!(self.method, Method::Depthwise, "a filter for another method");
                 let job = depthwise::forward::Job {
-                    input: input.as_ptr(),
+                    input: Source::new("the input", &self.input, input),
                     input_layout: &self.input,
-                    output: output.as_mut_ptr(),
+                    output: Target::new("the output", &self.output, output),
                     output_layout: &self.output,
                     pattern: &self.pattern,
                     filter,
@@ -124,12 +125,11 @@ impl Plan {
             return max_pool(&HALVING, &self.output, output, layout, maxima);
         }
         HALVING.check(&self.output, layout);
-        layout.check("the maxima", maxima.len());
-        self.output.check("the output", output.len());
-        let halved = Some(Halved { start: maxima.as_mut_ptr(), layout: *layout });
+        let halved = Some(Halved { to: Target::new("the maxima", layout, maxima), layout: *layout });
         if in_lines {
             return self.run_by_pixels(input, filter, epilogue, output, halved);
         }
+        self.output.check("the output", output.len());
         // SAFETY: the output holds its layout, and the maxima theirs, which has half the output's size.
         unsafe { self.run_winograd(input, filter, epilogue, output.as_mut_ptr(), halved, None) };
     }
@@ -185,7 +185,8 @@ impl Plan {
         halved: Option<Halved>,
         head: Option<winograd::head::Head>,
     ) {
-        self.input.check("the input", input.len());
+        self.input.check_floats("the input", input.len());
+        self.output.check_floats("the output", self.output.len());
         self.check_filter(filter);
         let Form::Winograd { method, filter } = &filter.form else { panic!("a filter for another method") };
         let fits = self.method == *method && self.precision() == filter.precision;

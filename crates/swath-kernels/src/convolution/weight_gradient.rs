@@ -121,8 +121,8 @@ impl WeightGradient {
     /// When a slice is too short for its layout, or `out` has another length than [`Convolution::weights`].
     pub fn run(&self, input: &[f32], gradient: &[f32], out: &mut [f32]) {
         let (gathered, grid) = if self.transposed { (gradient, input) } else { (input, gradient) };
-        self.gathered.check("the image", gathered.len());
-        self.grid.check("the image", grid.len());
+        self.gathered.check_floats("the image", gathered.len());
+        self.grid.check_floats("the image", grid.len());
         assert_eq!(out.len(), self.convolution.weights(), "weights of another convolution");
         let shared = SharedMut(out.as_mut_ptr());
         match self.method {
@@ -200,7 +200,7 @@ impl WeightGradient {
 /// # Panics
 /// When the slice is too short for its layout, or `out` has not one value for each channel.
 pub fn bias_gradient(layout: &Layout, gradient: &[f32], out: &mut [f32]) {
-    layout.check("the gradient", gradient.len());
+    layout.check_floats("the gradient", gradient.len());
     assert_eq!(out.len(), layout.channels, "a bias for another number of channels");
     // Chunks are the same for any number of threads.
     const CHUNK: usize = 4096;

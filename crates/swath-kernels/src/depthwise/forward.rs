@@ -8,6 +8,7 @@ use crate::functions::Function;
 use crate::gather::{Pattern, Phase, Tap};
 use crate::image::Layout;
 use crate::isa::{self, Isa};
+use crate::pixels::{Source, Target, load};
 use crate::simd::{Kernel, Simd};
 use crate::threads::parallel;
 use crate::zeros::zeros;
@@ -18,9 +19,9 @@ const ITEM: usize = 256 * 1024;
 /// Everything that one convolution consists of, checked: pointers are valid for their layouts.
 #[derive(Clone, Copy)]
 pub(crate) struct Job<'a> {
-    pub input: *const f32,
+    pub input: Source,
     pub input_layout: &'a Layout,
-    pub output: *mut f32,
+    pub output: Target,
     pub output_layout: &'a Layout,
     pub pattern: &'a Pattern,
     pub filter: &'a Kernels,
@@ -94,7 +95,7 @@ impl Block<'_> {
         let pixel = (image * input_layout.height + from) * input_layout.width;
         let line = Line {
             taps,
-            input: self.job.input.wrapping_add(pixel * input_layout.pixel),
+            input: self.job.input.place(pixel, 0),
             pixel: (image * output_layout.height + first[0] + row * step[0]) * output_layout.width + first[1],
         };
         let inside = columns_inside(taps, pattern.stride[1], input_layout.width, cols);
@@ -118,8 +119,8 @@ impl Block<'_> {
             for channel in (0..layout.padded_channels()).step_by(S::LANES) {
                 // SAFETY: the caller's promise: the pixels lie in the output, and have these channels.
                 unsafe {
-                    let value = self.job.output.add(pixel * layout.pixel + channel);
-                    S::store(value, function.apply::<S>(S::load(value)));
+                    let value = self.job.output.load::<S>(pixel, channel);
+                    self.job.output.store::<S>(pixel, channel, function.apply::<S>(value));
                 }
             }
         }
@@ -153,8 +154,9 @@ impl Block<'_> {
     unsafe fn pixels<S: Simd, const N: usize, const EDGE: bool>(&self, line: Line, col: usize) {
         let Job { input_layout, output_layout, ref finish, .. } = self.job;
         let stride = self.job.pattern.stride[1];
-        let next = stride * input_layout.pixel;
-        let origin = line.input.wrapping_add(col * next);
+        let (element, next) = (input_layout.element, stride * input_layout.pixel);
+        let bytes = element.bytes();
+        let origin = line.input.wrapping_byte_add(col * next * bytes);
         let (weights, width) = (self.job.filter.0.as_ptr(), output_layout.padded_channels());
         for channel in (0..width).step_by(S::LANES) {
             // SAFETY: the caller's promise: pixels that are read lie in the image, those that are written in the output, and all have these
@@ -163,18 +165,19 @@ impl Block<'_> {
                 let mut sums = [S::zero(); N];
                 for tap in line.taps {
                     let weight = S::load(weights.add(tap.index * width + channel));
-                    let from = origin.wrapping_offset(distance(tap, input_layout)).wrapping_add(channel);
+                    let from = distance(tap, input_layout) + channel as isize;
+                    let from = origin.wrapping_byte_offset(from * bytes as isize);
                     for (index, sum) in sums.iter_mut().enumerate() {
                         let place = ((col + index) * stride).wrapping_add_signed(tap.offset[1]);
                         let outside = EDGE && place >= input_layout.width;
-                        let from = if outside { zeros() } else { from.wrapping_add(index * next) };
-                        *sum = S::mul_add(S::load(from), weight, *sum);
+                        let from = if outside { zeros() } else { from.wrapping_byte_add(index * next * bytes) };
+                        *sum = S::mul_add(load::<S>(element, from), weight, *sum);
                     }
                 }
                 for (index, sum) in sums.into_iter().enumerate() {
                     let pixel = line.pixel + (col + index) * self.phase.step[1];
                     let value = finish.apply::<S>(sum, pixel, channel);
-                    S::store(self.job.output.add(pixel * output_layout.pixel + channel), value);
+                    self.job.output.store::<S>(pixel, channel, value);
                 }
             }
         }

@@ -13,10 +13,11 @@ use super::{Groups, Pattern, Phase};
 use crate::blocking;
 use crate::epilogue::Finish;
 use crate::gemm::{self, BEYOND, Left, LeftInImage, Rows, STEPS_IN_IMAGE};
-use crate::image::Layout;
+use crate::image::{Element, Layout};
 use crate::isa::{self, Isa};
 use crate::memory::with_scratch;
 use crate::operands::Operands;
+use crate::pixels::{Source, Target};
 use crate::pooling::Halved;
 use crate::simd::{Kernel, Simd, WIDEST};
 use crate::threads::{parallel, threads};
@@ -30,9 +31,9 @@ pub(super) use outputs::Outputs;
 /// Everything that one convolution consists of, checked: pointers are valid for their layouts.
 #[derive(Clone, Copy)]
 pub(crate) struct Job<'a> {
-    pub input: *const f32,
+    pub input: Source,
     pub input_layout: &'a Layout,
-    pub output: *mut f32,
+    pub output: Target,
     pub output_layout: &'a Layout,
     pub pattern: &'a Pattern,
     pub filter: &'a Gathered,
@@ -102,7 +103,7 @@ fn whole_words<O: Operands>(groups: &Groups) -> bool {
 
 /// Whether kernels can step from pixel to pixel of these images, so that floats are multiplied where they lie.
 pub(crate) fn in_place(pattern: &Pattern, input: &Layout) -> bool {
-    STEPS_IN_IMAGE.contains(&(pattern.stride[1] * input.pixel))
+    input.element == Element::Float && STEPS_IN_IMAGE.contains(&(pattern.stride[1] * input.pixel))
 }
 
 /// Where the inputs of a phase's outputs lie, tap by tap and channel by channel, from the one at the output's own place on.
@@ -208,7 +209,7 @@ impl<O: Operands> Block<'_, O> {
         let [rows, cols] = self.job.pattern.stride;
         let pixel = (run.image * layout.height + run.row * rows) * layout.width + run.col * cols;
         let channel = self.group * self.job.filter.groups.inputs;
-        let start = self.job.input.wrapping_add(pixel * layout.pixel + channel);
+        let start = self.job.input.place(pixel, channel);
         let left = LeftInImage { start, offsets: self.offsets, step: cols * layout.pixel };
         part.each_product(|_, columns, right, out| {
             // SAFETY: the inputs lie in the image, and the other matrices have these sizes.

@@ -8,9 +8,11 @@ use super::forward::{Job, Outputs};
 use super::lines::Lines;
 use crate::blocking;
 use crate::gemm::Rows;
+use crate::image::Element;
 use crate::isa::{self, Isa};
 use crate::memory::with_scratch;
 use crate::operands::{Operands, Pairs};
+use crate::pixels::load;
 use crate::simd::{Kernel, Simd, WIDEST};
 use crate::threads::{parallel, threads};
 use crate::tiles::{Pixels, SIDE, Tiles};
@@ -129,18 +131,15 @@ impl Kernel for Strip<'_> {
 }
 
 impl Strip<'_> {
-    /// Rounds what the outputs read.
+    /// Rounds what the outputs read, or copies what is rounded.
     #[inline(always)]
     unsafe fn round<S: Simd>(&self) {
         let (layout, frame) = (self.job.input_layout, self.frame);
-        let inputs = self.job.filter.groups.inputs;
-        let channel = self.group * inputs;
         let top = (self.rows.start * frame.stride[0]) as isize + frame.first[0];
         let left = frame.first[1];
         // Columns of a line that lie in the image.
         let inside = (-left).clamp(0, frame.width as isize) as usize
             ..(layout.width as isize - left).clamp(0, frame.width as isize) as usize;
-        let whole = inputs == Pairs::STEPS * frame.pixel && frame.pixel.is_multiple_of(WIDEST);
         for line in 0..frame.lines(self.rows.len()) {
             let to = self.words.wrapping_add(line * frame.line());
             let row = top + line as isize;
@@ -150,23 +149,45 @@ impl Strip<'_> {
             // SAFETY: the scratch has these lines and a vector behind them, and the image these pixels.
             unsafe {
                 to.write_bytes(0, inside.start * frame.pixel);
-                for col in inside.clone() {
-                    let pixel = first.wrapping_add_signed(left + col as isize);
-                    let from = self.job.input.wrapping_add(pixel * layout.pixel + channel);
-                    let to = to.add(col * frame.pixel);
-                    for word in (0..frame.pixel).step_by(S::LANES) {
-                        Pairs::expect(from, word);
-                        let value = if whole {
-                            Pairs::load::<S>(from, word, inputs)
-                        } else {
-                            self.load_there::<S>(from, Pairs::STEPS * word)
-                        };
-                        // What goes beyond the pixel is written over by the next one, or by zeros.
-                        S::store(to.add(word), value);
-                    }
+                if !inside.is_empty() {
+                    let first = first.wrapping_add_signed(left + inside.start as isize);
+                    self.line::<S>(first, inside.len(), to.add(inside.start * frame.pixel));
                 }
                 let end = inside.end.max(inside.start);
                 to.add(end * frame.pixel).write_bytes(0, (frame.width - end) * frame.pixel);
+            }
+        }
+    }
+
+    /// Pixels `first..first + count` of the image.
+    #[inline(always)]
+    unsafe fn line<S: Simd>(&self, first: usize, count: usize, to: *mut f32) {
+        let (layout, frame) = (self.job.input_layout, self.frame);
+        let inputs = self.job.filter.groups.inputs;
+        let channel = self.group * inputs;
+        let halves = layout.element == Element::Bfloat16;
+        // Whether words hold all channels and nothing else.
+        let alone = inputs == Pairs::STEPS * frame.pixel;
+        let whole = alone && frame.pixel.is_multiple_of(WIDEST);
+        // SAFETY: the caller's promise.
+        unsafe {
+            if halves && alone && layout.pixel == inputs {
+                let from = self.job.input.place(first, channel);
+                return to.copy_from_nonoverlapping(from, count * frame.pixel);
+            }
+            for pixel in 0..count {
+                let from = self.job.input.place(first + pixel, channel);
+                let to = to.add(pixel * frame.pixel);
+                for word in (0..frame.pixel).step_by(S::LANES) {
+                    Pairs::expect(from, word);
+                    let value = match (whole, halves) {
+                        (true, true) => S::load(from.add(word)),
+                        (true, false) => Pairs::load::<S>(from, word, inputs),
+                        (false, _) => self.load_there::<S>(from, Pairs::STEPS * word),
+                    };
+                    // What goes beyond the pixel is written over by the next one, or by zeros.
+                    S::store(to.add(word), value);
+                }
             }
         }
     }
@@ -175,16 +196,18 @@ impl Strip<'_> {
     #[inline(always)]
     unsafe fn load_there<S: Simd>(&self, from: *const f32, channel: usize) -> S::V {
         let end = self.job.filter.groups.inputs.next_multiple_of(WIDEST);
+        let element = self.job.input_layout.element;
         // SAFETY: channels are padded to whole vectors, and the mask to whole vectors of pairs.
         unsafe {
-            let load = |channel: usize| {
+            let channels = |channel: usize| {
                 if channel >= end {
                     return S::zero();
                 }
                 let there = S::load(self.frame.there.as_ptr().add(channel));
-                S::select_greater(there, S::zero(), S::load(from.add(channel)), S::zero())
+                let value = load::<S>(element, from.byte_add(channel * element.bytes()));
+                S::select_greater(there, S::zero(), value, S::zero())
             };
-            S::to_pairs(load(channel), load(channel + S::LANES))
+            S::to_pairs(channels(channel), channels(channel + S::LANES))
         }
     }
 

@@ -165,11 +165,11 @@ struct Moments {
 /// One image of a batch.
 fn part<'a>(layout: &Layout, values: &'a [f32], image: usize) -> (Layout, &'a [f32]) {
     let one = Layout { batch: 1, ..*layout };
-    (one, &values[image * one.pixels() * one.pixel..])
+    (one, &values[image * one.floats(one.pixels() * one.pixel)..])
 }
 
 /// As [`part`].
 fn part_mut<'a>(layout: &Layout, values: &'a mut [f32], image: usize) -> (Layout, &'a mut [f32]) {
     let one = Layout { batch: 1, ..*layout };
-    (one, &mut values[image * one.pixels() * one.pixel..])
+    (one, &mut values[image * one.floats(one.pixels() * one.pixel)..])
 }

@@ -2,12 +2,13 @@
 
 use super::{Places, greater};
 use crate::image::Layout;
+use crate::pixels::Target;
 use crate::simd::Simd;
 
 /// Images of half the size, to which the maxima of 2x2 windows go while their pixels are at hand.
 #[derive(Clone, Copy)]
 pub(crate) struct Halved {
-    pub start: *mut f32,
+    pub to: Target,
     pub layout: Layout,
 }
 
@@ -19,7 +20,7 @@ impl Halved {
     #[inline(always)]
     pub(crate) unsafe fn store<S: Simd>(
         &self,
-        images: *const f32,
+        images: Target,
         layout: &Layout,
         [image, row, col]: [usize; 3],
         channel: usize,
@@ -29,10 +30,9 @@ impl Halved {
             let mut most = S::splat(f32::NEG_INFINITY);
             for (row, col) in [(0, 0), (0, 1), (1, 0), (1, 1)].map(|place| (2 * row + place.0, 2 * col + place.1)) {
                 let pixel = Places::pixel(layout, image, row, col);
-                most = greater::<S>(S::load(images.add(pixel * layout.pixel + channel)), most);
+                most = greater::<S>(images.load::<S>(pixel, channel), most);
             }
-            let pixel = Places::pixel(&self.layout, image, row, col);
-            S::store(self.start.add(pixel * self.layout.pixel + channel), most);
+            self.to.store::<S>(Places::pixel(&self.layout, image, row, col), channel, most);
         }
     }
 }

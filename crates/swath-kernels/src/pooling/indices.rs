@@ -137,8 +137,8 @@ fn scatter(
 ) {
     check_images(small, large);
     let own = check_indices(small, indices.len());
-    small.check("the values", values.len());
-    large.check("the result", out.len());
+    small.check_floats("the values", values.len());
+    large.check_floats("the result", out.len());
     let (from, to) = (small.height * small.width, large.height * large.width);
     let blocks = large.channels.div_ceil(WIDEST);
     let out = SharedMut(out.as_mut_ptr());

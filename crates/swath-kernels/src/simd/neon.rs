@@ -42,6 +42,8 @@ unsafe impl Simd for Neon {
             vreinterpretq_f32_s32(vshlq_n_s32::<23>(exponent))
         };
         any_nan(a: float32x4_t) -> bool = vminvq_u32(vceqq_f32(a, a)) == 0;
+        load_halves(from: *const u16) -> float32x4_t = vreinterpretq_f32_u32(vshll_n_u16::<16>(vld1_u16(from)));
+        store_halves(to: *mut u16, value: float32x4_t) = vst1_u16(to, vmovn_u32(rounded(value)));
         first(pairs: float32x4_t) -> float32x4_t =
             vreinterpretq_f32_u32(vshlq_n_u32::<16>(vreinterpretq_u32_f32(pairs)));
         second(pairs: float32x4_t) -> float32x4_t =

@@ -1,7 +1,7 @@
 //! Plain Rust: the reference, and the way out on machines without a known instruction set.
 
 use super::{Kernel, Simd};
-use crate::operands::{first_of_pair, pair, second_of_pair};
+use crate::operands::{first_of_pair, from_half, pair, second_of_pair, to_half};
 
 /// Vectors of one float.
 #[derive(Clone, Copy)]
@@ -32,6 +32,16 @@ unsafe impl Simd for Scalar {
     unsafe fn store(to: *mut f32, value: f32) {
         // SAFETY: the caller's promise.
         unsafe { to.write(value) }
+    }
+    #[inline(always)]
+    unsafe fn load_halves(from: *const u16) -> f32 {
+        // SAFETY: the caller's promise.
+        from_half(unsafe { from.read() })
+    }
+    #[inline(always)]
+    unsafe fn store_halves(to: *mut u16, value: f32) {
+        // SAFETY: the caller's promise.
+        unsafe { to.write(to_half(value)) }
     }
     #[inline(always)]
     unsafe fn add(a: f32, b: f32) -> f32 {

@@ -64,6 +64,10 @@ macro_rules! avx512 {
                 relu(a: __m512) -> __m512 = _mm512_max_ps(_mm512_setzero_ps(), a);
                 power_of_two(n: __m512) -> __m512 = _mm512_scalef_ps(_mm512_set1_ps(1.0), n);
                 any_nan(a: __m512) -> bool = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a) != 0;
+                load_halves(from: *const u16) -> __m512 = {
+                    let halves = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()));
+                    _mm512_castsi512_ps(_mm512_slli_epi32::<16>(halves))
+                };
                 first(pairs: __m512) -> __m512 = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_castps_si512(pairs)));
                 second(pairs: __m512) -> __m512 =
                     _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(pairs), _mm512_set1_epi32(!0xffff)));
@@ -74,6 +78,7 @@ macro_rules! avx512 {
 }
 
 avx512!(Avx512, "avx512f,avx512bw,avx512dq,avx512vl", false, {
+    store_halves(to: *mut u16, value: __m512) = _mm256_storeu_si256(to.cast(), _mm512_cvtepi32_epi16(rounded512(value)));
     to_pairs(low: __m512, high: __m512) -> __m512 = {
         let low = _mm512_cvtepi32_epi16(rounded512(low));
         let high = _mm512_cvtepi32_epi16(rounded512(high));
@@ -85,6 +90,8 @@ avx512!(Avx512, "avx512f,avx512bw,avx512dq,avx512vl", false, {
 macro_rules! avx512_bf16 {
     ($type:ident, $tiles:literal) => {
         avx512!($type, "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16", $tiles, {
+            store_halves(to: *mut u16, value: __m512) =
+                _mm256_storeu_si256(to.cast(), transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(value)));
             // The upper half comes first.
             to_pairs(low: __m512, high: __m512) -> __m512 = transmute::<__m512bh, __m512>(_mm512_cvtne2ps_pbh(high, low));
             pair_mul_add(a: __m512, b: __m512, c: __m512) -> __m512 =
@@ -153,6 +160,16 @@ unsafe impl Simd for Avx2 {
             _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
         };
         any_nan(a: __m256) -> bool = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_UNORD_Q>(a, a)) != 0;
+        load_halves(from: *const u16) -> __m256 = {
+            let halves = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(halves))
+        };
+        store_halves(to: *mut u16, value: __m256) = {
+            let halves = rounded256(value);
+            // Works on halves of the vectors.
+            let packed = _mm256_permute4x64_epi64::<0b10_00>(_mm256_packus_epi32(halves, halves));
+            _mm_storeu_si128(to.cast(), _mm256_castsi256_si128(packed))
+        };
         first(pairs: __m256) -> __m256 = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_castps_si256(pairs)));
         second(pairs: __m256) -> __m256 =
             _mm256_castsi256_ps(_mm256_and_si256(_mm256_castps_si256(pairs), _mm256_set1_epi32(!0xffff)));

@@ -8,6 +8,7 @@ use super::forward::{Job, written};
 use super::tiles::{Square, Tile};
 use super::transform::{LONGEST, MOST, Transform};
 use crate::operands::Precision;
+use crate::pixels;
 use crate::simd::{Kernel, Simd};
 
 /// Where a tile's vectors of channels are stored: `start`, and the floats from one of its pixels to the next and the one below.
@@ -84,9 +85,10 @@ pub(super) unsafe fn finish<S: Simd, T: Transform>(
         }
         if let Some(halved) = &job.halved {
             // Tiles begin at even rows and columns.
+            let output = pixels::Target::at(job.output, layout);
             for (row, col) in (0..height / 2).flat_map(|row| (0..width / 2).map(move |col| (row, col))) {
                 let window = [tile.image, tile.row / 2 + row, tile.col / 2 + col];
-                halved.store::<S>(job.output, job.output_layout, window, channel);
+                halved.store::<S>(output, layout, window, channel);
             }
         }
     }

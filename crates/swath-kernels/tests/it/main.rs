@@ -3,6 +3,7 @@
 mod convolution;
 mod finish;
 mod gradient;
+mod halves;
 mod images;
 mod indices;
 mod pairs;

@@ -12,6 +12,7 @@ use swath_kernels::{
 
 use super::arena::{Tenant, arrange, split};
 use super::convolve::{Convolve, Filters, plan, plan_with_head};
+use super::elements::elements;
 use super::graph::{BurnOp, Graph, GroupNormOp, Kind, Node, Op, Value};
 use super::interpret::{interpret, name};
 use super::place::{Placement, layout};
@@ -86,7 +87,7 @@ impl Program {
     /// # Errors
     /// When a convolution does not fit its image.
     pub(super) fn new(graph: Graph, precision: Precision, filters: &mut Filters) -> Result<Program, PlanError> {
-        let memory = Memory::new(&graph, precision);
+        let memory = Memory::new(&graph, precision)?;
         let (input, output) = (memory.image(graph.input), memory.image(graph.output));
         let mut steps = Vec::new();
         for node in graph.nodes {
@@ -250,8 +251,10 @@ struct Memory {
 }
 
 impl Memory {
-    fn new(graph: &Graph, precision: Precision) -> Memory {
+    fn new(graph: &Graph, precision: Precision) -> Result<Memory, PlanError> {
         let placement = Placement::new(graph);
+        let elements = elements(graph, &placement, precision)?;
+        let own = |value: Value| layout(graph.size(value)).of(elements[value.0]);
         let in_arena = |value: &Value| graph.is_image(*value) || graph.is_indices(*value);
         let images: Vec<Value> = (0..graph.kinds.len()).map(Value).filter(in_arena).collect();
         let mut roots: Vec<Value> = images.iter().map(|value| placement.place(*value).root).collect();
@@ -259,7 +262,7 @@ impl Memory {
         roots.dedup();
         let number = |value: Value| roots.binary_search(&placement.place(value).root).expect("every image has a root");
         let mut tenants: Vec<Tenant> =
-            roots.iter().map(|root| Tenant { len: layout(graph.size(*root)).len(), alive: [usize::MAX, 0] }).collect();
+            roots.iter().map(|root| Tenant { len: own(*root).len(), alive: [usize::MAX, 0] }).collect();
         let mut meet = |value: Value, time: usize| {
             if in_arena(&value) {
                 let alive = &mut tenants[number(value)].alive;
@@ -279,18 +282,19 @@ impl Memory {
             let whole = node.outputs[0];
             let place = placement.place(whole);
             for (channel, part) in placement.copied(graph, node) {
-                let target = layout(graph.size(part)).within(placement.layout(graph, whole).pixel);
-                let tenant = &mut tenants[number(whole)];
-                tenant.len = tenant.len.max(place.channel + channel + target.len());
-                moves.push((whole, part, place.channel + channel, target));
+                let target =
+                    layout(graph.size(part)).within(placement.layout(graph, whole).pixel).of(elements[whole.0]);
+                let (tenant, first) = (&mut tenants[number(whole)], target.floats(place.channel + channel));
+                tenant.len = tenant.len.max(first + target.len());
+                moves.push((whole, part, first, target));
             }
         }
         // Values within what has one form as a whole are never made.
         tenants.iter_mut().filter(|tenant| tenant.alive[0] == usize::MAX).for_each(|tenant| tenant.len = 0);
         let (starts, arena) = arrange(&tenants);
-        let image = |value: Value| Image {
-            start: starts[number(value)] + placement.place(value).channel,
-            layout: placement.layout(graph, value),
+        let image = |value: Value| {
+            let layout = placement.layout(graph, value).of(elements[value.0]);
+            Image { start: starts[number(value)] + layout.floats(placement.place(value).channel), layout }
         };
         let slot = |(index, kind): (usize, &Kind)| match kind {
             Kind::Image(_) => Slot::Image(image(Value(index))),
@@ -298,11 +302,11 @@ impl Memory {
             Kind::Tensor => Slot::Tensor(index),
         };
         let mut copies: HashMap<Value, Vec<(Image, Image)>> = HashMap::new();
-        for (whole, part, channel, layout) in moves {
-            let target = Image { start: starts[number(whole)] + channel, layout };
+        for (whole, part, first, layout) in moves {
+            let target = Image { start: starts[number(whole)] + first, layout };
             copies.entry(whole).or_default().push((image(part), target));
         }
-        Memory { slots: graph.kinds.iter().enumerate().map(slot).collect(), copies, arena, precision }
+        Ok(Memory { slots: graph.kinds.iter().enumerate().map(slot).collect(), copies, arena, precision })
     }
 
     /// # Panics
@@ -343,7 +347,8 @@ impl Memory {
             }
             Op::Convolution(op) => {
                 let plan = plan(&op, self.image(inputs[0]).layout, self.precision)?;
-                let plan = plan.into_wider(self.image(outputs[0]).layout.pixel);
+                let output = self.image(outputs[0]).layout;
+                let plan = plan.into_wider(output.pixel).writing(output.element);
                 let op = Convolve::new(plan, &op, filters)?;
                 if let [output, halved] = outputs[..] {
                     let inputs = inputs.into_iter().map(|value| self.image(value)).collect();

@@ -2,7 +2,9 @@
 
 use super::Block;
 use crate::gather::Phase;
+use crate::image::Element;
 use crate::operands::Operands;
+use crate::pixels::load;
 use crate::simd::{Simd, WIDEST};
 use crate::zeros::zeros;
 
@@ -18,14 +20,16 @@ struct Inputs {
     index: usize,
     count: usize,
     from: *const f32,
-    /// Floats from pixel to pixel; 0 for zeros, which stand for any channels.
+    /// Bytes from pixel to pixel; 0 for zeros, which stand for any channels.
     step: usize,
+    element: Element,
 }
 
 impl Inputs {
     #[inline(always)]
-    fn channel(&self, channel: usize) -> *const f32 {
-        if self.step == 0 { self.from } else { self.from.wrapping_add(channel) }
+    fn place(&self, pixel: usize, channel: usize) -> *const f32 {
+        let channel = if self.step == 0 { 0 } else { channel * self.element.bytes() };
+        self.from.wrapping_byte_add(pixel * self.step + channel)
     }
 }
 
@@ -105,15 +109,17 @@ impl<O: Operands> Block<'_, O> {
             count: last - first,
             from: zeros(),
             step: 0,
+            element: layout.element,
         };
-        let (mut from, step) = (zeros(), cols * layout.pixel);
+        let (mut from, step) = (zeros(), cols * layout.pixel * layout.element.bytes());
         if inside.0 < inside.1 {
             let line = (run.image * layout.height + row) * layout.width;
             let pixel = line.wrapping_add_signed(col) + inside.0 * cols;
             let channel = self.group * self.job.filter.groups.inputs;
-            from = self.job.input.wrapping_add(pixel * layout.pixel + channel);
+            from = self.job.input.place(pixel, channel);
         }
-        let image = Inputs { index: run.index + inside.0, count: inside.1 - inside.0, from, step };
+        let (index, count) = (run.index + inside.0, inside.1 - inside.0);
+        let image = Inputs { index, count, from, step, element: layout.element };
         [outside(0, inside.0), image, outside(inside.1, run.count)]
     }
 
@@ -130,12 +136,15 @@ impl<O: Operands> Block<'_, O> {
                         let to = (tap * blocks * self.count + inputs.index + pixel) * WIDEST;
                         let to = self.gathered.wrapping_add(to);
                         for block in 0..blocks {
-                            let from = inputs.channel(block * together).wrapping_add(pixel * inputs.step);
+                            let from = inputs.place(pixel, block * together);
                             O::expect(from, 0);
                             for word in (0..WIDEST).step_by(S::LANES) {
                                 // SAFETY: the pixel exists and has these channels, and so has the scratch.
                                 unsafe {
-                                    let value = O::load::<S>(from, word, together);
+                                    let value = match inputs.element {
+                                        Element::Float => O::load::<S>(from, word, together),
+                                        Element::Bfloat16 => O::load_halves::<S>(from.cast(), word),
+                                    };
                                     S::store(to.add(block * self.count * WIDEST + word), value);
                                 }
                             }
@@ -156,11 +165,13 @@ impl<O: Operands> Block<'_, O> {
             for tap in 0..self.first_phase().taps.len() {
                 for inputs in self.inputs(run, tap) {
                     for start in (0..channels).step_by(S::LANES) {
-                        let from = inputs.channel(start);
                         let to = self.lines.wrapping_add(inputs.index * line + tap * channels + start);
                         for pixel in 0..inputs.count {
                             // SAFETY: channels are padded to whole vectors.
-                            unsafe { S::store(to.add(pixel * line), S::load(from.add(pixel * inputs.step))) };
+                            unsafe {
+                                let value = load::<S>(inputs.element, inputs.place(pixel, start));
+                                S::store(to.add(pixel * line), value);
+                            }
                         }
                     }
                 }

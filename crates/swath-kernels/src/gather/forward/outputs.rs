@@ -14,13 +14,6 @@ pub(in crate::gather) struct Outputs<'a> {
     pub(in crate::gather) channel: usize,
 }
 
-impl Outputs<'_> {
-    #[inline(always)]
-    fn place(&self, pixel: usize, column: usize) -> *mut f32 {
-        self.job.output.wrapping_add(pixel * self.job.output_layout.pixel + self.channel + column)
-    }
-}
-
 impl gemm::Out for Outputs<'_> {
     const STAGED: bool = true;
 
@@ -36,7 +29,7 @@ impl gemm::Out for Outputs<'_> {
             // SAFETY: the caller's promise.
             let pixel = unsafe { *self.pixels.add(row) };
             for line in (0..vecs * S::LANES).step_by(WIDEST) {
-                prefetch_to_write(self.place(pixel, line));
+                prefetch_to_write(self.job.output.place(pixel, self.channel + line));
                 self.job.finish.expect(pixel, self.channel + line);
             }
         }
@@ -48,7 +41,7 @@ impl gemm::Out for Outputs<'_> {
         unsafe {
             let pixel = *self.pixels.add(row);
             let value = self.job.finish.apply::<S>(sum, pixel, self.channel + column);
-            S::store(self.place(pixel, column), value);
+            self.job.output.store::<S>(pixel, self.channel + column, value);
         }
     }
 }

@@ -96,7 +96,7 @@ pub(super) fn vector(values: Vec<f32>) -> FlexTensor {
 
 /// Shape and strides of a tensor with channels last.
 pub(super) fn shape(layout: &Layout) -> flex::Layout {
-    let Layout { batch, height, width, channels, pixel } = *layout;
+    let Layout { batch, height, width, channels, pixel, .. } = *layout;
     let strides = [height * width * pixel, 1, width * pixel, pixel].map(usize::cast_signed);
     flex::Layout::new(Shape::new([batch, channels, height, width]), strides.to_vec(), 0)
 }
