@@ -69,6 +69,24 @@ pub(crate) fn strip_rows(line: usize, reach: usize, stride: usize) -> usize {
     1 + lines.saturating_sub(reach) / stride
 }
 
+/// Tiles of 16 pixels, at most, that are multiplied with one panel of a filter after the other where they lie.
+pub(crate) const MOST_POINTS: usize = 32;
+
+/// Pixels of `words` each for such tiles: three quarters of a megabyte of the L2 of processors that have tiles, so that they come from L3 once.
+pub(crate) fn points(words: usize) -> usize {
+    ((3 << 18) / size_of::<f32>() / words.max(1)).clamp(2 * WIDEST, MOST_POINTS * WIDEST) / WIDEST * WIDEST
+}
+
+/// Panels of a filter for tiles, of `words` each, that are taken together: half a megabyte, which stays in L2 beside the pixels.
+pub(crate) fn panels_together(words: usize) -> usize {
+    ((1 << 19) / size_of::<f32>() / words.max(1)).max(1)
+}
+
+/// Whether a filter of so many bytes stays in the L2 of processors that have tiles, beside a strip.
+pub(crate) fn stays_in_l2(filter: usize) -> bool {
+    filter <= 1 << 20
+}
+
 /// The distance between planes that are written side by side, an odd number of cache lines as with [`row`].
 pub(crate) fn plane(floats: usize) -> usize {
     row(floats.next_multiple_of(WIDEST))

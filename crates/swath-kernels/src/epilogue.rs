@@ -104,6 +104,53 @@ impl Finish {
     }
 }
 
+/// A [`Finish`] for a vector of channels, with everything at hand that pixels share.
+#[derive(Clone, Copy)]
+pub(crate) struct FinishChannels<S: Simd> {
+    add: Option<Source>,
+    channel: usize,
+    bias: S::V,
+    least: S::V,
+    most: S::V,
+}
+
+impl Finish {
+    /// For a vector of channels.
+    ///
+    /// # Safety
+    /// They must exist in the output that this was made for, and the machine have the instruction set.
+    #[inline(always)]
+    pub(crate) unsafe fn of_channels<S: Simd>(&self, channel: usize) -> FinishChannels<S> {
+        let least = if self.activation == Activation::Identity { f32::NEG_INFINITY } else { 0.0 };
+        let most = if self.activation == Activation::Relu6 { 6.0 } else { f32::INFINITY };
+        // SAFETY: the bias has been checked against the output.
+        unsafe {
+            // What any number plus this is, is the number.
+            let bias = if self.bias.is_null() { S::splat(-0.0) } else { S::load(self.bias.add(channel)) };
+            FinishChannels { add: self.add, channel, bias, least: S::splat(least), most: S::splat(most) }
+        }
+    }
+}
+
+impl<S: Simd> FinishChannels<S> {
+    /// As [`Finish::apply`], to the same bits.
+    ///
+    /// # Safety
+    /// The pixel must exist, and the machine have the instruction set.
+    #[inline(always)]
+    pub(crate) unsafe fn apply(&self, sum: S::V, pixel: usize) -> S::V {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut value = S::add(sum, self.bias);
+            if let Some(add) = &self.add {
+                value = S::add(value, add.load::<S>(pixel, self.channel));
+            }
+            // The second operand is the result where one is NaN.
+            S::less(self.most, S::greater(self.least, value))
+        }
+    }
+}
+
 /// # Safety
 /// The machine must have the instruction set.
 #[inline(always)]

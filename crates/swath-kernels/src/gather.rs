@@ -10,6 +10,8 @@ pub(crate) mod forward;
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only x86 has tiles"))]
 pub(crate) mod lines;
 #[cfg(target_arch = "x86_64")]
+mod points;
+#[cfg(target_arch = "x86_64")]
 mod strip;
 pub(crate) mod weights;
 

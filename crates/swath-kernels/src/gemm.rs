@@ -77,6 +77,24 @@ pub(crate) trait Out: Copy {
     /// # Safety
     /// The machine must have the instruction set, and what is written must be there, for nobody else.
     unsafe fn put<S: Simd>(self, row: usize, column: usize, sum: S::V);
+
+    /// Takes the sums of `rows` rows of `vecs` vectors, in the [`WIDEST`] of which they lie, `step` floats from row to row and `next` from vector
+    /// to vector.
+    ///
+    /// # Safety
+    /// As [`put`](Self::put) of them, and they must be there.
+    #[inline(always)]
+    unsafe fn put_rows<S: Simd>(self, [rows, vecs]: [usize; 2], sums: *const f32, [step, next]: [usize; 2]) {
+        for (row, vec) in (0..rows).flat_map(|row| (0..vecs).map(move |vec| (row, vec))) {
+            for lane in (0..WIDEST).step_by(S::LANES) {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let sum = S::load(sums.add(row * step + vec * next + lane));
+                    self.put::<S>(row, vec * WIDEST + lane, sum);
+                }
+            }
+        }
+    }
 }
 
 impl Out for Rows<*mut f32> {

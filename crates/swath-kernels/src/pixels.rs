@@ -173,6 +173,25 @@ impl Target {
             }
         }
     }
+
+    /// Two vectors of channels, of which the second follows the first.
+    ///
+    /// # Safety
+    /// As [`store`](Self::store).
+    #[inline(always)]
+    pub(crate) unsafe fn store_both<S: Simd>(&self, pixel: usize, channel: usize, first: S::V, second: S::V) {
+        let to = self.place(pixel, channel);
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self.element {
+                Element::Float => {
+                    S::store(to, first);
+                    S::store(to.add(S::LANES), second);
+                }
+                Element::Bfloat16 => S::store(to, S::to_pairs(first, second)),
+            }
+        }
+    }
 }
 
 /// A vector of such elements.

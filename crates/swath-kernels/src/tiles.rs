@@ -12,7 +12,7 @@ use std::arch::x86_64::__cpuid_count;
 use std::mem::MaybeUninit;
 
 use crate::gemm::{Left, Out, Rows};
-use crate::simd::{Simd, WIDEST};
+use crate::simd::{Simd, WIDEST, prefetch};
 
 /// Rows of a tile.
 pub(crate) const SIDE: usize = 16;
@@ -23,6 +23,9 @@ const ROWS: usize = 2 * SIDE;
 /// Floats of a tile, and bytes of one of its rows where nothing lies between.
 const TILE: usize = SIDE * WIDEST;
 const LINE: usize = WIDEST * size_of::<f32>();
+
+/// Blocks from one store of tiles to the next, at most.
+const STAY_AWAKE: usize = 16;
 
 /// The shapes of the eight tile registers, in the form of the processor.
 #[repr(C, align(64))]
@@ -102,10 +105,11 @@ impl Tiles {
         for row in (0..rows).step_by(ROWS) {
             let start = left.start.wrapping_add(row * WIDEST);
             let counts = [(rows - row).min(SIDE), (rows - row).saturating_sub(SIDE).min(SIDE)];
-            let pixels = Pixels { starts: [start, start.wrapping_add(TILE)], counts, step: WIDEST };
+            let pixels = Pixels { starts: [start, start.wrapping_add(TILE)], counts, steps: [WIDEST; 2] };
             // SAFETY: the caller's promises.
             unsafe {
-                self.multiply_pixels::<S, T>(pixels, (blocks, |block| block * left.block), right, vecs, out.skip(row))
+                let (blocks, out) = ((blocks, |block| block * left.block), out.skip(row));
+                self.multiply_pixels::<S, T>(pixels, blocks, right, vecs, &mut Ahead::new(&[]), out);
             };
         }
     }
@@ -122,27 +126,55 @@ impl Tiles {
         (blocks, offset): (usize, impl Fn(usize) -> usize),
         right: Rows<*const f32>,
         vecs: usize,
+        ahead: &mut Ahead,
         out: T,
     ) {
         let mut stage = Stage([MaybeUninit::uninit(); 4 * TILE]);
         let stage = stage.0.as_mut_ptr().cast::<f32>();
         // SAFETY: the caller's promises; the stage has room for four tiles.
         unsafe {
-            out.expect::<S>(pixels.counts[0], vecs);
-            out.skip(SIDE).expect::<S>(pixels.counts[1], vecs);
             let rows = (right, self.words);
             match (pixels.counts[1] > 0, vecs == 2) {
-                (true, true) => sums::<true, true>(pixels, (blocks, offset), rows, stage),
-                (true, false) => sums::<true, false>(pixels, (blocks, offset), rows, stage),
-                (false, true) => sums::<false, true>(pixels, (blocks, offset), rows, stage),
-                (false, false) => sums::<false, false>(pixels, (blocks, offset), rows, stage),
+                (true, true) => sums::<true, true>(pixels, (blocks, offset), rows, ahead, stage),
+                (true, false) => sums::<true, false>(pixels, (blocks, offset), rows, ahead, stage),
+                (false, true) => sums::<false, true>(pixels, (blocks, offset), rows, ahead, stage),
+                (false, false) => sums::<false, false>(pixels, (blocks, offset), rows, ahead, stage),
             }
-            for (tile, count) in pixels.counts.into_iter().enumerate() {
-                for (row, vec) in (0..count).flat_map(|row| (0..vecs).map(move |vec| (row, vec))) {
-                    let sum = S::load(stage.add((tile * 2 + vec) * TILE + row * WIDEST));
-                    out.put::<S>(tile * SIDE + row, vec * WIDEST, sum);
-                }
+            for (tile, rows) in pixels.counts.into_iter().enumerate() {
+                let sums = stage.add(2 * tile * TILE);
+                out.skip(tile * SIDE).put_rows::<S>([rows, vecs], sums, [WIDEST, TILE]);
             }
+        }
+    }
+}
+
+/// Asks for panels of a filter while those before them are multiplied: they are read from L3 or memory, which nothing else would hide. A few lines
+/// with each block, since many at once would keep tiles waiting.
+pub(crate) struct Ahead<'a> {
+    words: &'a [f32],
+    asked: usize,
+    /// Words with each block.
+    rate: usize,
+}
+
+impl<'a> Ahead<'a> {
+    pub(crate) fn new(words: &'a [f32]) -> Ahead<'a> {
+        Ahead { words, asked: 0, rate: 0 }
+    }
+
+    /// Before `blocks` are multiplied, after which so many of all products will be done.
+    #[inline(always)]
+    pub(crate) fn begin(&mut self, blocks: usize, done: usize, all: usize) {
+        let share = (self.words.len() * done.min(all) / all).saturating_sub(self.asked);
+        self.rate = share.div_ceil(blocks.max(1)).next_multiple_of(WIDEST);
+    }
+
+    #[inline(always)]
+    fn block(&mut self) {
+        let until = (self.asked + self.rate).min(self.words.len());
+        while self.asked < until {
+            prefetch::<false>(self.words.as_ptr().wrapping_add(self.asked));
+            self.asked += WIDEST;
         }
     }
 }
@@ -161,7 +193,7 @@ impl Drop for Tiles {
 pub(crate) struct Pixels {
     pub starts: [*const f32; 2],
     pub counts: [usize; 2],
-    pub step: usize,
+    pub steps: [usize; 2],
 }
 
 /// One or two tiles of rows by one or two of columns, to the four tiles of a stage.
@@ -170,18 +202,20 @@ unsafe fn sums<const TALL: bool, const WIDE: bool>(
     left: Pixels,
     (blocks, offset): (usize, impl Fn(usize) -> usize),
     (right, words): (Rows<*const f32>, usize),
+    ahead: &mut Ahead,
     stage: *mut f32,
 ) {
-    let [line, step] = [left.step, right.step].map(|floats| floats * size_of::<f32>());
+    let [first, second, step] = [left.steps[0], left.steps[1], right.step].map(|floats| floats * size_of::<f32>());
     // SAFETY: the caller's promises; nothing else uses tile registers between these instructions.
     unsafe {
         asm!("tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3", options(nostack));
         for block in 0..blocks {
+            ahead.block();
             let b = right.start.add(block * words * right.step);
             asm!(
                 "tileloadd tmm4, [{a} + {line}*1]", "tileloadd tmm6, [{b} + {step}*1]", "tdpbf16ps tmm0, tmm4, tmm6",
                 a = in(reg) left.starts[0].add(offset(block)), b = in(reg) b,
-                line = in(reg) line, step = in(reg) step, options(nostack)
+                line = in(reg) first, step = in(reg) step, options(nostack)
             );
             if WIDE {
                 asm!(
@@ -192,11 +226,16 @@ unsafe fn sums<const TALL: bool, const WIDE: bool>(
             if TALL {
                 asm!(
                     "tileloadd tmm5, [{a} + {line}*1]", "tdpbf16ps tmm2, tmm5, tmm6",
-                    a = in(reg) left.starts[1].add(offset(block)), line = in(reg) line, options(nostack)
+                    a = in(reg) left.starts[1].add(offset(block)), line = in(reg) second, options(nostack)
                 );
             }
             if TALL && WIDE {
                 asm!("tdpbf16ps tmm3, tmm5, tmm7", options(nostack));
+            }
+            // A store after more than thirty blocks without one waits for 800 cycles, as if it had to wake up what does it: one of no use keeps it
+            // awake, and costs nothing.
+            if block % STAY_AWAKE == STAY_AWAKE - 1 {
+                asm!("tilestored [{to} + {line}*1], tmm4", to = in(reg) stage, line = in(reg) LINE, options(nostack));
             }
         }
         asm!("tilestored [{to} + {line}*1], tmm0", to = in(reg) stage, line = in(reg) LINE, options(nostack));

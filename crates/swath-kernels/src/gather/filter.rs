@@ -1,13 +1,18 @@
 //! Kernels of direct convolutions as right matrices.
 
+use std::ops::Range;
+
 use super::lines::Lines;
 use super::{Groups, Pattern};
+use crate::blocking;
 use crate::memory::Buffer;
 use crate::operands::{Operands, Pairs, Precision, pair, round_rows};
 use crate::panels::Panels;
 use crate::shared::SharedMut;
 use crate::simd::WIDEST;
 use crate::threads::parallel;
+#[cfg(target_arch = "x86_64")]
+use crate::tiles::Ahead;
 
 /// For each phase and group a right matrix, `[panel][tap][channel][column]`; with pairs, two neighbours of tap and channel
 /// share a word.
@@ -124,6 +129,28 @@ impl Gathered {
     #[inline(always)]
     pub(crate) fn matrix(&self, phase: usize, group: usize, panel: usize) -> *const f32 {
         self.values[self.start(phase, group, panel)..].as_ptr()
+    }
+
+    /// Panels of a phase and group that tiles are multiplied with one after the other, and what asks for the next ones meanwhile.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub(crate) fn panels_together(
+        &self,
+        [phase, group]: [usize; 2],
+        panels: Range<usize>,
+    ) -> impl Iterator<Item = (Range<usize>, Ahead<'_>)> {
+        let together = blocking::panels_together(self.rows(phase) * self.panels.widest());
+        let start = move |panel: usize| self.start(phase, group, panel);
+        panels.clone().step_by(together).map(move |first| {
+            let end = (first + together).min(panels.end);
+            let next = (end + together).min(panels.end);
+            let words = if end < next {
+                start(end)..start(next - 1) + self.rows(phase) * self.panels.width(next - 1)
+            } else {
+                0..0
+            };
+            (first..end, Ahead::new(&self.values[words]))
+        })
     }
 
     #[inline(always)]

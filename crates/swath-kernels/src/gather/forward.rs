@@ -7,9 +7,9 @@ use std::ops::Range;
 use super::filter::Gathered;
 #[cfg(target_arch = "x86_64")]
 use super::lines::has_lines;
-#[cfg(target_arch = "x86_64")]
-use super::strip;
 use super::{Groups, Pattern, Phase};
+#[cfg(target_arch = "x86_64")]
+use super::{points, strip};
 use crate::blocking;
 use crate::epilogue::Finish;
 use crate::gemm::{self, BEYOND, Left, LeftInImage, Rows, STEPS_IN_IMAGE};
@@ -58,6 +58,12 @@ pub(crate) unsafe fn run<O: Operands>(isa: Isa, job: &Job) {
     }
     let panels = job.filter.panels;
     for phases in together(&job.pattern.phases) {
+        #[cfg(target_arch = "x86_64")]
+        if O::STEPS == 2 && points::is_possible(isa, job.pattern, &job.filter.groups, job.input_layout) {
+            // SAFETY: the caller's promise.
+            unsafe { points::run(isa, job, phases) };
+            continue;
+        }
         let [rows, cols] = job.pattern.phases[phases.start].count;
         let pixels = job.output_layout.batch * rows * cols;
         let depth = job.filter.depth(phases.start);

@@ -30,9 +30,12 @@ pub(super) unsafe fn run(isa: Isa, job: &Job) {
     // As many strips for each thread, of the same size; windows of halved images lie in one of them.
     let unit = if job.halved.is_some() { 2 } else { 1 };
     let units = rows.div_ceil(unit);
-    let strips = rows.div_ceil(most.next_multiple_of(unit)).next_multiple_of(threads()).min(units);
     let panels = job.filter.panels.count();
-    let shares = (2 * threads()).div_ceil(groups * batch * strips).min(panels);
+    let least = rows.div_ceil(most.next_multiple_of(unit));
+    let strips = least.next_multiple_of(threads()).min(units);
+    // Of a large filter each thread then reads a part, at the price of rounding strips twice.
+    let items = if blocking::stays_in_l2(job.filter.bytes()) { threads() } else { 2 * threads() };
+    let shares = items.div_ceil(groups * batch * strips).min(panels);
     parallel(groups * batch * strips * shares, |item| {
         let (item, share) = (item / shares, item % shares);
         let (item, index) = (item / strips, item % strips);
@@ -219,10 +222,7 @@ impl Strip<'_> {
         let (across, pieces) = (job.output_layout, cols.div_ceil(SIDE));
         // SAFETY: kernels run where the machine has the instructions.
         let tiles = unsafe { Tiles::new(frame.block) };
-        for panel in self.panels.clone() {
-            let width = filter.panels.width(panel);
-            let right = Rows { start: filter.matrix(0, self.group, panel), step: width };
-            let channel = self.group * filter.groups.outputs + filter.panels.first(panel);
+        for (panels, mut ahead) in filter.panels_together([0, self.group], self.panels.clone()) {
             // Windows are halved as soon as their rows are there.
             let together = if job.halved.is_some() { 2 } else { self.rows.len() };
             for start in (0..self.rows.len()).step_by(together) {
@@ -232,33 +232,47 @@ impl Strip<'_> {
                     let mut left = Pixels {
                         starts: [self.words; 2].map(<*mut f32>::cast_const),
                         counts: [0; 2],
-                        step: frame.stride[1] * frame.pixel,
+                        steps: [frame.stride[1] * frame.pixel; 2],
                     };
                     for tile in 0..2.min(rows.end * pieces - piece) {
                         let (row, col) = ((piece + tile) / pieces, (piece + tile) % pieces * SIDE);
                         left.counts[tile] = (cols - col).min(SIDE);
-                        let place = row * frame.stride[0] * frame.line() + col * left.step;
+                        let place = row * frame.stride[0] * frame.line() + col * left.steps[tile];
                         left.starts[tile] = self.words.wrapping_add(place).cast_const();
                         let line = self.image * across.height + first[0] + (self.rows.start + row) * step[0];
                         let start = line * across.width + first[1] + col * step[1];
                         let places = pixels[tile * SIDE..].iter_mut().take(left.counts[tile]).enumerate();
                         places.for_each(|(index, pixel)| *pixel = start + index * step[1]);
                     }
-                    let out = Outputs { job, pixels: pixels.as_ptr(), channel };
-                    let blocks = (frame.offsets.len(), |block: usize| frame.offsets[block]);
-                    // SAFETY: the strip holds what these outputs read and some words beyond, and the filter has these columns.
-                    unsafe { tiles.multiply_pixels::<S, _>(left, blocks, right, width / WIDEST, out) };
+                    for (number, panel) in panels.clone().enumerate() {
+                        let (done, all) = (piece / 2 * panels.len() + number + 1, self.rows.len() * pieces / 2);
+                        ahead.begin(frame.offsets.len(), done, all.max(1) * panels.len());
+                        let out = Outputs { job, pixels: pixels.as_ptr(), channel: self.channel(panel) };
+                        let blocks = (frame.offsets.len(), |block: usize| frame.offsets[block]);
+                        let (right, width) = (filter.matrix(0, self.group, panel), filter.panels.width(panel));
+                        let right = Rows { start: right, step: width };
+                        // SAFETY: the strip holds what these outputs read and some words beyond, and the filter has these columns.
+                        unsafe { tiles.multiply_pixels::<S, _>(left, blocks, right, width / WIDEST, &mut ahead, out) };
+                    }
                 }
                 if let (Some(halved), 2) = (&job.halved, rows.len()) {
                     let row = (self.rows.start + start) / 2;
-                    for (col, lane) in
-                        (0..cols / 2).flat_map(|col| (0..width).step_by(S::LANES).map(move |lane| (col, lane)))
+                    let last = panels.end - 1;
+                    let channels = self.channel(panels.start)..self.channel(last) + filter.panels.width(last);
+                    for (col, channel) in (0..cols / 2)
+                        .flat_map(|col| channels.clone().step_by(S::LANES).map(move |channel| (col, channel)))
                     {
                         // SAFETY: both rows have been stored, and the halved images have the outputs' channels.
-                        unsafe { halved.store::<S>(job.output, across, [self.image, row, col], channel + lane) };
+                        unsafe { halved.store::<S>(job.output, across, [self.image, row, col], channel) };
                     }
                 }
             }
         }
+    }
+
+    /// The first output channel of a panel.
+    #[inline(always)]
+    fn channel(&self, panel: usize) -> usize {
+        self.group * self.job.filter.groups.outputs + self.job.filter.panels.first(panel)
     }
 }

@@ -66,6 +66,7 @@ pub(super) unsafe fn finish<S: Simd, T: Transform>(
         let (height, width) = tile.size(layout, T::OUT);
         // Infinity times 0 is NaN, so this is NaN where any output is not finite.
         let mut probe = S::zero();
+        let finish = job.finish.of_channels::<S>(channel);
         for (row, line) in rows.iter().enumerate().take(T::OUT) {
             if row >= height {
                 break;
@@ -76,7 +77,7 @@ pub(super) unsafe fn finish<S: Simd, T: Transform>(
                 if col < width {
                     let pixel = first + col * tile.step[1];
                     probe = S::mul_add(*value, S::zero(), probe);
-                    S::store(to.pixel(row, col), job.finish.apply::<S>(*value, pixel, channel));
+                    S::store(to.pixel(row, col), finish.apply(*value, pixel));
                 }
             }
         }
