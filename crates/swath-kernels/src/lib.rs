@@ -54,6 +54,6 @@ pub use pooling::{
     max_pool, max_pool_gradient, max_pool_gradient_by_indices, max_pool_with_indices, unpool, unpool_gradient,
 };
 pub use product::multiply;
-pub use resize::{Alignment, Interpolation, resize, resize_and_add, resize_gradient};
+pub use resize::{Alignment, Interpolation, resize, resize_and_add, resize_gradient, resize_to_planes};
 pub use threads::{parallel, parallel_chunks, set_threads, threads};
 pub use transfer::{copy, pack, unpack};

@@ -6,7 +6,8 @@
 use crate::elementwise::same_size;
 use crate::image::Layout;
 use crate::pixels::{PixelKernel, Place, Source, Target, each_pixel};
-use crate::simd::Simd;
+use crate::shared::SharedMut;
+use crate::simd::{Simd, WIDEST};
 
 /// How pixels between pixels are made up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,13 +61,42 @@ pub fn resize_and_add(
     run(interpolation, alignment, (layout, x), Some(addend), out_layout, y);
 }
 
+/// Resizes images as [`resize`] does, straight into planes `[image, channel, row, column]` of `height` rows and `width` columns.
+///
+/// # Panics
+/// When a slice is too short, or the planes have another size.
+pub fn resize_to_planes(
+    interpolation: Interpolation,
+    alignment: Alignment,
+    (layout, x): (&Layout, &[f32]),
+    [height, width]: [usize; 2],
+    planes: &mut [f32],
+) {
+    let to = Layout::new(layout.batch, height, width, layout.channels);
+    assert_eq!(planes.len(), to.pixels() * to.channels, "planes of another size than {to:?}");
+    let planes = Planes { start: SharedMut(planes.as_mut_ptr()), channels: to.channels, area: height * width };
+    run_to(interpolation, alignment, (layout, x), None, &to, planes);
+}
+
 fn run(
+    interpolation: Interpolation,
+    alignment: Alignment,
+    image: (&Layout, &[f32]),
+    addend: Option<Source>,
+    out_layout: &Layout,
+    y: &mut [f32],
+) {
+    run_to(interpolation, alignment, image, addend, out_layout, Target::new("the output", out_layout, y));
+}
+
+/// With results that go to a place of this layout.
+fn run_to(
     interpolation: Interpolation,
     alignment: Alignment,
     (layout, x): (&Layout, &[f32]),
     addend: Option<Source>,
     out_layout: &Layout,
-    y: &mut [f32],
+    to: impl Results,
 ) {
     check(layout, out_layout);
     let axis = |size, new| weights(interpolation, alignment, size, new);
@@ -74,7 +104,7 @@ fn run(
         from: Source::new("the image", layout, x),
         from_layout: *layout,
         addend,
-        to: Target::new("the output", out_layout, y),
+        to,
         rows: axis(layout.height, out_layout.height),
         cols: axis(layout.width, out_layout.width),
     };
@@ -176,17 +206,57 @@ fn transposed(axis: &Axis, size: usize) -> Axis {
     transposed
 }
 
-struct WeightedSums {
+/// Where interpolated pixels go.
+trait Results: Sync {
+    /// Takes a vector of channels of a pixel.
+    ///
+    /// # Safety
+    /// The machine must have the instruction set, and the pixel and its channels be there, for nobody else.
+    unsafe fn put<S: Simd>(&self, place: Place, channel: usize, value: S::V);
+}
+
+impl Results for Target {
+    #[inline(always)]
+    unsafe fn put<S: Simd>(&self, place: Place, channel: usize, value: S::V) {
+        // SAFETY: the caller's promise.
+        unsafe { self.store::<S>(place.pixel, channel, value) }
+    }
+}
+
+/// Planes of so many channels, `area` floats each.
+struct Planes {
+    start: SharedMut,
+    channels: usize,
+    area: usize,
+}
+
+impl Results for Planes {
+    #[inline(always)]
+    unsafe fn put<S: Simd>(&self, place: Place, channel: usize, value: S::V) {
+        let mut lanes = [0.0f32; WIDEST];
+        // SAFETY: there are as many lanes, and the planes have these channels and pixels.
+        unsafe {
+            S::store(lanes.as_mut_ptr(), value);
+            for (lane, channel) in (channel..self.channels.min(channel + S::LANES)).enumerate() {
+                let pixel = place.pixel - place.image * self.area;
+                let at = (place.image * self.channels + channel) * self.area + pixel;
+                self.start.get().add(at).write(lanes[lane]);
+            }
+        }
+    }
+}
+
+struct WeightedSums<R> {
     from: Source,
     from_layout: Layout,
     /// Of the target's size.
     addend: Option<Source>,
-    to: Target,
+    to: R,
     rows: Axis,
     cols: Axis,
 }
 
-impl PixelKernel for WeightedSums {
+impl<R: Results> PixelKernel for WeightedSums<R> {
     #[inline(always)]
     unsafe fn vector<S: Simd>(&self, place: Place, channel: usize) {
         // SAFETY: the caller's promise.
@@ -211,7 +281,7 @@ impl PixelKernel for WeightedSums {
     }
 }
 
-impl WeightedSums {
+impl<R: Results> WeightedSums<R> {
     /// # Safety
     /// As [`PixelKernel::vector`].
     #[inline(always)]
@@ -230,7 +300,7 @@ impl WeightedSums {
             if let Some(addend) = &self.addend {
                 sum = S::add(sum, addend.load::<S>(place.pixel, channel));
             }
-            self.to.store::<S>(place.pixel, channel, sum);
+            self.to.put::<S>(place, channel, sum);
         }
     }
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use swath_kernels::{
     Activation, Alignment, BatchNorm, Divisor, GroupNorm, Interpolation, Layout, Pooling, adaptive_average_pool,
     adaptive_average_pool_gradient, add, average_pool, average_pool_gradient, copy, max_pool, max_pool_gradient, pack,
-    relu_gradient, resize, resize_and_add, resize_gradient, unpack,
+    relu_gradient, resize, resize_and_add, resize_gradient, resize_to_planes, unpack,
 };
 
 use crate::support::{Random, error, planes};
@@ -253,6 +253,20 @@ proptest! {
             average_pool(&pooling, Divisor::Image, &layout, &vec![1.0; layout.len()], &out, &mut y);
             let covered = |value: f64| value == 0.0 || (value - 1.0).abs() < 1e-6;
             prop_assert!(planes(&out, &y).into_iter().all(covered));
+        }
+    }
+
+    #[test]
+    fn resizing_into_planes(channels in 1usize..40, height in 1usize..9, width in 1usize..9, rows in 1usize..20, cols in 1usize..20) {
+        let (layout, out) = (Layout::new(2, height, width, channels), Layout::new(2, rows, cols, channels));
+        let x = Random::new(3).image(&layout);
+        for interpolation in [Interpolation::Nearest, Interpolation::Bilinear, Interpolation::Bicubic] {
+            let mut y = zeros(&out);
+            resize(interpolation, Alignment::Edges, &layout, &x, &out, &mut y);
+            let [mut expected, mut found] = [0, 1].map(|_| vec![f32::NAN; out.pixels() * channels]);
+            unpack(&out, &y, &mut expected);
+            resize_to_planes(interpolation, Alignment::Edges, (&layout, &x), [rows, cols], &mut found);
+            prop_assert_eq!(found, expected);
         }
     }
 

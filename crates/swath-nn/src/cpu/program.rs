@@ -7,7 +7,7 @@ use burn::tensor::TensorData;
 use swath_kernels::{
     Activation, Alignment, Divisor, Function, GroupNorm, Head, Interpolation, LayerNorm, Layout, PlanError, Pooling,
     activate, adaptive_average_pool, add, attention, average_pool, bits, bits_mut, copy, map, max_pool,
-    max_pool_with_indices, multiply, pack, parallel_chunks, resize, resize_and_add, unpack, unpool,
+    max_pool_with_indices, multiply, pack, parallel_chunks, resize, resize_and_add, resize_to_planes, unpack, unpool,
 };
 
 use super::arena::{Tenant, arrange, split};
@@ -23,6 +23,8 @@ pub(super) struct Program {
     steps: Vec<Step>,
     input: Image,
     output: Image,
+    /// An interpolation at the end, whose result goes straight to the caller.
+    last: Option<(Interpolation, Alignment, Image)>,
     /// Floats of memory that a run needs.
     arena: usize,
     /// Slots for values that are no images: as many as there are values, or none.
@@ -89,12 +91,18 @@ impl Program {
     pub(super) fn new(graph: Graph, precision: Precision, filters: &mut Filters) -> Result<Program, PlanError> {
         let memory = Memory::new(&graph, precision)?;
         let (input, output) = (memory.image(graph.input), memory.image(graph.output));
+        let last = last_resize(&graph)
+            .map(|(interpolation, alignment, value)| (interpolation, alignment, memory.image(value)));
+        let mut nodes = graph.nodes;
+        if last.is_some() {
+            nodes.pop();
+        }
         let mut steps = Vec::new();
-        for node in graph.nodes {
+        for node in nodes {
             memory.step(node, filters, &mut steps)?;
         }
         let tensors = if graph.kinds.contains(&Kind::Tensor) { graph.kinds.len() } else { 0 };
-        Ok(Program { steps, input, output, arena: memory.arena, tensors })
+        Ok(Program { steps, input, output, last, arena: memory.arena, tensors })
     }
 
     /// Floats of memory that a run needs.
@@ -150,7 +158,14 @@ impl Program {
                 Step::Burn { op, inputs, outputs } => run_on_burn(op, inputs, outputs, arena, &mut tensors),
             }
         }
-        unpack(&self.output.layout, &arena[self.output.range()], out);
+        match &self.last {
+            Some((interpolation, alignment, image)) => {
+                let (input, Layout { height, width, .. }) =
+                    ((&image.layout, &arena[image.range()]), self.output.layout);
+                resize_to_planes(*interpolation, *alignment, input, [height, width], out);
+            }
+            None => unpack(&self.output.layout, &arena[self.output.range()], out),
+        }
     }
 
     #[cfg(test)]
@@ -241,6 +256,17 @@ fn run_on_burn(op: &BurnOp, inputs: &[Slot], outputs: &[Slot], arena: &mut [f32]
     }
 }
 
+/// The interpolation that makes the output, which nothing else reads, and of what.
+fn last_resize(graph: &Graph) -> Option<(Interpolation, Alignment, Value)> {
+    match graph.nodes.last()? {
+        Node { op: Op::Resize(interpolation, alignment), inputs, outputs } => match inputs[..] {
+            [image] if outputs[0] == graph.output => Some((*interpolation, *alignment, image)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 /// Where every value of a graph is kept.
 struct Memory {
     slots: Vec<Slot>,
@@ -288,6 +314,9 @@ impl Memory {
                 tenant.len = tenant.len.max(first + target.len());
                 moves.push((whole, part, first, target));
             }
+        }
+        if last_resize(graph).is_some() {
+            tenants[number(graph.output)].len = 0;
         }
         // Values within what has one form as a whole are never made.
         tenants.iter_mut().filter(|tenant| tenant.alive[0] == usize::MAX).for_each(|tenant| tenant.len = 0);

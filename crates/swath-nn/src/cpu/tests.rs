@@ -447,6 +447,16 @@ fn memory_is_used_again() {
 }
 
 #[test]
+fn an_interpolation_at_the_end_needs_no_memory() {
+    let enlarge = InterpolateOptions::new(InterpolateMode::Bilinear).with_output_size([40, 36]);
+    let program = check([1, 3, 9, 8], |device, x| interpolate(conv3(x, 20, 1, device), enlarge.clone()));
+    assert!(program.arena() < 40 * 36 * 16, "{} floats", program.arena());
+    // Nor a program without any other step.
+    let enlarge = InterpolateOptions::new(InterpolateMode::Nearest).with_output_size([40, 36]);
+    check([1, 3, 9, 8], |_, x| interpolate(x, enlarge.clone()));
+}
+
+#[test]
 fn the_input_may_be_the_output() {
     check([1, 3, 5, 4], |_, x| x);
 }
