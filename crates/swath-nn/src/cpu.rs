@@ -19,6 +19,7 @@
 //! | `place` | which values lie within wider ones, so that concatenations move nothing |
 //! | `elements` | which images are kept as bfloat16 |
 //! | `arena` | where values lie in one block of memory |
+//! | `memory` | where each value of a graph is kept, by the three above |
 //! | `convolve` | plans and filters of convolutions |
 //! | `program` | all steps, and the run |
 //! | `interpret` | single operations on Burn's own backend |
@@ -33,6 +34,7 @@ mod fold;
 mod fuse;
 mod graph;
 mod interpret;
+mod memory;
 mod place;
 mod program;
 mod recognize;

@@ -2,7 +2,7 @@
 //!
 //! A convolution in bfloat16 rounds what it reads. What only reaches the output through such convolutions may as well be rounded where it is
 //! made: memory then carries half as much. Where an image meets nothing else on its way to them than maxima and nearest neighbours, that is
-//! the same to the bit; sums and means of images are rounded once more.
+//! the same to the bit; sums and means of images are rounded once more, and so is what a function such as GELU after a convolution is computed of.
 
 use swath_kernels::{Element, PlanError};
 

@@ -1,8 +1,5 @@
 //! Plans and filters for images of one size, and the run.
 
-use std::collections::HashMap;
-use std::ops::Range;
-
 use burn::tensor::TensorData;
 use swath_kernels::{
     Activation, Alignment, Divisor, Function, GroupNorm, Head, Interpolation, LayerNorm, Layout, PlanError, Pooling,
@@ -10,12 +7,11 @@ use swath_kernels::{
     max_pool_with_indices, multiply, pack, parallel_chunks, resize, resize_and_add, resize_to_planes, unpack, unpool,
 };
 
-use super::arena::{Tenant, arrange, split};
+use super::arena::split;
 use super::convolve::{Convolve, Filters, plan, plan_with_head};
-use super::elements::elements;
 use super::graph::{BurnOp, Graph, GroupNormOp, Kind, Node, Op, Value};
 use super::interpret::{interpret, name};
-use super::place::{Placement, layout};
+use super::memory::{Image, Memory, Slot, last_resize};
 use crate::precision::Precision;
 
 /// What a graph computes, ready to run.
@@ -29,19 +25,6 @@ pub(super) struct Program {
     arena: usize,
     /// Slots for values that are no images: as many as there are values, or none.
     tensors: usize,
-}
-
-/// An image in the arena, or indices in their own layout.
-#[derive(Clone, Copy, Debug)]
-struct Image {
-    start: usize,
-    layout: Layout,
-}
-
-impl Image {
-    fn range(&self) -> Range<usize> {
-        self.start..self.start + self.layout.len()
-    }
 }
 
 enum Step {
@@ -73,14 +56,6 @@ enum ImageOp {
     Resize(Interpolation, Alignment),
     Take { rows: Vec<usize>, cols: Vec<usize>, first: usize },
     Copy,
-}
-
-/// Where a value is kept during a run.
-#[derive(Clone, Copy, Debug)]
-enum Slot {
-    Image(Image),
-    Indices(Image),
-    Tensor(usize),
 }
 
 impl Program {
@@ -256,97 +231,7 @@ fn run_on_burn(op: &BurnOp, inputs: &[Slot], outputs: &[Slot], arena: &mut [f32]
     }
 }
 
-/// The interpolation that makes the output, which nothing else reads, and of what.
-fn last_resize(graph: &Graph) -> Option<(Interpolation, Alignment, Value)> {
-    match graph.nodes.last()? {
-        Node { op: Op::Resize(interpolation, alignment), inputs, outputs } => match inputs[..] {
-            [image] if outputs[0] == graph.output => Some((*interpolation, *alignment, image)),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// Where every value of a graph is kept.
-struct Memory {
-    slots: Vec<Slot>,
-    /// For each concatenation, by the value that it makes: what has to be copied, and to where.
-    copies: HashMap<Value, Vec<(Image, Image)>>,
-    arena: usize,
-    precision: Precision,
-}
-
 impl Memory {
-    fn new(graph: &Graph, precision: Precision) -> Result<Memory, PlanError> {
-        let placement = Placement::new(graph);
-        let elements = elements(graph, &placement, precision)?;
-        let own = |value: Value| layout(graph.size(value)).of(elements[value.0]);
-        let in_arena = |value: &Value| graph.is_image(*value) || graph.is_indices(*value);
-        let images: Vec<Value> = (0..graph.kinds.len()).map(Value).filter(in_arena).collect();
-        let mut roots: Vec<Value> = images.iter().map(|value| placement.place(*value).root).collect();
-        roots.sort();
-        roots.dedup();
-        let number = |value: Value| roots.binary_search(&placement.place(value).root).expect("every image has a root");
-        let mut tenants: Vec<Tenant> =
-            roots.iter().map(|root| Tenant { len: own(*root).len(), alive: [usize::MAX, 0] }).collect();
-        let mut meet = |value: Value, time: usize| {
-            if in_arena(&value) {
-                let alive = &mut tenants[number(value)].alive;
-                *alive = [alive[0].min(time), alive[1].max(time)];
-            }
-        };
-        // The first moment is that of packing, the last that of unpacking.
-        meet(graph.input, 0);
-        for (index, node) in graph.nodes.iter().enumerate() {
-            node.inputs.iter().chain(&node.outputs).for_each(|value| meet(*value, index + 1));
-        }
-        meet(graph.output, graph.nodes.len() + 1);
-
-        // A part that does not begin with a whole vector reaches a little beyond the last pixel with its padding.
-        let mut moves = Vec::new();
-        for node in graph.nodes.iter().filter(|node| matches!(node.op, Op::Concatenate)) {
-            let whole = node.outputs[0];
-            let place = placement.place(whole);
-            for (channel, part) in placement.copied(graph, node) {
-                let target =
-                    layout(graph.size(part)).within(placement.layout(graph, whole).pixel).of(elements[whole.0]);
-                let (tenant, first) = (&mut tenants[number(whole)], target.floats(place.channel + channel));
-                tenant.len = tenant.len.max(first + target.len());
-                moves.push((whole, part, first, target));
-            }
-        }
-        if last_resize(graph).is_some() {
-            tenants[number(graph.output)].len = 0;
-        }
-        // Values within what has one form as a whole are never made.
-        tenants.iter_mut().filter(|tenant| tenant.alive[0] == usize::MAX).for_each(|tenant| tenant.len = 0);
-        let (starts, arena) = arrange(&tenants);
-        let image = |value: Value| {
-            let layout = placement.layout(graph, value).of(elements[value.0]);
-            Image { start: starts[number(value)] + layout.floats(placement.place(value).channel), layout }
-        };
-        let slot = |(index, kind): (usize, &Kind)| match kind {
-            Kind::Image(_) => Slot::Image(image(Value(index))),
-            Kind::Indices(_) => Slot::Indices(image(Value(index))),
-            Kind::Tensor => Slot::Tensor(index),
-        };
-        let mut copies: HashMap<Value, Vec<(Image, Image)>> = HashMap::new();
-        for (whole, part, first, layout) in moves {
-            let target = Image { start: starts[number(whole)] + first, layout };
-            copies.entry(whole).or_default().push((image(part), target));
-        }
-        Ok(Memory { slots: graph.kinds.iter().enumerate().map(slot).collect(), copies, arena, precision })
-    }
-
-    /// # Panics
-    /// When the value is neither an image nor indices.
-    fn image(&self, value: Value) -> Image {
-        match self.slots[value.0] {
-            Slot::Image(image) | Slot::Indices(image) => image,
-            Slot::Tensor(index) => panic!("value {index} is no image"),
-        }
-    }
-
     fn step(&self, node: Node, filters: &mut Filters, steps: &mut Vec<Step>) -> Result<(), PlanError> {
         let Node { op, inputs, outputs } = node;
         let op = match op {
