@@ -24,7 +24,7 @@ const GROUP: usize = 14;
 /// Writes for each pixel of `q` the mean of the values at all pixels, weighted by how well their keys fit.
 ///
 /// # Panics
-/// When channels or batches differ, the heads have no equal shares of the channels, or a slice is too short.
+/// When channels or batches differ, the heads have no equal shares of the channels, a slice is too short, or an image is not of floats.
 pub fn attention(
     heads: usize,
     (q_layout, q): (&Layout, &[f32]),

@@ -78,8 +78,8 @@ pub(crate) trait Out: Copy {
     /// The machine must have the instruction set, and what is written must be there, for nobody else.
     unsafe fn put<S: Simd>(self, row: usize, column: usize, sum: S::V);
 
-    /// Takes the sums of `rows` rows of `vecs` vectors, in the [`WIDEST`] of which they lie, `step` floats from row to row and `next` from vector
-    /// to vector.
+    /// Takes the sums of `rows` rows and `vecs` times 16 columns from memory, where they lie `step` floats from row to row and `next` from 16
+    /// columns to the next.
     ///
     /// # Safety
     /// As [`put`](Self::put) of them, and they must be there.

@@ -12,7 +12,7 @@ const SEGMENT: usize = 64;
 /// Planes `[image, channel, row, column]` into images; padding channels become 0.
 ///
 /// # Panics
-/// When a slice has not the layout's size.
+/// When a slice has not the layout's size, or images are not of floats.
 pub fn pack(planes: &[f32], layout: &Layout, image: &mut [f32]) {
     layout.check_floats("the image", image.len());
     assert_eq!(planes.len(), layout.pixels() * layout.channels, "planes of another size than {layout:?}");
@@ -41,7 +41,7 @@ pub fn pack(planes: &[f32], layout: &Layout, image: &mut [f32]) {
 /// Images into planes `[image, channel, row, column]`.
 ///
 /// # Panics
-/// When a slice has not the layout's size.
+/// When a slice has not the layout's size, or images are not of floats.
 pub fn unpack(layout: &Layout, image: &[f32], planes: &mut [f32]) {
     layout.check_floats("the image", image.len());
     assert_eq!(planes.len(), layout.pixels() * layout.channels, "planes of another size than {layout:?}");

@@ -37,7 +37,8 @@ impl Plan {
     /// Convolves.
     ///
     /// # Panics
-    /// When a slice is too short for its layout, or the filter is for another convolution, method, precision or instruction set.
+    /// When a slice is too short for its layout, the filter is for another convolution, method, precision or instruction set, or images are
+    /// of elements that the method does not [take](Self::takes_bfloat16).
     pub fn run(&self, input: &[f32], filter: &Filter, epilogue: &Epilogue, output: &mut [f32]) {
         self.output.check("the output", output.len());
         if self.method.is_winograd() {

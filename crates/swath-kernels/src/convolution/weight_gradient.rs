@@ -118,7 +118,7 @@ impl WeightGradient {
     /// Writes the gradient by the weights, in the order of the weights, from the input and the gradient of the output.
     ///
     /// # Panics
-    /// When a slice is too short for its layout, or `out` has another length than [`Convolution::weights`].
+    /// When a slice is too short for its layout, images are not of floats, or `out` has another length than [`Convolution::weights`].
     pub fn run(&self, input: &[f32], gradient: &[f32], out: &mut [f32]) {
         let (gathered, grid) = if self.transposed { (gradient, input) } else { (input, gradient) };
         self.gathered.check_floats("the image", gathered.len());
@@ -198,7 +198,7 @@ impl WeightGradient {
 /// Writes the gradient by the bias: the sum of the output's gradient over all pixels, for each channel.
 ///
 /// # Panics
-/// When the slice is too short for its layout, or `out` has not one value for each channel.
+/// When the slice is too short for its layout, images are not of floats, or `out` has not one value for each channel.
 pub fn bias_gradient(layout: &Layout, gradient: &[f32], out: &mut [f32]) {
     layout.check_floats("the gradient", gradient.len());
     assert_eq!(out.len(), layout.channels, "a bias for another number of channels");

@@ -67,7 +67,7 @@ pub fn max_pool_with_indices(
 /// is, added in row-major order.
 ///
 /// # Panics
-/// When batch or channels differ, a slice is too short, or an index lies beyond the image.
+/// When batch or channels differ, a slice is too short, an index lies beyond the image, or images are not of floats.
 pub fn max_pool_gradient_by_indices(
     (out_layout, dy): (&Layout, &[f32]),
     indices: &[u32],
