@@ -69,6 +69,11 @@ pub(crate) fn strip_rows(line: usize, reach: usize, stride: usize) -> usize {
     1 + lines.saturating_sub(reach) / stride
 }
 
+/// Pixels of `pixel` words of a single row that are rounded together: as many as with [`strip_rows`].
+pub(crate) fn strip_pixels(pixel: usize) -> usize {
+    ((1 << 20) / size_of::<f32>() / pixel).max(1)
+}
+
 /// Tiles of 16 pixels, at most, that are multiplied with one panel of a filter after the other where they lie.
 pub(crate) const MOST_POINTS: usize = 32;
 
@@ -85,6 +90,12 @@ pub(crate) fn panels_together(words: usize) -> usize {
 /// Whether a filter of so many bytes stays in the L2 of processors that have tiles, beside a strip.
 pub(crate) fn stays_in_l2(filter: usize) -> bool {
     filter <= 1 << 20
+}
+
+/// Whether images of so many bytes have left the cores' L2 before the next layer reads them, on processors that have tiles. Then they may as well be
+/// written past it: to fetch what is written over would take as long again.
+pub(crate) fn leaves_l2(image: usize) -> bool {
+    image > 4 << 20
 }
 
 /// The distance between planes that are written side by side, an odd number of cache lines as with [`row`].

@@ -12,8 +12,12 @@ pub(crate) mod lines;
 #[cfg(target_arch = "x86_64")]
 mod points;
 #[cfg(target_arch = "x86_64")]
+mod repair;
+#[cfg(target_arch = "x86_64")]
 mod strip;
 pub(crate) mod weights;
+
+use crate::image::Layout;
 
 /// Outputs that share their taps: rows `first[0] + i * step[0]` for `i` in `0..count[0]`, and columns alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +34,35 @@ pub(crate) struct Tap {
     pub offset: [isize; 2],
     /// Where its weights lie in the kernel: `row * columns + column`.
     pub index: usize,
+}
+
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only x86 has tiles"))]
+impl Phase {
+    /// The numbers of outputs from number `first` of the phase on, image by image and row by row.
+    #[inline(always)]
+    fn pixels(&self, layout: &Layout, first: usize, out: &mut [usize]) {
+        let [rows, cols] = self.count;
+        let (mut image, mut row, mut col) = (first / cols / rows, first / cols % rows, first % cols);
+        for pixel in out {
+            let line = image * layout.height + self.first[0] + row * self.step[0];
+            *pixel = line * layout.width + self.first[1] + col * self.step[1];
+            col += 1;
+            if col == cols {
+                (row, col) = (row + 1, 0);
+                if row == rows {
+                    (image, row) = (image + 1, 0);
+                }
+            }
+        }
+    }
+
+    /// The image of one of the phase's outputs, and its row and column within the phase.
+    #[inline(always)]
+    fn locate(&self, layout: &Layout, pixel: usize) -> [usize; 3] {
+        let (line, col) = (pixel / layout.width, pixel % layout.width);
+        let row = line % layout.height;
+        [line / layout.height, (row - self.first[0]) / self.step[0], (col - self.first[1]) / self.step[1]]
+    }
 }
 
 /// How outputs depend on inputs, in space.

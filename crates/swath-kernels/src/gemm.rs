@@ -11,7 +11,7 @@ use crate::blocking;
 use crate::operands::{Floats, Operands};
 use crate::simd::{Kernel, Simd, WIDEST, prefetch};
 #[cfg(target_arch = "x86_64")]
-use crate::tiles::Tiles;
+use crate::tiles::{SIDE, TILE, Tiles};
 
 /// Where the left matrix lies, in blocks of the depth.
 ///
@@ -93,6 +93,19 @@ pub(crate) trait Out: Copy {
                     self.put::<S>(row, vec * WIDEST + lane, sum);
                 }
             }
+        }
+    }
+
+    /// Takes the sums of two tiles of 16 rows, of which so many are used: rows and columns side by side, 16 of each, one column's after the other's.
+    ///
+    /// # Safety
+    /// As [`put_rows`](Self::put_rows).
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn put_tiles<S: Simd>(self, counts: [usize; 2], vecs: usize, sums: *const f32) {
+        for (tile, rows) in counts.into_iter().enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe { self.skip(tile * SIDE).put_rows::<S>([rows, vecs], sums.add(2 * tile * TILE), [WIDEST, TILE]) };
         }
     }
 }

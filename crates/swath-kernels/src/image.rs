@@ -46,12 +46,15 @@ pub struct Layout {
     pub pixel: usize,
     /// What a channel is.
     pub element: Element,
+    /// Whether channels lie in planes of their own instead, `[batch, channel, row, column]` of floats, as other software has them. Functions take
+    /// images with channels last, unless they say otherwise.
+    pub planes: bool,
 }
 
 impl Layout {
     /// Images of floats by themselves: `pixel` is the number of channels, padded.
     pub fn new(batch: usize, height: usize, width: usize, channels: usize) -> Layout {
-        Layout { batch, height, width, channels, pixel: padded(channels), element: Element::Float }
+        Layout { batch, height, width, channels, pixel: padded(channels), element: Element::Float, planes: false }
     }
 
     /// The same images as some channels of wider ones, `pixel` channels from pixel to pixel.
@@ -62,6 +65,11 @@ impl Layout {
     /// The same images of other elements.
     pub fn of(self, element: Element) -> Layout {
         Layout { element, ..self }
+    }
+
+    /// The same images with channels in planes of their own.
+    pub fn in_planes(self) -> Layout {
+        Layout { element: Element::Float, planes: true, ..self }
     }
 
     /// Channels with their padding.
@@ -83,6 +91,7 @@ impl Layout {
     pub fn len(&self) -> usize {
         match self.pixels() {
             0 => 0,
+            pixels if self.planes => pixels * self.channels,
             pixels => self.floats((pixels - 1) * self.pixel + self.padded_channels()),
         }
     }
@@ -124,9 +133,16 @@ impl Layout {
         self.pixel.is_multiple_of(WIDEST) && self.pixel >= self.padded_channels() && len >= self.len()
     }
 
-    /// Panics with the sizes unless the slice holds these images.
+    /// Panics with the sizes unless the slice holds these images, with channels last.
     #[track_caller]
     pub(crate) fn check(&self, what: &str, len: usize) {
+        assert!(!self.planes, "{what} has its channels in planes");
+        self.check_len(what, len);
+    }
+
+    /// Panics with the sizes unless the slice holds these images.
+    #[track_caller]
+    pub(crate) fn check_len(&self, what: &str, len: usize) {
         assert!(self.fits(len), "{what} of {len} floats does not hold {self:?}, which needs {}", self.len());
     }
 

@@ -76,7 +76,7 @@ impl Isa {
     }
 
     /// Whether it multiplies tiles of bfloat16, many times faster than floats.
-    pub(crate) fn has_tiles(self) -> bool {
+    pub fn has_tiles(self) -> bool {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             Kind::Amx => true,

@@ -19,6 +19,7 @@ mod image;
 mod isa;
 mod layer_norm;
 mod memory;
+mod next;
 mod norm;
 mod operands;
 mod panels;

@@ -12,9 +12,26 @@ pub enum Precision {
     /// float32.
     #[default]
     Fp32,
+    /// float32 in three parts of bfloat16, each what rounding took of the one before: all 24 bits of mantissa. Where there are tiles for bfloat16, six
+    /// products of these are faster than one of float32; elsewhere, and with Winograd's methods, this is [`Fp32`](Self::Fp32).
+    Bf16x3,
+    /// float32 in two parts: 16 bits of mantissa, and three products. Elsewhere this is [`Fp32`](Self::Fp32).
+    Bf16x2,
     /// bfloat16, float32 rounded to 8 bits of mantissa. Winograd's F(4x4, 3x3) keeps float32, since its transforms make rounding
     /// errors grow.
     Bf16,
+}
+
+impl Precision {
+    /// Parts of bfloat16 that a float is taken apart into; none where it is multiplied as it is.
+    pub(crate) fn parts(self) -> usize {
+        match self {
+            Precision::Fp32 => 0,
+            Precision::Bf16x3 => 3,
+            Precision::Bf16x2 => 2,
+            Precision::Bf16 => 1,
+        }
+    }
 }
 
 /// One of the two forms of operands.

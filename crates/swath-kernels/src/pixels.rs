@@ -2,7 +2,8 @@
 
 use crate::image::{Element, Layout};
 use crate::isa::{self, Isa};
-use crate::simd::{Kernel, Simd};
+use crate::operands::from_half;
+use crate::simd::{Kernel, Simd, WIDEST};
 use crate::threads::parallel;
 
 /// Floats that one item of a parallel loop computes: some ten microseconds of work.
@@ -86,6 +87,8 @@ pub(crate) struct Source {
     start: *const f32,
     pixel: usize,
     element: Element,
+    /// Floats from one plane to the next, of a single image in planes.
+    plane: Option<usize>,
 }
 
 // SAFETY: only read while kernels run.
@@ -99,7 +102,20 @@ impl Source {
     #[track_caller]
     pub(crate) fn new(what: &str, layout: &Layout, image: &[f32]) -> Source {
         layout.check(what, image.len());
-        Source { start: image.as_ptr(), pixel: layout.pixel, element: layout.element }
+        Source { start: image.as_ptr(), pixel: layout.pixel, element: layout.element, plane: None }
+    }
+
+    /// The same, or a single image in planes, of which channels can be had [one by one](Self::value) only.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    #[track_caller]
+    pub(crate) fn of_any_order(what: &str, layout: &Layout, image: &[f32]) -> Source {
+        if !layout.planes {
+            return Source::new(what, layout, image);
+        }
+        layout.check_len(what, image.len());
+        Source { start: image.as_ptr(), pixel: 1, element: Element::Float, plane: Some(layout.pixels()) }
     }
 
     /// Where a channel of a pixel lies.
@@ -114,6 +130,25 @@ impl Source {
     pub(crate) unsafe fn load<S: Simd>(&self, pixel: usize, channel: usize) -> S::V {
         // SAFETY: the caller's promise.
         unsafe { load::<S>(self.element, self.place(pixel, channel)) }
+    }
+
+    /// One channel of a pixel.
+    ///
+    /// # Safety
+    /// It must exist.
+    #[inline(always)]
+    pub(crate) unsafe fn value(&self, pixel: usize, channel: usize) -> f32 {
+        let from = match self.plane {
+            Some(plane) => self.start.wrapping_add(channel * plane + pixel),
+            None => self.place(pixel, channel),
+        };
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self.element {
+                Element::Float => *from,
+                Element::Bfloat16 => from_half(*from.cast()),
+            }
+        }
     }
 }
 
@@ -142,6 +177,12 @@ impl Target {
     /// Images that start there.
     pub(crate) fn at(start: *mut f32, layout: &Layout) -> Target {
         Target { start, pixel: layout.pixel, element: layout.element }
+    }
+
+    /// Whether these are floats, and each 16 channels begin at a multiple of 64 bytes.
+    pub(crate) fn is_aligned(&self) -> bool {
+        let line = WIDEST * size_of::<f32>();
+        self.element == Element::Float && self.pixel.is_multiple_of(WIDEST) && self.start.addr().is_multiple_of(line)
     }
 
     /// Where a channel of a pixel lies.

@@ -137,7 +137,7 @@ impl Places {
 /// # Safety
 /// The machine must have the instruction set.
 #[inline(always)]
-unsafe fn greater<S: Simd>(value: S::V, most: S::V) -> S::V {
+pub(crate) unsafe fn greater<S: Simd>(value: S::V, most: S::V) -> S::V {
     // SAFETY: the caller's promise.
     unsafe { S::select_nan(value, value, S::greater(value, most)) }
 }

@@ -97,6 +97,16 @@ pub(crate) unsafe trait Simd: Copy + 'static {
     unsafe fn splat(value: f32) -> Self::V;
     unsafe fn load(from: *const f32) -> Self::V;
     unsafe fn store(to: *mut f32, value: Self::V);
+    /// The same to a multiple of 64 bytes, for what will not be read soon: processors that can do so do not fetch what was there. Other threads
+    /// see it after a [`fence`](Self::fence).
+    #[inline(always)]
+    unsafe fn stream(to: *mut f32, value: Self::V) {
+        // SAFETY: the caller's promise.
+        unsafe { Self::store(to, value) }
+    }
+    /// After all that was [streamed](Self::stream).
+    #[inline(always)]
+    unsafe fn fence() {}
     /// `LANES` bfloat16 as floats.
     unsafe fn load_halves(from: *const u16) -> Self::V;
     /// Rounds to bfloat16: `LANES` of them.

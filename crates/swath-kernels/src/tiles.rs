@@ -20,8 +20,10 @@ pub(crate) const SIDE: usize = 16;
 /// Rows that are multiplied together.
 const ROWS: usize = 2 * SIDE;
 
-/// Floats of a tile, and bytes of one of its rows where nothing lies between.
-const TILE: usize = SIDE * WIDEST;
+/// Floats of a tile.
+pub(crate) const TILE: usize = SIDE * WIDEST;
+
+/// Bytes of a row of a tile where nothing lies between.
 const LINE: usize = WIDEST * size_of::<f32>();
 
 /// Blocks from one store of tiles to the next, at most.
@@ -105,11 +107,11 @@ impl Tiles {
         for row in (0..rows).step_by(ROWS) {
             let start = left.start.wrapping_add(row * WIDEST);
             let counts = [(rows - row).min(SIDE), (rows - row).saturating_sub(SIDE).min(SIDE)];
-            let pixels = Pixels { starts: [start, start.wrapping_add(TILE)], counts, steps: [WIDEST; 2] };
+            let pixels = Pixels { starts: [start, start.wrapping_add(TILE)], counts, steps: [WIDEST; 2], rest: 0 };
             // SAFETY: the caller's promises.
             unsafe {
                 let (blocks, out) = ((blocks, |block| block * left.block), out.skip(row));
-                self.multiply_pixels::<S, T>(pixels, blocks, right, vecs, &mut Ahead::new(&[]), out);
+                self.multiply_pixels::<S, T, 1>(pixels, blocks, right, vecs, &mut Ahead::new(&[]), out);
             };
         }
     }
@@ -117,10 +119,13 @@ impl Tiles {
     /// `out = left right` for at most 32 rows of the left matrix: block `b` of a row's words lies `offset(b)` floats behind its first.
     /// The rows of the second tile are rows 16 and on of `out`.
     ///
+    /// Both matrices may have two or three `PARTS`, rounded values and what rounding took of them: in the right one rows of each block of a part are
+    /// followed by those of the next. The product is then that of their sums, without those products of parts that are smaller than what is not there.
+    ///
     /// # Safety
     /// As [`multiply`](Self::multiply).
     #[inline(always)]
-    pub(crate) unsafe fn multiply_pixels<S: Simd, T: Out>(
+    pub(crate) unsafe fn multiply_pixels<S: Simd, T: Out, const PARTS: usize>(
         &self,
         pixels: Pixels,
         (blocks, offset): (usize, impl Fn(usize) -> usize),
@@ -135,15 +140,12 @@ impl Tiles {
         unsafe {
             let rows = (right, self.words);
             match (pixels.counts[1] > 0, vecs == 2) {
-                (true, true) => sums::<true, true>(pixels, (blocks, offset), rows, ahead, stage),
-                (true, false) => sums::<true, false>(pixels, (blocks, offset), rows, ahead, stage),
-                (false, true) => sums::<false, true>(pixels, (blocks, offset), rows, ahead, stage),
-                (false, false) => sums::<false, false>(pixels, (blocks, offset), rows, ahead, stage),
+                (true, true) => sums::<PARTS, true, true>(pixels, (blocks, offset), rows, ahead, stage),
+                (true, false) => sums::<PARTS, true, false>(pixels, (blocks, offset), rows, ahead, stage),
+                (false, true) => sums::<PARTS, false, true>(pixels, (blocks, offset), rows, ahead, stage),
+                (false, false) => sums::<PARTS, false, false>(pixels, (blocks, offset), rows, ahead, stage),
             }
-            for (tile, rows) in pixels.counts.into_iter().enumerate() {
-                let sums = stage.add(2 * tile * TILE);
-                out.skip(tile * SIDE).put_rows::<S>([rows, vecs], sums, [WIDEST, TILE]);
-            }
+            out.put_tiles::<S>(pixels.counts, vecs, stage);
         }
     }
 }
@@ -194,59 +196,127 @@ pub(crate) struct Pixels {
     pub starts: [*const f32; 2],
     pub counts: [usize; 2],
     pub steps: [usize; 2],
+    /// Floats from one part of a row to the next, of matrices that have several.
+    pub rest: usize,
 }
 
 /// One or two tiles of rows by one or two of columns, to the four tiles of a stage.
+///
+/// Tiles 0 to 3 are sums, 4 and 5 rows of the left matrix, 6 and 7 those of the right one.
 #[inline(always)]
-unsafe fn sums<const TALL: bool, const WIDE: bool>(
+unsafe fn sums<const PARTS: usize, const TALL: bool, const WIDE: bool>(
     left: Pixels,
     (blocks, offset): (usize, impl Fn(usize) -> usize),
     (right, words): (Rows<*const f32>, usize),
     ahead: &mut Ahead,
     stage: *mut f32,
 ) {
-    let [first, second, step] = [left.steps[0], left.steps[1], right.step].map(|floats| floats * size_of::<f32>());
+    let (lines, step) = (left.steps, right.step);
     // SAFETY: the caller's promises; nothing else uses tile registers between these instructions.
     unsafe {
         asm!("tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3", options(nostack));
         for block in 0..blocks {
             ahead.block();
-            let b = right.start.add(block * words * right.step);
-            asm!(
-                "tileloadd tmm4, [{a} + {line}*1]", "tileloadd tmm6, [{b} + {step}*1]", "tdpbf16ps tmm0, tmm4, tmm6",
-                a = in(reg) left.starts[0].add(offset(block)), b = in(reg) b,
-                line = in(reg) first, step = in(reg) step, options(nostack)
-            );
-            if WIDE {
-                asm!(
-                    "tileloadd tmm7, [{b} + {step}*1]", "tdpbf16ps tmm1, tmm4, tmm7",
-                    b = in(reg) b.add(WIDEST), step = in(reg) step, options(nostack)
-                );
-            }
-            if TALL {
-                asm!(
-                    "tileloadd tmm5, [{a} + {line}*1]", "tdpbf16ps tmm2, tmm5, tmm6",
-                    a = in(reg) left.starts[1].add(offset(block)), line = in(reg) second, options(nostack)
-                );
-            }
-            if TALL && WIDE {
-                asm!("tdpbf16ps tmm3, tmm5, tmm7", options(nostack));
+            let a = left.starts.map(|start| start.wrapping_add(offset(block)));
+            let b = right.start.add(block * PARTS * words * step);
+            let left = |part: usize| a.map(|start| start.wrapping_add(part * left.rest));
+            let right = |part: usize| b.add(part * words * step);
+            // Of each part of the left matrix and each of the right one whose numbers make less than there are parts, in an order in which few have to
+            // be loaded.
+            match PARTS {
+                1 => load_and_multiply::<true, true, TALL, WIDE>(left(0), lines, right(0), step),
+                2 => {
+                    load_and_multiply::<true, true, TALL, WIDE>(left(1), lines, right(0), step);
+                    load_and_multiply::<true, false, TALL, WIDE>(left(0), lines, right(0), step);
+                    load_and_multiply::<false, true, TALL, WIDE>(left(0), lines, right(1), step);
+                }
+                _ => {
+                    load_and_multiply::<true, true, TALL, WIDE>(left(2), lines, right(0), step);
+                    load_and_multiply::<true, false, TALL, WIDE>(left(1), lines, right(0), step);
+                    load_and_multiply::<false, true, TALL, WIDE>(left(1), lines, right(1), step);
+                    load_and_multiply::<true, false, TALL, WIDE>(left(0), lines, right(1), step);
+                    load_and_multiply::<false, true, TALL, WIDE>(left(0), lines, right(2), step);
+                    load_and_multiply::<false, true, TALL, WIDE>(left(0), lines, right(0), step);
+                }
             }
             // A store after more than thirty blocks without one waits for 800 cycles, as if it had to wake up what does it: one of no use keeps it
             // awake, and costs nothing.
-            if block % STAY_AWAKE == STAY_AWAKE - 1 {
-                asm!("tilestored [{to} + {line}*1], tmm4", to = in(reg) stage, line = in(reg) LINE, options(nostack));
+            if block % (STAY_AWAKE / PARTS) == STAY_AWAKE / PARTS - 1 {
+                store::<4>(stage);
             }
         }
-        asm!("tilestored [{to} + {line}*1], tmm0", to = in(reg) stage, line = in(reg) LINE, options(nostack));
+        store::<0>(stage);
         if WIDE {
-            asm!("tilestored [{to} + {line}*1 + 1024], tmm1", to = in(reg) stage, line = in(reg) LINE, options(nostack));
+            store::<1>(stage.add(TILE));
         }
         if TALL {
-            asm!("tilestored [{to} + {line}*1 + 2048], tmm2", to = in(reg) stage, line = in(reg) LINE, options(nostack));
+            store::<2>(stage.add(2 * TILE));
         }
         if TALL && WIDE {
-            asm!("tilestored [{to} + {line}*1 + 3072], tmm3", to = in(reg) stage, line = in(reg) LINE, options(nostack));
+            store::<3>(stage.add(3 * TILE));
         }
+    }
+}
+
+/// Adds the product of one part of both matrices to the sums, of which one may be there already: `LEFT` and `RIGHT` say what is to be loaded.
+#[inline(always)]
+unsafe fn load_and_multiply<const LEFT: bool, const RIGHT: bool, const TALL: bool, const WIDE: bool>(
+    left: [*const f32; 2],
+    lines: [usize; 2],
+    right: *const f32,
+    step: usize,
+) {
+    // SAFETY: the caller's promises.
+    unsafe {
+        if LEFT {
+            load::<4>(left[0], lines[0]);
+        }
+        if RIGHT {
+            load::<6>(right, step);
+        }
+        multiply_add::<0, 4, 6>();
+        if WIDE {
+            if RIGHT {
+                load::<7>(right.add(WIDEST), step);
+            }
+            multiply_add::<1, 4, 7>();
+        }
+        if TALL {
+            if LEFT {
+                load::<5>(left[1], lines[1]);
+            }
+            multiply_add::<2, 5, 6>();
+        }
+        if TALL && WIDE {
+            multiply_add::<3, 5, 7>();
+        }
+    }
+}
+
+/// Loads rows that lie `step` floats from each other into a tile register.
+#[inline(always)]
+unsafe fn load<const TO: usize>(from: *const f32, step: usize) {
+    let step = step * size_of::<f32>();
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!("tileloadd tmm{to}, [{from} + {step}*1]", to = const TO, from = in(reg) from, step = in(reg) step, options(nostack));
+    }
+}
+
+/// `sum += left right` of tile registers.
+#[inline(always)]
+unsafe fn multiply_add<const SUM: usize, const LEFT: usize, const RIGHT: usize>() {
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!("tdpbf16ps tmm{sum}, tmm{left}, tmm{right}", sum = const SUM, left = const LEFT, right = const RIGHT, options(nostack));
+    }
+}
+
+/// Stores a tile register in rows side by side.
+#[inline(always)]
+unsafe fn store<const FROM: usize>(to: *mut f32) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!("tilestored [{to} + {line}*1], tmm{from}", from = const FROM, to = in(reg) to, line = in(reg) LINE, options(nostack));
     }
 }

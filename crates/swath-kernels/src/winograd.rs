@@ -8,7 +8,7 @@
 pub(crate) mod filter;
 mod finish;
 pub(crate) mod forward;
-pub(crate) mod head;
+mod room;
 mod tiles;
 pub(crate) mod transform;
 pub(crate) mod weights;

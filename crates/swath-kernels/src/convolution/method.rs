@@ -70,7 +70,7 @@ impl Method {
         isa: Isa,
     ) -> Method {
         let Convolution { inputs, outputs, .. } = *convolution;
-        let in_tiles = precision == Precision::Bf16 && isa.has_tiles();
+        let in_tiles = matches!(precision, Precision::Bf16 | Precision::Bf16x2) && isa.has_tiles();
         let pairs = precision == Precision::Bf16 && inputs.min(outputs) >= PAIRS_FROM;
         let least = (height / convolution.dilation[0]).min(width / convolution.dilation[1]);
         let tiles = |side: usize| {

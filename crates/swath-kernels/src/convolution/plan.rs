@@ -4,7 +4,7 @@ use super::{Convolution, Groups, Layout, Method, Pattern, PlanError};
 use crate::depthwise;
 use crate::gather::filter::Gathered;
 use crate::gather::forward::in_place;
-use crate::gather::lines::{Lines, has_lines};
+use crate::gather::lines::has_lines;
 use crate::image::Element;
 use crate::isa::Isa;
 use crate::operands::Precision;
@@ -142,6 +142,13 @@ impl Plan {
         self
     }
 
+    /// Writes a single image with its channels in planes, if it can: see [`writes_planes`](Self::writes_planes).
+    #[must_use]
+    pub fn into_planes(mut self) -> Plan {
+        self.output = self.output.in_planes();
+        self
+    }
+
     /// Writes images of these [elements](Element).
     #[must_use]
     pub fn writing(mut self, element: Element) -> Plan {
@@ -211,20 +218,23 @@ impl Plan {
         self.method
     }
 
-    /// What is multiplied: with [`Method::Winograd4`], [`Method::Winograd6`] and [`Method::Depthwise`], with
-    /// [`Method::Winograd2`] of an odd number of channels, and with [`Method::Direct`] of a few that are read where they lie, always
-    /// [`Precision::Fp32`].
+    /// What is multiplied. Pairs of [`Precision::Bf16`] are those of [`Method::Winograd2`] of an even number of channels and of [`Method::Direct`], but
+    /// for a few channels that are read where they lie; several parts are for [`Method::Direct`] in tiles, and three of them for 16 channels and more:
+    /// of fewer, taking them apart is most of the work. Everything else is [`Precision::Fp32`].
     pub fn precision(&self) -> Precision {
-        let odd = !self.groups.inputs.is_multiple_of(WIDEST);
-        match self.method {
-            Method::Winograd4 | Method::Winograd6 | Method::Depthwise => Precision::Fp32,
-            Method::Winograd2 if !self.input.channels.is_multiple_of(2) => Precision::Fp32,
-            // To gather them takes longer than pairs save.
-            Method::Direct if odd && in_place(&self.pattern, &self.input) && !has_lines(self.isa, &self.pattern) => {
-                Precision::Fp32
+        let (direct, inputs) = (self.method == Method::Direct, self.groups.inputs);
+        let possible = match self.precision {
+            Precision::Fp32 => true,
+            Precision::Bf16x3 => direct && self.isa.has_tiles() && inputs >= WIDEST,
+            Precision::Bf16x2 => direct && self.isa.has_tiles(),
+            Precision::Bf16 if direct => {
+                // To gather them takes longer than pairs save.
+                let in_place = !inputs.is_multiple_of(WIDEST) && in_place(&self.pattern, &self.input);
+                !in_place || has_lines(self.isa, &self.pattern)
             }
-            _ => self.precision,
-        }
+            Precision::Bf16 => self.method == Method::Winograd2 && self.input.channels.is_multiple_of(2),
+        };
+        if possible { self.precision } else { Precision::Fp32 }
     }
 
     /// Brings weights into the form that this plan uses.
@@ -259,10 +269,8 @@ impl Plan {
                 };
                 Form::Direct(match self.precision() {
                     Precision::Fp32 => filter,
-                    Precision::Bf16 if has_lines(self.isa, &self.pattern) => {
-                        filter.in_lines(&Lines::new(&self.pattern.phases[0], &self.groups))
-                    }
-                    Precision::Bf16 => filter.rounded(self.isa.has_tiles()),
+                    Precision::Bf16 if !has_lines(self.isa, &self.pattern) => filter.rounded(self.isa.has_tiles()),
+                    precision => filter.in_lines(&self.pattern, precision),
                 })
             }
             // In both directions weights are ordered by channel, then by tap.

@@ -6,7 +6,7 @@ use super::lines::Lines;
 use super::{Groups, Pattern};
 use crate::blocking;
 use crate::memory::Buffer;
-use crate::operands::{Operands, Pairs, Precision, pair, round_rows};
+use crate::operands::{Operands, Pairs, Precision, first_of_pair, pair, round_rows, second_of_pair};
 use crate::panels::Panels;
 use crate::shared::SharedMut;
 use crate::simd::WIDEST;
@@ -80,7 +80,7 @@ impl Gathered {
             false => Pairs::words(*depth),
         };
         let rows = self.depths.iter().map(rows).collect();
-        let pairs = self.with_pairs(rows, |phase, from, width, out| {
+        let pairs = self.with_pairs(Precision::Bf16, rows, |phase, from, width, out| {
             let (out, zeros) = out.split_at_mut(Pairs::words(self.depths[phase]) * width);
             round_rows(from, width, out);
             zeros.fill(0.0);
@@ -89,17 +89,28 @@ impl Gathered {
         pairs
     }
 
-    /// The same in bfloat16, in the order of the lines of the only phase.
-    pub(crate) fn in_lines(self, lines: &Lines) -> Gathered {
-        let inputs = self.groups.inputs;
-        let pairs = self.with_pairs(vec![lines.words()], |_, from, width, out| {
-            for ((tap, channel), out) in lines.places().zip(out.chunks_mut(width)) {
-                for (column, out) in out.iter_mut().enumerate() {
-                    let there = |channel: &usize| *channel < inputs;
-                    let weight = |channel: usize| from[(tap * inputs + channel) * width + column];
-                    let [first, second] =
-                        [channel, channel + 1].map(|channel| Some(channel).filter(there).map_or(0.0, weight));
-                    *out = pair(first, second);
+    /// The same in parts of bfloat16, in the order of the lines of each phase: rows of a block are followed by what rounding took of them.
+    pub(crate) fn in_lines(self, pattern: &Pattern, precision: Precision) -> Gathered {
+        let (inputs, parts) = (self.groups.inputs, precision.parts());
+        let lines: Vec<Lines> = pattern.phases.iter().map(|phase| Lines::new(phase, &self.groups)).collect();
+        let rows = lines.iter().map(|lines| parts * lines.words()).collect();
+        let pairs = self.with_pairs(precision, rows, |phase, from, width, out| {
+            let block = lines[phase].block;
+            for (index, (tap, channel)) in lines[phase].places().enumerate() {
+                let row = index / block * parts * block + index % block;
+                for column in 0..width {
+                    let weight = |channel: usize| match channel < inputs {
+                        true => from[(tap * inputs + channel) * width + column],
+                        false => 0.0,
+                    };
+                    let mut left = [weight(channel), weight(channel + 1)];
+                    for part in 0..parts {
+                        let rounded = pair(left[0], left[1]);
+                        out[(row + part * block) * width + column] = rounded;
+                        let rest = [left[0] - first_of_pair(rounded), left[1] - second_of_pair(rounded)];
+                        // Infinity leaves nothing.
+                        left = rest.map(|rest| if rest.is_finite() { rest } else { 0.0 });
+                    }
                 }
             }
         });
@@ -108,19 +119,27 @@ impl Gathered {
     }
 
     /// Other matrices of so many `rows` in each phase: `fill(phase, matrix, width, rows of pairs)` for each of them.
-    fn with_pairs(&self, rows: Vec<usize>, fill: impl Fn(usize, &[f32], usize, &mut [f32])) -> Gathered {
+    fn with_pairs(
+        &self,
+        precision: Precision,
+        rows: Vec<usize>,
+        fill: impl Fn(usize, &[f32], usize, &mut [f32]) + Sync,
+    ) -> Gathered {
         let columns = self.panels.columns() * self.groups.count;
         let starts = rows.iter().scan(0, |next, rows| Some(std::mem::replace(next, *next + rows * columns))).collect();
         let values = Buffer::new(rows.iter().sum::<usize>() * columns);
         let (panels, groups, depths) = (self.panels, self.groups, self.depths.clone());
-        let mut pairs = Gathered { values, panels, groups, precision: Precision::Bf16, starts, depths, rows };
+        let mut pairs = Gathered { values, panels, groups, precision, starts, depths, rows };
+        let shared = SharedMut(pairs.values.as_mut_ptr());
         for phase in 0..self.rows.len() {
-            for (group, panel) in (0..groups.count).flat_map(|g| (0..panels.count()).map(move |p| (g, p))) {
+            parallel(groups.count * panels.count(), |item| {
+                let (group, panel) = (item / panels.count(), item % panels.count());
                 let width = panels.width(panel);
                 let from = &self.values[self.start(phase, group, panel)..][..self.rows[phase] * width];
                 let (start, len) = (pairs.start(phase, group, panel), pairs.rows[phase] * width);
-                fill(phase, from, width, &mut pairs.values[start..][..len]);
-            }
+                // SAFETY: each item has its own part of the buffer.
+                fill(phase, from, width, unsafe { std::slice::from_raw_parts_mut(shared.get().add(start), len) });
+            });
         }
         pairs
     }

@@ -16,7 +16,8 @@ use crate::gemm::{self, BEYOND, Left, LeftInImage, Rows, STEPS_IN_IMAGE};
 use crate::image::{Element, Layout};
 use crate::isa::{self, Isa};
 use crate::memory::with_scratch;
-use crate::operands::Operands;
+use crate::next::Next;
+use crate::operands::{Operands, Precision};
 use crate::pixels::{Source, Target};
 use crate::pooling::Halved;
 use crate::simd::{Kernel, Simd, WIDEST};
@@ -27,6 +28,8 @@ mod outputs;
 
 use inputs::{Run, line_of_taps};
 pub(super) use outputs::Outputs;
+#[cfg(target_arch = "x86_64")]
+pub(super) use outputs::{ROOM_ROWS, To};
 
 /// Everything that one convolution consists of, checked: pointers are valid for their layouts.
 #[derive(Clone, Copy)]
@@ -41,6 +44,9 @@ pub(crate) struct Job<'a> {
     /// Where the maxima of 2x2 windows go as well; only where there are [lines](super::lines::has_lines).
     #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only x86 has tiles"))]
     pub halved: Option<Halved>,
+    /// What becomes of the output instead of being stored; only where there are lines, and one group.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only x86 has tiles"))]
+    pub next: Option<Next<'a>>,
 }
 
 // SAFETY: items of the job write to disjoint outputs, and read what nobody writes.
@@ -54,7 +60,7 @@ pub(crate) unsafe fn run<O: Operands>(isa: Isa, job: &Job) {
     #[cfg(target_arch = "x86_64")]
     if O::STEPS == 2 && has_lines(isa, job.pattern) {
         // SAFETY: the caller's promise.
-        return unsafe { strip::run(isa, job) };
+        return unsafe { strip::run::<1>(isa, job, 0..1) };
     }
     let panels = job.filter.panels;
     for phases in together(&job.pattern.phases) {
@@ -99,6 +105,24 @@ pub(crate) unsafe fn run<O: Operands>(isa: Isa, job: &Job) {
                 unsafe { isa::run(isa, block) };
             });
         });
+    }
+}
+
+/// Runs the convolution with floats in several parts, in tiles, which the machine must have.
+///
+/// # Safety
+/// As [`run`].
+#[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables, reason = "only x86 has tiles"))]
+pub(crate) unsafe fn run_in_parts(isa: Isa, job: &Job) {
+    #[cfg(target_arch = "x86_64")]
+    for phases in together(&job.pattern.phases) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match job.filter.precision {
+                Precision::Bf16x2 => strip::run::<2>(isa, job, phases),
+                _ => strip::run::<3>(isa, job, phases),
+            }
+        }
     }
 }
 
@@ -240,7 +264,7 @@ impl<O: Operands> Block<'_, O> {
                 let width = filter.panels.width(panel);
                 let right = Rows { start: filter.matrix(phase, self.group, panel), step: width };
                 let channel = self.group * filter.groups.outputs + filter.panels.first(panel);
-                product(phase, width, right, Outputs { job, pixels: pixels.as_ptr(), channel });
+                product(phase, width, right, Outputs::new(job, pixels.as_ptr(), channel));
             }
         }
     }

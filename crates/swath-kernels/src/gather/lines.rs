@@ -29,7 +29,7 @@ impl Lines {
         let mut taps: Vec<usize> = (0..phase.taps.len()).collect();
         taps.sort_by_key(offset);
         let beside = |pair: &[usize]| offset(&pair[1]) == [offset(&pair[0])[0], offset(&pair[0])[1] + 1];
-        let cols = taps.iter().filter(|tap| offset(tap)[0] == offset(&taps[0])[0]).count();
+        let cols = taps.iter().filter(|tap| offset(tap)[0] == offset(&taps[0])[0]).count().max(1);
         let rows_are_whole = taps.chunks(cols).all(|row| row.len() == cols && row.windows(2).all(beside));
         let together = if rows_are_whole { cols } else { 1 };
         let least = Pairs::words(groups.inputs);

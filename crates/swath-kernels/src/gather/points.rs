@@ -172,11 +172,13 @@ impl Block<'_> {
         let mut pixels = [0; blocking::MOST_POINTS * SIDE];
         for phase in self.phases.clone() {
             for (tile, pixels) in tiles.iter().zip(pixels.chunks_mut(SIDE)) {
-                self.outputs(phase, tile, pixels);
+                let phase = &job.pattern.phases[phase];
+                phase.pixels(job.output_layout, tile.first, &mut pixels[..tile.count]);
             }
             for (panels, mut ahead) in filter.panels_together([phase, self.group], self.panels.clone()) {
                 for (index, pair) in tiles.chunks(2).enumerate() {
-                    let mut left = Pixels { starts: [pair[0].start; 2], counts: [0; 2], steps: [pair[0].step; 2] };
+                    let mut left =
+                        Pixels { starts: [pair[0].start; 2], counts: [0; 2], steps: [pair[0].step; 2], rest: 0 };
                     for (index, tile) in pair.iter().enumerate() {
                         (left.starts[index], left.counts[index], left.steps[index]) =
                             (tile.start, tile.count, tile.step);
@@ -187,32 +189,13 @@ impl Block<'_> {
                         let width = filter.panels.width(panel);
                         let right = Rows { start: filter.matrix(phase, self.group, panel), step: width };
                         let channel = self.group * filter.groups.outputs + filter.panels.first(panel);
-                        let out = Outputs { job, pixels: pixels[2 * index * SIDE..].as_ptr(), channel };
+                        let out = Outputs::new(job, pixels[2 * index * SIDE..].as_ptr(), channel);
                         let blocks = (blocks, |block: usize| block * self.block);
                         // SAFETY: 16 pixels can be read from where tiles begin, and outputs and filter have these columns.
                         unsafe {
-                            registers.multiply_pixels::<S, _>(left, blocks, right, width / WIDEST, &mut ahead, out)
+                            registers.multiply_pixels::<S, _, 1>(left, blocks, right, width / WIDEST, &mut ahead, out)
                         };
                     }
-                }
-            }
-        }
-    }
-
-    /// The numbers of a tile's output pixels.
-    #[inline(always)]
-    fn outputs(&self, phase: usize, tile: &Tile, pixels: &mut [usize]) {
-        let phase = &self.job.pattern.phases[phase];
-        let layout = self.job.output_layout;
-        let [mut image, mut row, mut col] = place(phase, tile.first);
-        for pixel in pixels.iter_mut().take(tile.count) {
-            let line = image * layout.height + phase.first[0] + row * phase.step[0];
-            *pixel = line * layout.width + phase.first[1] + col * phase.step[1];
-            col += 1;
-            if col == phase.count[1] {
-                (row, col) = (row + 1, 0);
-                if row == phase.count[0] {
-                    (image, row) = (image + 1, 0);
                 }
             }
         }

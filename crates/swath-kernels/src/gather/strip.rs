@@ -1,55 +1,86 @@
 //! Direct convolutions in tiles of pairs. What some rows of outputs read is rounded once, with zeros around the image, and multiplied where it
-//! then lies: 16 outputs of a row are a tile's rows at each block of [`Lines`].
+//! then lies: 16 outputs of a row are a tile's rows at each block of [lines](super::lines::Lines).
+//!
+//! Floats are taken apart into bfloat16, their rounded value, what rounding took of it, and again: two hold 16 bits of 24, and three all. Of the
+//! products of two such values those are left out that are as small as what is not held: one of four, or three of nine (Henry, Tang, Heinecke:
+//! *Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations*, 2019).
 
 use std::ops::Range;
 
-use super::Phase;
-use super::forward::{Job, Outputs};
-use super::lines::Lines;
+use super::forward::{Job, Outputs, ROOM_ROWS, To};
+use super::repair::Repaired;
 use crate::blocking;
-use crate::gemm::Rows;
-use crate::image::Element;
+use crate::gemm::{Left, Rows};
 use crate::isa::{self, Isa};
 use crate::memory::with_scratch;
-use crate::operands::{Operands, Pairs};
-use crate::pixels::load;
+use crate::next::Next;
 use crate::simd::{Kernel, Simd, WIDEST};
 use crate::threads::{parallel, threads};
 use crate::tiles::{Pixels, SIDE, Tiles};
 
-/// Runs the convolution.
+mod frame;
+mod inputs;
+
+use frame::{Frame, Pieces};
+
+/// Runs phases that read the same inputs, with operands in so many `PARTS`, one to three.
 ///
 /// # Safety
-/// The job's pointers must be valid for its layouts, the output not be used otherwise, the convolution have [lines](super::lines::has_lines),
-/// and its filter be in their order.
-pub(super) unsafe fn run(isa: Isa, job: &Job) {
-    let frame = Frame::new(job);
-    let ([rows, _], batch) = (job.pattern.phases[0].count, job.output_layout.batch);
+/// The job's pointers must be valid for its layouts, the output not be used otherwise, and its filter be in the order of [lines](super::lines::Lines), of so many parts.
+pub(super) unsafe fn run<const PARTS: usize>(isa: Isa, job: &Job, phases: Range<usize>) {
+    let frame = Frame::new(job, &job.pattern.phases[phases.start]);
+    let ([rows, cols], batch) = (frame.outputs, frame.images.batch);
+    if rows * cols == 0 {
+        return;
+    }
     let groups = job.filter.groups.count;
-    let most = blocking::strip_rows(frame.line(), frame.reach[0], job.pattern.stride[0]);
-    // As many strips for each thread, of the same size; windows of halved images lie in one of them.
-    let unit = if job.halved.is_some() { 2 } else { 1 };
-    let units = rows.div_ceil(unit);
     let panels = job.filter.panels.count();
-    let least = rows.div_ceil(most.next_multiple_of(unit));
+    // As many strips for each thread, of the same size; windows of halved images lie in one of them. A single row is cut into pieces of tiles.
+    let (all, unit, most) = match frame.is_one_line() {
+        true => (cols, 2 * SIDE, blocking::strip_pixels(PARTS * frame.pixel)),
+        false => {
+            let most = blocking::strip_rows(PARTS * frame.line(cols), frame.reach[0], frame.stride[0]);
+            (rows, if job.halved.is_some() { 2 } else { 1 }, most)
+        }
+    };
+    let streams = job.output.is_aligned() && blocking::leaves_l2(job.output_layout.len() * size_of::<f32>());
+    let units = all.div_ceil(unit);
+    let least = all.div_ceil(most.next_multiple_of(unit));
     let strips = least.next_multiple_of(threads()).min(units);
     // Of a large filter each thread then reads a part, at the price of rounding strips twice.
     let items = if blocking::stays_in_l2(job.filter.bytes()) { threads() } else { 2 * threads() };
     let shares = items.div_ceil(groups * batch * strips).min(panels);
+    // What follows wants all panels of a pixel.
+    let shares = if job.next.is_some() { 1 } else { shares };
+    let room = match job.next {
+        None => 0,
+        Some(Next::Planes(_)) => ROOM_ROWS * job.filter.panels.widest(),
+        Some(Next::Head(_)) => ROOM_ROWS * WIDEST * panels,
+    };
     parallel(groups * batch * strips * shares, |item| {
         let (item, share) = (item / shares, item % shares);
         let (item, index) = (item / strips, item % strips);
-        let edge = |index: usize| (units * index / strips * unit).min(rows);
-        let rows = edge(index)..edge(index + 1);
-        with_scratch(frame.lines(rows.len()) * frame.line() + frame.beyond(), |words| {
-            let strip = Strip {
+        let edge = |index: usize| (units * index / strips * unit).min(all);
+        let part = edge(index)..edge(index + 1);
+        let (rows, cols) = if frame.is_one_line() { (0..1, part) } else { (part, 0..cols) };
+        let line = frame.line(cols.len());
+        let rest = blocking::plane(frame.lines(rows.len()) * line + frame.beyond());
+        with_scratch(PARTS * rest + room, |words| {
+            let (words, room) = words.split_at_mut(PARTS * rest);
+            let strip = Strip::<PARTS> {
                 job,
+                phases: phases.clone(),
                 frame: &frame,
                 group: item / batch,
                 image: item % batch,
                 rows,
+                cols,
                 panels: panels * share / shares..panels * (share + 1) / shares,
                 words: words.as_mut_ptr(),
+                line,
+                rest,
+                streams,
+                room: room.as_mut_ptr(),
             };
             // SAFETY: the caller's promise; each item has its own outputs, and scratch for its strip.
             unsafe { isa::run(isa, strip) };
@@ -57,214 +88,112 @@ pub(super) unsafe fn run(isa: Isa, job: &Job) {
     });
 }
 
-/// What outputs read, in space, and how it lies once it is rounded.
-struct Frame {
-    /// The least offset of a tap.
-    first: [isize; 2],
-    /// Pixels from the first to the last tap, both included.
-    reach: [usize; 2],
-    stride: [usize; 2],
-    /// Pixels of a line, and words of a pixel.
-    width: usize,
-    pixel: usize,
-    /// Words that are multiplied at once, and where they lie, from an output's first input on.
-    block: usize,
-    offsets: Vec<usize>,
-    /// One for each channel that there is, and zeros up to whole vectors.
-    there: Vec<f32>,
-}
-
-impl Frame {
-    fn new(job: &Job) -> Frame {
-        let Phase { taps, count, .. } = &job.pattern.phases[0];
-        let stride = job.pattern.stride;
-        let offsets = |axis: usize| taps.iter().map(move |tap| tap.offset[axis]);
-        let first = [0, 1].map(|axis| offsets(axis).min().unwrap_or(0));
-        let reach = [0, 1].map(|axis| (offsets(axis).max().unwrap_or(0) - first[axis]) as usize + 1);
-        let width = (count[1] - 1) * stride[1] + reach[1];
-        let lines = Lines::new(&job.pattern.phases[0], &job.filter.groups);
-        let (pixel, block) = (lines.pixel, lines.block);
-        let place = |tap: usize| {
-            let [row, col] = [0, 1].map(|axis| (taps[tap].offset[axis] - first[axis]) as usize);
-            (row * width + col) * pixel
-        };
-        let offsets = lines.blocks().map(|(tap, word)| place(tap) + word).collect();
-        let mut there = vec![1.0; job.filter.groups.inputs];
-        there.resize(there.len().next_multiple_of(WIDEST), 0.0);
-        Frame { first, reach, stride, width, pixel, block, offsets, there }
-    }
-
-    /// Words of a line.
-    fn line(&self) -> usize {
-        self.width * self.pixel
-    }
-
-    /// Lines that so many rows of outputs read.
-    fn lines(&self, rows: usize) -> usize {
-        (rows - 1) * self.stride[0] + self.reach[0]
-    }
-
-    /// Words behind the last line: what is read there fills a tile, and pixels are written in whole vectors.
-    fn beyond(&self) -> usize {
-        (SIDE - 1) * self.stride[1] * self.pixel + WIDEST
-    }
-}
-
-/// Some rows of one image's outputs.
-struct Strip<'a> {
+/// Some rows of one image's outputs, or some columns of a single row.
+struct Strip<'a, const PARTS: usize> {
     job: &'a Job<'a>,
+    phases: Range<usize>,
     frame: &'a Frame,
     group: usize,
     image: usize,
     rows: Range<usize>,
+    cols: Range<usize>,
     panels: Range<usize>,
-    /// Room for what they read.
+    /// Room for what they read, with so many words in a line, and from one part of a word to the next.
     words: *mut f32,
+    line: usize,
+    rest: usize,
+    /// Whether outputs are written past the caches.
+    streams: bool,
+    /// For what follows.
+    room: *mut f32,
 }
 
-impl Kernel for Strip<'_> {
+impl<const PARTS: usize> Kernel for Strip<'_, PARTS> {
     #[inline(always)]
     unsafe fn compute<S: Simd>(self) {
         // SAFETY: the caller's promise.
         unsafe {
             self.round::<S>();
-            self.multiply::<S>();
+            for phase in self.phases.clone() {
+                self.multiply::<S>(phase);
+            }
+            if self.streams {
+                S::fence();
+            }
         }
     }
 }
 
-impl Strip<'_> {
-    /// Rounds what the outputs read, or copies what is rounded.
+impl<const PARTS: usize> Strip<'_, PARTS> {
+    /// Multiplies the strip with its panels of a phase's filter.
     #[inline(always)]
-    unsafe fn round<S: Simd>(&self) {
-        let (layout, frame) = (self.job.input_layout, self.frame);
-        let top = (self.rows.start * frame.stride[0]) as isize + frame.first[0];
-        let left = frame.first[1];
-        // Columns of a line that lie in the image.
-        let inside = (-left).clamp(0, frame.width as isize) as usize
-            ..(layout.width as isize - left).clamp(0, frame.width as isize) as usize;
-        for line in 0..frame.lines(self.rows.len()) {
-            let to = self.words.wrapping_add(line * frame.line());
-            let row = top + line as isize;
-            let there = (0..layout.height as isize).contains(&row);
-            let inside = if there { inside.clone() } else { frame.width..frame.width };
-            let first = (self.image * layout.height).wrapping_add_signed(row) * layout.width;
-            // SAFETY: the scratch has these lines and a vector behind them, and the image these pixels.
-            unsafe {
-                to.write_bytes(0, inside.start * frame.pixel);
-                if !inside.is_empty() {
-                    let first = first.wrapping_add_signed(left + inside.start as isize);
-                    self.line::<S>(first, inside.len(), to.add(inside.start * frame.pixel));
-                }
-                let end = inside.end.max(inside.start);
-                to.add(end * frame.pixel).write_bytes(0, (frame.width - end) * frame.pixel);
-            }
-        }
-    }
-
-    /// Pixels `first..first + count` of the image.
-    #[inline(always)]
-    unsafe fn line<S: Simd>(&self, first: usize, count: usize, to: *mut f32) {
-        let (layout, frame) = (self.job.input_layout, self.frame);
-        let inputs = self.job.filter.groups.inputs;
-        let channel = self.group * inputs;
-        let halves = layout.element == Element::Bfloat16;
-        // Whether words hold all channels and nothing else.
-        let alone = inputs == Pairs::STEPS * frame.pixel;
-        let whole = alone && frame.pixel.is_multiple_of(WIDEST);
-        // SAFETY: the caller's promise.
-        unsafe {
-            if halves && alone && layout.pixel == inputs {
-                let from = self.job.input.place(first, channel);
-                return to.copy_from_nonoverlapping(from, count * frame.pixel);
-            }
-            for pixel in 0..count {
-                let from = self.job.input.place(first + pixel, channel);
-                let to = to.add(pixel * frame.pixel);
-                for word in (0..frame.pixel).step_by(S::LANES) {
-                    Pairs::expect(from, word);
-                    let value = match (whole, halves) {
-                        (true, true) => S::load(from.add(word)),
-                        (true, false) => Pairs::load::<S>(from, word, inputs),
-                        (false, _) => self.load_there::<S>(from, Pairs::STEPS * word),
-                    };
-                    // What goes beyond the pixel is written over by the next one, or by zeros.
-                    S::store(to.add(word), value);
-                }
-            }
-        }
-    }
-
-    /// A vector of pairs of a pixel's channels from `channel` on, with zeros for those that there are not.
-    #[inline(always)]
-    unsafe fn load_there<S: Simd>(&self, from: *const f32, channel: usize) -> S::V {
-        let end = self.job.filter.groups.inputs.next_multiple_of(WIDEST);
-        let element = self.job.input_layout.element;
-        // SAFETY: channels are padded to whole vectors, and the mask to whole vectors of pairs.
-        unsafe {
-            let channels = |channel: usize| {
-                if channel >= end {
-                    return S::zero();
-                }
-                let there = S::load(self.frame.there.as_ptr().add(channel));
-                let value = load::<S>(element, from.byte_add(channel * element.bytes()));
-                S::select_greater(there, S::zero(), value, S::zero())
-            };
-            S::to_pairs(channels(channel), channels(channel + S::LANES))
-        }
-    }
-
-    /// Multiplies the strip with its panels of the filter.
-    #[inline(always)]
-    unsafe fn multiply<S: Simd>(&self) {
+    unsafe fn multiply<S: Simd>(&self, phase: usize) {
         let (job, frame, filter) = (self.job, self.frame, self.job.filter);
-        let Phase { first, step, count: [_, cols], .. } = job.pattern.phases[0];
-        let (across, pieces) = (job.output_layout, cols.div_ceil(SIDE));
+        let [all_rows, all_cols] = frame.outputs;
+        let (across, cols) = (job.output_layout, self.cols.len());
+        let space = &job.pattern.phases[phase];
+        let offsets = frame.blocks(space, self.line);
         // SAFETY: kernels run where the machine has the instructions.
-        let tiles = unsafe { Tiles::new(frame.block) };
-        for (panels, mut ahead) in filter.panels_together([0, self.group], self.panels.clone()) {
-            // Windows are halved as soon as their rows are there.
-            let together = if job.halved.is_some() { 2 } else { self.rows.len() };
-            for start in (0..self.rows.len()).step_by(together) {
-                let rows = start..(start + together).min(self.rows.len());
-                for piece in (rows.start * pieces..rows.end * pieces).step_by(2) {
-                    let mut pixels = [0; 2 * SIDE];
-                    let mut left = Pixels {
-                        starts: [self.words; 2].map(<*mut f32>::cast_const),
-                        counts: [0; 2],
-                        steps: [frame.stride[1] * frame.pixel; 2],
-                    };
-                    for tile in 0..2.min(rows.end * pieces - piece) {
-                        let (row, col) = ((piece + tile) / pieces, (piece + tile) % pieces * SIDE);
-                        left.counts[tile] = (cols - col).min(SIDE);
-                        let place = row * frame.stride[0] * frame.line() + col * left.steps[tile];
-                        left.starts[tile] = self.words.wrapping_add(place).cast_const();
-                        let line = self.image * across.height + first[0] + (self.rows.start + row) * step[0];
-                        let start = line * across.width + first[1] + col * step[1];
-                        let places = pixels[tile * SIDE..].iter_mut().take(left.counts[tile]).enumerate();
-                        places.for_each(|(index, pixel)| *pixel = start + index * step[1]);
-                    }
-                    for (number, panel) in panels.clone().enumerate() {
-                        let (done, all) = (piece / 2 * panels.len() + number + 1, self.rows.len() * pieces / 2);
-                        ahead.begin(frame.offsets.len(), done, all.max(1) * panels.len());
-                        let out = Outputs { job, pixels: pixels.as_ptr(), channel: self.channel(panel) };
-                        let blocks = (frame.offsets.len(), |block: usize| frame.offsets[block]);
-                        let (right, width) = (filter.matrix(0, self.group, panel), filter.panels.width(panel));
-                        let right = Rows { start: right, step: width };
-                        // SAFETY: the strip holds what these outputs read and some words beyond, and the filter has these columns.
-                        unsafe { tiles.multiply_pixels::<S, _>(left, blocks, right, width / WIDEST, &mut ahead, out) };
-                    }
+        let tiles = unsafe { Tiles::new(frame.lines.block) };
+        let room = Left { start: self.room, block: ROOM_ROWS * WIDEST };
+        let pieces = Pieces { rows: self.rows.len(), cols: cols.div_ceil(SIDE), windows: job.halved.is_some() };
+        for (panels, mut ahead) in filter.panels_together([phase, self.group], self.panels.clone()) {
+            for index in 0..pieces.count() {
+                let pair = pieces.pair(index);
+                let mut pixels = [0; 2 * SIDE];
+                let mut left = Pixels {
+                    starts: [self.words; 2].map(<*mut f32>::cast_const),
+                    counts: [0; 2],
+                    steps: [frame.stride[1] * frame.pixel; 2],
+                    rest: self.rest,
+                };
+                for (tile, [row, col]) in pair.into_iter().enumerate().filter(|(_, [row, _])| *row < self.rows.len()) {
+                    let col = col * SIDE;
+                    left.counts[tile] = (cols - col).min(SIDE);
+                    let place = row * frame.stride[0] * self.line + col * left.steps[tile];
+                    left.starts[tile] = self.words.wrapping_add(place).cast_const();
+                    let line = (self.image * all_rows + self.rows.start + row) * all_cols;
+                    let outputs = line + self.cols.start + col;
+                    space.pixels(across, outputs, &mut pixels[tile * SIDE..][..left.counts[tile]]);
                 }
-                if let (Some(halved), 2) = (&job.halved, rows.len()) {
-                    let row = (self.rows.start + start) / 2;
-                    let last = panels.end - 1;
-                    let channels = self.channel(panels.start)..self.channel(last) + filter.panels.width(last);
-                    for (col, channel) in (0..cols / 2)
-                        .flat_map(|col| channels.clone().step_by(S::LANES).map(move |channel| (col, channel)))
-                    {
-                        // SAFETY: both rows have been stored, and the halved images have the outputs' channels.
-                        unsafe { halved.store::<S>(job.output, across, [self.image, row, col], channel) };
-                    }
+                // Windows lie in two rows of tiles.
+                let window = job.halved.filter(|_| left.counts[1] > 0).map(|halved| {
+                    let [row, col] = pair[0];
+                    let line = self.image * halved.layout.height + (self.rows.start + row) / 2;
+                    line * halved.layout.width + col * SIDE / 2
+                });
+                for (number, panel) in panels.clone().enumerate() {
+                    ahead.begin(offsets.len(), index * panels.len() + number + 1, pieces.count() * panels.len());
+                    let channel = self.channel(panel);
+                    let to = match job.next {
+                        Some(Next::Planes(_)) => To::Floats(self.room),
+                        Some(Next::Head(_)) => To::Pairs(self.room.wrapping_add(panel * ROOM_ROWS * WIDEST)),
+                        None if self.streams => To::PastCaches,
+                        None => To::Image,
+                    };
+                    let out = Outputs { window, to, ..Outputs::new(job, pixels.as_ptr(), channel) };
+                    let blocks = (offsets.len(), |block: usize| offsets[block]);
+                    let (right, width) = (filter.matrix(phase, self.group, panel), filter.panels.width(panel));
+                    let right = Rows { start: right, step: width };
+                    let (vecs, ahead) = (width / WIDEST, &mut ahead);
+                    // SAFETY: the strip holds what these outputs read and some words beyond, and the filter has these columns.
+                    unsafe {
+                        if PARTS == 1 {
+                            tiles.multiply_pixels::<S, _, PARTS>(left, blocks, right, vecs, ahead, out);
+                        } else {
+                            let out = Repaired { outputs: out, lines: &frame.lines, place: [phase, self.group, panel] };
+                            tiles.multiply_pixels::<S, _, PARTS>(left, blocks, right, vecs, ahead, out);
+                        }
+                        if let Some(Next::Planes(planes)) = &job.next {
+                            let row = |(tile, count): (usize, usize)| (0..count).map(move |row| tile * SIDE + row);
+                            let rows = left.counts.into_iter().enumerate().flat_map(row);
+                            planes.put(room, rows.map(|row| (row, pixels[row])), [channel, width]);
+                        }
+                    };
+                }
+                if let Some(Next::Head(head)) = &job.next {
+                    // SAFETY: all panels have left their pairs in the room, in blocks of 16 words.
+                    unsafe { head.multiply::<S>(&tiles, room, left.counts, &pixels) };
                 }
             }
         }

@@ -48,6 +48,8 @@ macro_rules! avx512 {
                 splat(value: f32) -> __m512 = _mm512_set1_ps(value);
                 load(from: *const f32) -> __m512 = _mm512_loadu_ps(from);
                 store(to: *mut f32, value: __m512) = _mm512_storeu_ps(to, value);
+                stream(to: *mut f32, value: __m512) = _mm512_stream_ps(to, value);
+                fence() = _mm_sfence();
                 add(a: __m512, b: __m512) -> __m512 = _mm512_add_ps(a, b);
                 sub(a: __m512, b: __m512) -> __m512 = _mm512_sub_ps(a, b);
                 mul(a: __m512, b: __m512) -> __m512 = _mm512_mul_ps(a, b);

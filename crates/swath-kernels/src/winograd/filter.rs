@@ -97,8 +97,8 @@ impl Transformed {
     #[inline(always)]
     fn start(&self, panel: usize, element: usize) -> usize {
         let rows = match self.precision {
-            Precision::Fp32 => self.channels,
             Precision::Bf16 => Pairs::words(self.channels),
+            _ => self.channels,
         };
         (self.panels.first(panel) * self.elements + element * self.panels.width(panel)) * rows
     }

@@ -152,11 +152,11 @@ unsafe fn kernel<S: Simd, T: Transform>(filter: &Transformed, channel: usize, fr
             for (row, value) in u.iter_mut().enumerate().take(T::IN) {
                 let matrix = filter.matrix(panel, row * T::IN + col);
                 *value = match filter.precision {
-                    Precision::Fp32 => S::load(matrix.add(from * width + column)),
                     Precision::Bf16 => {
                         let pairs = S::load(matrix.add(from / 2 * width + column));
                         if from.is_multiple_of(2) { S::first(pairs) } else { S::second(pairs) }
                     }
+                    _ => S::load(matrix.add(from * width + column)),
                 };
             }
             for (line, value) in rows.iter_mut().zip(T::kernel::<S>(u)) {

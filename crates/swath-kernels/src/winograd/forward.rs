@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::filter::Transformed;
 use super::finish::{Target, finish};
-use super::head::{Head, Room};
+use super::room::Room;
 use super::tiles::{Square, Tiling};
 use super::transform::{LONGEST, Transform};
 use crate::blocking;
@@ -15,6 +15,7 @@ use crate::gemm::{self, BEYOND, Left, Rows};
 use crate::image::Layout;
 use crate::isa::{self, Isa};
 use crate::memory::{Buffer, with_scratch};
+use crate::next::Next;
 use crate::operands::Operands;
 use crate::pooling::Halved;
 use crate::shared::SharedMut;
@@ -36,8 +37,8 @@ pub(crate) struct Job<'a> {
     pub finish: Finish,
     /// Where the maxima of 2x2 windows go as well; only without dilation.
     pub halved: Option<Halved>,
-    /// What is computed of the outputs, which are then not stored: `output` is never touched.
-    pub head: Option<Head<'a>>,
+    /// What becomes of the output instead of being stored.
+    pub next: Option<Next<'a>>,
 }
 
 // SAFETY: items of the job write to disjoint outputs, and read what nobody writes.
@@ -80,12 +81,12 @@ pub(crate) unsafe fn run<T: Transform, O: Operands>(isa: Isa, job: &Job) {
     let blocks = tiles.div_ceil(most);
     let together = blocking::winograd_tiles_together(elements, words, panels.columns());
     // A head adds up panels in their order.
-    if job.head.is_none() && (blocks < 2 * threads() || together.is_some() && panels.count() >= 2 * threads()) {
+    if job.next.is_none() && (blocks < 2 * threads() || together.is_some() && panels.count() >= 2 * threads()) {
         // SAFETY: the caller's promise.
         return unsafe { run_together::<T, O>(isa, job, tiling, together.unwrap_or(tiles)) };
     }
     let products = elements * blocking::plane(most * panels.widest());
-    let room = job.head.map_or(0, |head| Room::len(T::OUT, panels.widest(), &head.filter.panels));
+    let room = job.next.map_or(0, |next| Room::len(T::OUT, panels.widest(), &next));
     // As many blocks for each thread, of the same size.
     let blocks = blocks.next_multiple_of(threads());
     parallel(blocks, |index| {
@@ -264,7 +265,7 @@ struct Multiply<'a, T, O> {
     together: usize,
     /// Panel `p` of those that go together, element `e`, tile `t` and column `c` at `(p * elements + e) * plane + t * width + c`.
     products: *mut f32,
-    /// For the job's head.
+    /// For what follows.
     room: *mut f32,
     kind: PhantomData<(T, O)>,
 }
@@ -329,7 +330,7 @@ impl<T: Transform, O: Operands> Kernel for Multiply<'_, T, O> {
                 for panel in panels.clone() {
                     let (first, width) = (filter.panels.first(panel), filter.panels.width(panel));
                     for lane in (0..width).step_by(S::LANES) {
-                        let to = match job.head {
+                        let to = match job.next {
                             None => Target::output(&job, tile, first + lane),
                             Some(_) => room.target(lane),
                         };
@@ -337,9 +338,9 @@ impl<T: Transform, O: Operands> Kernel for Multiply<'_, T, O> {
                         // SAFETY: as above; the channels exist, since panels cover the padded ones.
                         unsafe { finish::<S, T>(&job, tile, first + lane, to, from, plane) };
                     }
-                    if let Some(head) = &job.head {
+                    if let Some(next) = &job.next {
                         // SAFETY: the room holds what has just been finished, and was made for panels of this width.
-                        unsafe { head.add::<S>(room, tile, [first, width]) };
+                        unsafe { room.give::<S>(next, job.output_layout, tile, [first, width]) };
                     }
                 }
             }

@@ -9,6 +9,7 @@ use crate::support::{
 
 /// Bounds of the error, relative to the standard deviation of the result.
 const DIRECT: f64 = 1e-6;
+const BF16X2: f64 = 8e-6;
 const WINOGRAD2: f64 = 2e-6;
 const WINOGRAD4: f64 = 1e-5;
 const WINOGRAD6: f64 = 2.5e-5;
@@ -17,6 +18,7 @@ const BF16: f64 = 6e-3;
 pub(crate) fn bound(plan: &Plan) -> f64 {
     match (plan.precision(), plan.method()) {
         (Precision::Bf16, _) => BF16,
+        (Precision::Bf16x2, _) => BF16X2,
         (_, Method::Direct | Method::Depthwise) => DIRECT,
         (_, Method::Winograd2) => WINOGRAD2,
         (_, Method::Winograd4) => WINOGRAD4,
@@ -26,7 +28,8 @@ pub(crate) fn bound(plan: &Plan) -> f64 {
 
 /// All ways to compute a convolution.
 pub(crate) fn ways(plan: &Plan) -> Vec<Plan> {
-    let precisions = [Precision::Fp32, Precision::Bf16].map(|precision| plan.clone().with_precision(precision));
+    let precisions = [Precision::Fp32, Precision::Bf16x3, Precision::Bf16x2, Precision::Bf16];
+    let precisions = precisions.map(|precision| plan.clone().with_precision(precision));
     let methods = [Method::Direct, Method::Depthwise, Method::Winograd2, Method::Winograd4, Method::Winograd6];
     let ways = precisions.iter().flat_map(|plan| methods.map(|method| (method, plan.clone().with_method(method))));
     let mut known = Vec::new();
@@ -183,6 +186,11 @@ fn methods_are_chosen_by_shape() {
         let back = Plan::input_gradient(&convolution, layout).expect("a plan").method();
         let plan = Plan::convolution(&convolution, layout).expect("a plan");
         assert_eq!(plan.method(), back, "{convolution:?}");
+        // Two parts are for tiles; elsewhere they are floats.
+        let tiles = Isa::best().name() == "amx" && plan.method() != Method::Depthwise;
+        let parts = plan.clone().with_precision(Precision::Bf16x2);
+        let expected = if tiles { (Method::Direct, Precision::Bf16x2) } else { (plan.method(), Precision::Fp32) };
+        assert_eq!((parts.method(), parts.precision()), expected, "{convolution:?}");
         plan.method()
     };
     let same = |channels: usize, dilation: usize| {
@@ -254,6 +262,39 @@ fn check_not_finite(convolution: Convolution) {
                 plan.method(),
                 plan.precision()
             );
+        }
+    }
+}
+
+/// Floats that are taken apart keep their range: the largest round to infinity, and the smallest lose their second part.
+#[test]
+fn the_largest_and_smallest_floats_are_multiplied() {
+    let convolution = Convolution::new(32, 32).kernel(3).padding(1);
+    let layout = Layout::new(1, 6, 37, 32);
+    let mut random = Random::new(3);
+    let weights = random.values(convolution.weights());
+    let plan = Plan::convolution(&convolution, layout).expect("a plan");
+    for scale in [f32::MAX / 1024.0, 1e-30, 3e-38] {
+        // A few values that round up to infinity in bfloat16 among others; their products are small enough.
+        let mut image: Vec<f32> = random.image(&layout).into_iter().map(|value| value * scale).collect();
+        if scale > 1.0 {
+            image[(2 * 37 + 9) * 32 + 5] = f32::MAX;
+            image[(4 * 37 + 30) * 32 + 17] = -f32::MAX;
+        }
+        let weights: Vec<f32> =
+            weights.iter().map(|weight| if scale > 1.0 { weight / 64.0 } else { *weight }).collect();
+        let expected = convolve(&convolution, &layout, &planes(&layout, &image), &weights, [6, 37]);
+        for precision in [Precision::Fp32, Precision::Bf16x3, Precision::Bf16x2] {
+            for isa in Isa::available() {
+                let plan = plan.clone().with_isa(isa).with_precision(precision).with_method(Method::Direct);
+                let filter = plan.filter(&weights).expect("a filter");
+                let mut out = vec![f32::NAN; plan.output().len()];
+                plan.run(&image, &filter, &Epilogue::default(), &mut out);
+                let error = error(&planes(plan.output(), &out), &expected);
+                // Below the smallest normal float tiles count as zeros.
+                let most = if scale < 1e-37 { 1e-2 } else { bound(&plan) };
+                assert!(error < most, "{} {precision:?}: {error:.1e} at {scale:e}", isa.name());
+            }
         }
     }
 }

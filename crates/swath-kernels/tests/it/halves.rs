@@ -51,10 +51,8 @@ fn check(layout: Layout, weights: usize, plan: impl Fn(Layout) -> Result<Plan, P
     let addend = rounded(&random.image(&to));
     let weights = random.values(weights);
     let bias = Bias::new(&random.values(to.channels));
-    for (isa, precision) in Isa::available()
-        .into_iter()
-        .flat_map(|isa| [Precision::Fp32, Precision::Bf16].map(|precision| (isa, precision)))
-    {
+    let precisions = [Precision::Fp32, Precision::Bf16x3, Precision::Bf16x2, Precision::Bf16];
+    for (isa, precision) in Isa::available().into_iter().flat_map(|isa| precisions.map(|precision| (isa, precision))) {
         let of = |element: Element| {
             let plan = plan(layout.of(element)).expect("a plan").with_isa(isa).with_precision(precision);
             if plan.method() == Method::Depthwise { plan } else { plan.with_method(Method::Direct) }

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use swath_kernels::{Activation, Bias, Convolution, Epilogue, Filter, Function, Layout, Method, Plan, PlanError};
+use swath_kernels::{
+    Activation, Bias, Convolution, Epilogue, Filter, Function, Layout, Method, Plan, PlanError, Precision,
+};
 
 use super::graph::ConvolutionOp;
-use crate::precision::Precision;
 
 /// A convolution, ready to run.
 pub(super) struct Convolve {
@@ -70,19 +71,24 @@ pub(super) fn plan(op: &ConvolutionOp, input: Layout, precision: Precision) -> R
         None => Plan::convolution(&op.convolution, input)?,
         Some(extra) => Plan::transposed(&op.convolution, input, extra)?,
     };
-    Ok(plan.with_precision(match precision {
-        Precision::Fp32 => swath_kernels::Precision::Fp32,
-        Precision::Bf16 => swath_kernels::Precision::Bf16,
-    }))
+    Ok(plan.with_precision(precision))
 }
 
-/// A convolution of images, and another one of its result, which has so few outputs that floats cost nothing.
+/// The plan that writes images which lie so.
+pub(super) fn into(plan: Plan, output: &Layout) -> Plan {
+    let plan = plan.into_wider(output.pixel).writing(output.element);
+    if output.planes { plan.into_planes() } else { plan }
+}
+
+/// A convolution of images, and another one of its result, which has so few outputs that floats cost nothing: where the first is not in pairs.
 pub(super) fn plan_with_head(
     [op, head]: [&ConvolutionOp; 2],
     input: Layout,
     precision: Precision,
 ) -> Result<(Plan, Plan), PlanError> {
     let plan = plan(op, input, precision)?;
-    let head = self::plan(head, *plan.output(), Precision::Fp32)?;
+    let pairs = plan.method() == Method::Direct && plan.precision() == Precision::Bf16;
+    let precision = if pairs { Precision::Bf16 } else { Precision::Fp32 };
+    let head = self::plan(head, *plan.output(), precision)?;
     Ok((plan, head))
 }

@@ -4,19 +4,18 @@
 //! made: memory then carries half as much. Where an image meets nothing else on its way to them than maxima and nearest neighbours, that is
 //! the same to the bit; sums and means of images are rounded once more, and so is what a function such as GELU after a convolution is computed of.
 
-use swath_kernels::{Element, PlanError};
+use swath_kernels::{Element, PlanError, Precision};
 
 use super::convolve::plan;
-use super::graph::{Graph, Node, Op, Value};
+use super::graph::{ConvolutionOp, Graph, Node, Op, Value};
 use super::place::{Placement, layout};
-use crate::precision::Precision;
 
 /// What each image of a graph is made of, by the number of its value.
 ///
 /// # Errors
 /// When a convolution does not fit its image.
 pub(super) fn elements(graph: &Graph, placement: &Placement, precision: Precision) -> Result<Vec<Element>, PlanError> {
-    if precision == Precision::Fp32 {
+    if precision != Precision::Bf16 {
         return Ok(vec![Element::Float; graph.kinds.len()]);
     }
     let readers: Vec<Reader> =
@@ -33,6 +32,10 @@ pub(super) fn elements(graph: &Graph, placement: &Placement, precision: Precisio
         }
         if *reader == Reader::Floats {
             node.inputs.iter().chain(&node.outputs).for_each(|value| floats[value.0] = true);
+        }
+        // Heads write floats.
+        if matches!(node.op, Op::ConvolutionWithHead(_)) {
+            node.outputs.iter().for_each(|value| floats[value.0] = true);
         }
     }
     for (value, exact) in exact.into_iter().enumerate() {
@@ -64,16 +67,18 @@ enum Reader {
 }
 
 fn reader(graph: &Graph, node: &Node, precision: Precision) -> Result<Reader, PlanError> {
+    let rounds = |op: &ConvolutionOp| {
+        let input = layout(graph.size(node.inputs[0])).of(Element::Bfloat16);
+        let plan = plan(op, input, precision)?;
+        Ok(match (plan.takes_bfloat16(), plan.precision()) {
+            (false, _) => Reader::Floats,
+            (true, Precision::Bf16) => Reader::Rounds,
+            (true, _) => Reader::Takes,
+        })
+    };
     Ok(match &node.op {
-        Op::Convolution(op) => {
-            let input = layout(graph.size(node.inputs[0])).of(Element::Bfloat16);
-            let plan = plan(op, input, precision)?;
-            match (plan.takes_bfloat16(), plan.precision()) {
-                (false, _) => Reader::Floats,
-                (true, swath_kernels::Precision::Bf16) => Reader::Rounds,
-                (true, swath_kernels::Precision::Fp32) => Reader::Takes,
-            }
-        }
+        Op::Convolution(op) => rounds(op)?,
+        Op::ConvolutionWithHead(ops) => rounds(&ops[0])?,
         Op::Activate(_)
         | Op::Map(_)
         | Op::Multiply
@@ -85,8 +90,7 @@ fn reader(graph: &Graph, node: &Node, precision: Precision) -> Result<Reader, Pl
         | Op::AdaptiveAveragePool
         | Op::Resize(..)
         | Op::Concatenate => Reader::Takes,
-        Op::ConvolutionWithHead(_)
-        | Op::Scale { .. }
+        Op::Scale { .. }
         | Op::Attention { .. }
         | Op::MaxPoolWithIndices(_)
         | Op::Unpool

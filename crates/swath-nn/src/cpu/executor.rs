@@ -56,7 +56,12 @@ impl Executor {
 
     /// Whether this machine's processor has instructions for a precision. Without them it gives the same, but slowly.
     pub fn has(precision: Precision) -> bool {
-        precision == Precision::Fp32 || swath_kernels::Isa::best().has_bf16()
+        let isa = swath_kernels::Isa::best();
+        match precision {
+            Precision::Fp32 => true,
+            Precision::Bf16x2 => isa.has_tiles(),
+            Precision::Bf16 => isa.has_bf16(),
+        }
     }
 
     /// Computes the logits of one chip.
@@ -127,12 +132,22 @@ pub(super) fn compile(
     filters: &mut Filters,
 ) -> Result<Program, ExecutorError> {
     let mut graph = translate(captured, input)?;
+    let precision = of_kernels(precision);
     optimize(&mut graph, precision);
     Ok(Program::new(graph, precision, filters)?)
 }
 
+/// What convolutions multiply: three parts are as exact as a float, and faster where there are tiles.
+pub(super) fn of_kernels(precision: Precision) -> swath_kernels::Precision {
+    match precision {
+        Precision::Fp32 => swath_kernels::Precision::Bf16x3,
+        Precision::Bf16x2 => swath_kernels::Precision::Bf16x2,
+        Precision::Bf16 => swath_kernels::Precision::Bf16,
+    }
+}
+
 /// Everything that makes a graph cheaper.
-pub(super) fn optimize(graph: &mut Graph, precision: Precision) {
+pub(super) fn optimize(graph: &mut Graph, precision: swath_kernels::Precision) {
     recognize(graph);
     fold_scales(graph);
     reorder(graph);

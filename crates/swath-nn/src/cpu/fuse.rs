@@ -1,11 +1,10 @@
 //! Sums, functions, maxima and 1x1 convolutions as the last steps of a convolution, while its result is at hand.
 
-use swath_kernels::{Activation, Pooling};
+use swath_kernels::{Activation, Pooling, Precision};
 
 use super::convolve::plan_with_head;
 use super::graph::{Graph, Node, Op};
 use super::place::layout;
-use crate::precision::Precision;
 
 /// Makes sums part of the convolution that computes one of the addends. It then runs where the sum did, since the other
 /// addend has to exist.

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use swath_kernels::{Alignment, Interpolation, Layout, PlanError};
+use swath_kernels::{Alignment, Interpolation, Layout, PlanError, Precision};
 
 use super::arena::{Tenant, arrange};
+use super::convolve::plan;
 use super::elements::elements;
 use super::graph::{Graph, Kind, Node, Op, Value};
 use super::place::{Placement, layout};
-use crate::precision::Precision;
 
 /// An image in the arena, or indices in their own layout.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +19,10 @@ pub(super) struct Image {
 }
 
 impl Image {
+    /// Its place in the arena; none for what is read from the caller or written to him.
     pub(super) fn range(&self) -> Range<usize> {
-        self.start..self.start + self.layout.len()
+        let len = if self.layout.planes { 0 } else { self.layout.len() };
+        self.start..self.start + len
     }
 }
 
@@ -48,6 +50,7 @@ impl Memory {
     pub(super) fn new(graph: &Graph, precision: Precision) -> Result<Memory, PlanError> {
         let placement = Placement::new(graph);
         let elements = elements(graph, &placement, precision)?;
+        let planes = in_planes(graph, precision)?;
         let own = |value: Value| layout(graph.size(value)).of(elements[value.0]);
         let in_arena = |value: &Value| graph.is_image(*value) || graph.is_indices(*value);
         let images: Vec<Value> = (0..graph.kinds.len()).map(Value).filter(in_arena).collect();
@@ -86,11 +89,15 @@ impl Memory {
         if last_resize(graph).is_some() {
             tenants[number(graph.output)].len = 0;
         }
+        planes.iter().for_each(|value| tenants[number(*value)].len = 0);
         // Values within what has one form as a whole are never made.
         tenants.iter_mut().filter(|tenant| tenant.alive[0] == usize::MAX).for_each(|tenant| tenant.len = 0);
         let (starts, arena) = arrange(&tenants);
         let image = |value: Value| {
             let layout = placement.layout(graph, value).of(elements[value.0]);
+            if planes.contains(&value) {
+                return Image { start: 0, layout: layout.in_planes() };
+            }
             Image { start: starts[number(value)] + layout.floats(placement.place(value).channel), layout }
         };
         let slot = |(index, kind): (usize, &Kind)| match kind {
@@ -114,6 +121,28 @@ impl Memory {
             Slot::Tensor(index) => panic!("value {index} is no image"),
         }
     }
+}
+
+/// Those of input and output that convolutions read from the caller's planes, or write to them.
+fn in_planes(graph: &Graph, precision: Precision) -> Result<Vec<Value>, PlanError> {
+    let mut planes = Vec::new();
+    for Node { op, inputs, outputs } in &graph.nodes {
+        let (op, head) = match op {
+            Op::Convolution(op) => (&**op, None),
+            Op::ConvolutionWithHead(ops) => (&ops[0], Some(&ops[1])),
+            _ => continue,
+        };
+        let plan = plan(op, layout(graph.size(inputs[0])), precision)?;
+        if inputs[0] == graph.input && graph.uses(graph.input) == 1 && plan.reads_planes() {
+            planes.push(graph.input);
+        }
+        let alone = outputs[..] == [graph.output] && graph.uses(graph.output) == 1;
+        let writes = head.is_some() || plan.writes_planes() && op.function.is_none();
+        if alone && writes && head.is_none_or(|head| head.function.is_none()) {
+            planes.push(graph.output);
+        }
+    }
+    Ok(planes)
 }
 
 /// The interpolation that makes the output, which nothing else reads, and of what.

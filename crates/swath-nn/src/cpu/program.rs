@@ -3,16 +3,15 @@
 use burn::tensor::TensorData;
 use swath_kernels::{
     Activation, Alignment, Divisor, Function, GroupNorm, Head, Interpolation, LayerNorm, Layout, PlanError, Pooling,
-    activate, adaptive_average_pool, add, attention, average_pool, bits, bits_mut, copy, map, max_pool,
+    Precision, activate, adaptive_average_pool, add, attention, average_pool, bits, bits_mut, copy, map, max_pool,
     max_pool_with_indices, multiply, pack, parallel_chunks, resize, resize_and_add, resize_to_planes, unpack, unpool,
 };
 
 use super::arena::split;
-use super::convolve::{Convolve, Filters, plan, plan_with_head};
+use super::convolve::{Convolve, Filters, into, plan, plan_with_head};
 use super::graph::{BurnOp, Graph, GroupNormOp, Kind, Node, Op, Value};
 use super::interpret::{interpret, name};
 use super::memory::{Image, Memory, Slot, last_resize};
-use crate::precision::Precision;
 
 /// What a graph computes, ready to run.
 pub(super) struct Program {
@@ -30,6 +29,8 @@ pub(super) struct Program {
 enum Step {
     /// From images to an image.
     Images { op: ImageOp, inputs: Vec<Image>, output: Image },
+    /// A convolution, and the sum of its result and another image.
+    Convolve { op: Convolve, inputs: Vec<Image>, output: Image },
     /// A convolution, and a 1x1 convolution of its result, which is not kept.
     ConvolveWithHead { op: Convolve, head: Convolve, input: Image, output: Image },
     /// A convolution, and the maxima of its result's 2x2 windows.
@@ -41,7 +42,6 @@ enum Step {
 }
 
 enum ImageOp {
-    Convolve(Convolve),
     Activate(Activation),
     Map(Function),
     Multiply,
@@ -107,13 +107,25 @@ impl Program {
     /// # Panics
     /// When a slice has another length.
     pub(super) fn run(&self, chip: &[f32], arena: &mut [f32], out: &mut [f32]) {
-        pack(chip, &self.input.layout, &mut arena[self.input.range()]);
+        if !self.input.layout.planes {
+            pack(chip, &self.input.layout, &mut arena[self.input.range()]);
+        }
         let mut tensors = vec![None; self.tensors];
         for step in &self.steps {
             match step {
+                Step::Convolve { op, inputs, output } => {
+                    let addend = inputs.get(1).unwrap_or(&inputs[0]);
+                    let ([y], [x, b]) = split(arena, [output.range()], [inputs[0].range(), addend.range()]);
+                    let x = if inputs[0].layout.planes { chip } else { x };
+                    let y = if output.layout.planes { &mut *out } else { y };
+                    let add = inputs.get(1).map(|addend| (b, addend.layout));
+                    op.plan.run(x, &op.filter, &op.epilogue(add), y);
+                }
                 Step::Images { op, inputs, output } => op.run(inputs, output, arena),
                 Step::ConvolveWithHead { op, head, input, output } => {
                     let ([y], [x]) = split(arena, [output.range()], [input.range()]);
+                    let x = if input.layout.planes { chip } else { x };
+                    let y = if output.layout.planes { &mut *out } else { y };
                     let (plan, filter, epilogue) = (&*head.plan, &*head.filter, &head.epilogue(None));
                     op.plan.run_with_head(x, &op.filter, &op.epilogue(None), &Head { plan, filter, epilogue }, y);
                 }
@@ -121,6 +133,7 @@ impl Program {
                     let addend = inputs.get(1).unwrap_or(&inputs[0]);
                     let ranges = [inputs[0].range(), addend.range()];
                     let ([y, maxima], [x, b]) = split(arena, [output.range(), halved.range()], ranges);
+                    let x = if inputs[0].layout.planes { chip } else { x };
                     let add = inputs.get(1).map(|addend| (b, addend.layout));
                     op.plan.run_and_halve(x, &op.filter, &op.epilogue(add), y, (&halved.layout, maxima));
                 }
@@ -139,8 +152,15 @@ impl Program {
                     ((&image.layout, &arena[image.range()]), self.output.layout);
                 resize_to_planes(*interpolation, *alignment, input, [height, width], out);
             }
+            None if self.output.layout.planes => {}
             None => unpack(&self.output.layout, &arena[self.output.range()], out),
         }
+    }
+
+    /// Whether the chip is read, and the output written, in the caller's planes.
+    #[cfg(test)]
+    pub(super) fn planes(&self) -> [bool; 2] {
+        [self.input.layout.planes, self.output.layout.planes]
     }
 
     #[cfg(test)]
@@ -159,10 +179,6 @@ impl ImageOp {
         let ([out], [a, b, c]) = split(arena, [output.range()], ranges);
         let (from, to) = (&first.layout, &output.layout);
         match self {
-            ImageOp::Convolve(op) => {
-                let add = inputs.get(1).map(|addend| (b, addend.layout));
-                op.plan.run(a, &op.filter, &op.epilogue(add), out);
-            }
             ImageOp::Activate(activation) => activate((from, a), *activation, to, out),
             ImageOp::Map(function) => map(*function, (from, a), to, out),
             ImageOp::Attention { heads } => {
@@ -255,22 +271,20 @@ impl Memory {
                 let [input, output] = [inputs[0], outputs[0]].map(|value| self.image(value));
                 let (plan, head) = plan_with_head(ops.each_ref(), input.layout, self.precision)?;
                 let op = Convolve::new(plan, &ops[0], filters)?;
-                let head = Convolve::new(head.into_wider(output.layout.pixel), &ops[1], filters)?;
+                let head = Convolve::new(into(head, &output.layout), &ops[1], filters)?;
                 steps.push(Step::ConvolveWithHead { op, head, input, output });
                 return Ok(());
             }
             Op::Convolution(op) => {
                 let plan = plan(&op, self.image(inputs[0]).layout, self.precision)?;
-                let output = self.image(outputs[0]).layout;
-                let plan = plan.into_wider(output.pixel).writing(output.element);
-                let op = Convolve::new(plan, &op, filters)?;
-                if let [output, halved] = outputs[..] {
-                    let inputs = inputs.into_iter().map(|value| self.image(value)).collect();
-                    let [output, halved] = [output, halved].map(|value| self.image(value));
-                    steps.push(Step::ConvolveAndHalve { op, inputs, output, halved });
-                    return Ok(());
-                }
-                ImageOp::Convolve(op)
+                let op = Convolve::new(into(plan, &self.image(outputs[0]).layout), &op, filters)?;
+                let inputs = inputs.into_iter().map(|value| self.image(value)).collect();
+                let output = self.image(outputs[0]);
+                steps.push(match outputs.get(1) {
+                    Some(halved) => Step::ConvolveAndHalve { op, inputs, output, halved: self.image(*halved) },
+                    None => Step::Convolve { op, inputs, output },
+                });
+                return Ok(());
             }
             Op::Activate(activation) => ImageOp::Activate(activation),
             Op::Map(function) => ImageOp::Map(function),

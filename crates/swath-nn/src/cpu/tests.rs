@@ -14,7 +14,7 @@ use swath_kernels::Buffer;
 
 use super::capture::capture;
 use super::convolve::Filters;
-use super::executor::{compile, optimize};
+use super::executor::{compile, of_kernels, optimize};
 use super::graph::{Graph, Node, Op, Size};
 use super::program::Program;
 use super::translate::translate;
@@ -81,8 +81,12 @@ fn error(found: &[f32], expected: &[f32]) -> f64 {
 
 /// The graph of `forward` after all passes.
 fn graph(shape: [usize; 4], forward: impl Fn(&Device, Tensor<4>) -> Tensor<4>) -> Graph {
+    graph_in(Precision::Fp32, shape, forward)
+}
+
+fn graph_in(precision: Precision, shape: [usize; 4], forward: impl Fn(&Device, Tensor<4>) -> Tensor<4>) -> Graph {
     let mut graph = translate(capture(shape, forward).unwrap(), size(shape)).unwrap();
-    optimize(&mut graph, Precision::Fp32);
+    optimize(&mut graph, of_kernels(precision));
     graph
 }
 
@@ -170,6 +174,25 @@ fn maxima_become_part_of_convolutions() {
     assert_eq!(pools, 2, "{:?}", names(&graph));
     let halving = graph.nodes.iter().filter(|node| matches!(node.op, Op::Convolution(_)) && node.outputs.len() == 2);
     assert_eq!(halving.count(), 3);
+}
+
+#[test]
+fn the_callers_planes_are_read_and_written() {
+    let shape = [1, 16, 27, 22];
+    let direct = |device: &Device, x: Tensor<4>| conv3(relu(conv3(x, 32, 1, device)), 16, 3, device);
+    let with_head = |device: &Device, x: Tensor<4>| {
+        let weight = tensor([5, 16, 1, 1], 5, device) / 4.0;
+        conv2d(direct(device, x), weight, None, ConvOptions::new([1, 1], [0, 0], [1, 1], 1))
+    };
+    assert_eq!(check(shape, direct).planes(), [false, true]);
+    assert_eq!(check(shape, with_head).planes(), [false, true]);
+    // What is read twice, or by others, is packed.
+    let twice = check(shape, |device, x| conv3(x.clone(), 16, 1, device) + conv3(x, 16, 3, device));
+    assert!(!twice.planes()[0]);
+    // Tiles round what they read, and need no other form of it.
+    let captured = capture(shape, direct).unwrap();
+    let program = compile(captured, size(shape), Precision::Bf16x2, &mut Filters::default()).unwrap();
+    assert_eq!(program.planes(), [swath_kernels::Isa::best().has_tiles(), true]);
 }
 
 #[test]

@@ -128,6 +128,11 @@ fn networks_of_common_width_choose_the_same_classes() {
 }
 
 #[test]
+fn two_parts_stay_closer() {
+    check_common_networks(Precision::Bf16x2, 6, 0.0..5e-5, 10_000);
+}
+
+#[test]
 fn bf16_stays_close() {
     check_common_networks(Precision::Bf16, 2, 1e-4..2.5e-2, 200);
 }
@@ -137,7 +142,7 @@ fn threads_do_not_change_the_bits() {
     set_threads(3);
     assert!(threads() > 1);
     for config in some_pairs() {
-        for precision in [Precision::Fp32, Precision::Bf16] {
+        for precision in [Precision::Fp32, Precision::Bf16x2, Precision::Bf16] {
             let executor = Mutex::new(Executor::new(network(&config)).with_precision(precision));
             let shape = [BANDS, 64, 72];
             let run = || run(&mut executor.lock().unwrap(), &chip(shape), shape, CLASSES);

@@ -14,8 +14,8 @@ fn conv1(x: Tensor<4>, outputs: usize, seed: u64, device: &Device) -> Tensor<4> 
 
 /// The names of operations in bfloat16, and whether what they make is kept so.
 fn halves(shape: [usize; 4], forward: impl Fn(&Device, Tensor<4>) -> Tensor<4>) -> Vec<(&'static str, bool)> {
-    let graph = graph(shape, forward);
-    let elements = elements(&graph, &Placement::new(&graph), Precision::Bf16).unwrap();
+    let graph = graph_in(Precision::Bf16, shape, forward);
+    let elements = elements(&graph, &Placement::new(&graph), swath_kernels::Precision::Bf16).unwrap();
     let made = graph.nodes.iter().map(|node| elements[node.outputs[0].0] == Element::Bfloat16);
     names(&graph).into_iter().zip(made).collect()
 }
