@@ -51,6 +51,8 @@ pub(crate) enum Network {
 pub(crate) enum Engine {
     /// This program.
     Swath,
+    /// This program with `--precision bf16x2`.
+    SwathBf16x2,
     /// This program with `--precision bf16`.
     SwathBf16,
     /// PyTorch in fp32, `channels_last`.
@@ -193,18 +195,23 @@ impl Settings {
 impl Engine {
     /// Whether it is this program.
     pub(crate) fn is_own(self) -> bool {
-        matches!(self, Engine::Swath | Engine::SwathBf16)
+        matches!(self, Engine::Swath | Engine::SwathBf16x2 | Engine::SwathBf16)
     }
 
     /// What this program multiplies.
     pub(crate) fn precision(self) -> Precision {
-        if self == Engine::SwathBf16 { Precision::Bf16 } else { Precision::Fp32 }
+        match self {
+            Engine::SwathBf16x2 => Precision::Bf16x2,
+            Engine::SwathBf16 => Precision::Bf16,
+            _ => Precision::Fp32,
+        }
     }
 
     /// In words.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Engine::Swath => "Swath, fp32",
+            Engine::SwathBf16x2 => "Swath, bf16x2",
             Engine::SwathBf16 => "Swath, bf16",
             Engine::Torch => "PyTorch, fp32",
             Engine::TorchBf16 => "PyTorch, bf16 autocast",

@@ -15,8 +15,15 @@ use crate::settings::{Effort, Engine, Network, Settings};
 use crate::side::{Bench, check_same_network};
 use crate::table::{markdown, median, three_digits};
 
-const FORWARD: &[Engine] =
-    &[Engine::Swath, Engine::SwathBf16, Engine::Onnxruntime, Engine::OpenvinoF32, Engine::Openvino, Engine::Torch];
+const FORWARD: &[Engine] = &[
+    Engine::Swath,
+    Engine::SwathBf16x2,
+    Engine::SwathBf16,
+    Engine::Onnxruntime,
+    Engine::OpenvinoF32,
+    Engine::Openvino,
+    Engine::Torch,
+];
 const STEP: &[Engine] = &[Engine::Swath, Engine::Torch, Engine::TorchBf16];
 
 /// What is compared.
@@ -158,7 +165,11 @@ pub(super) struct Ratios(Vec<(&'static str, f64)>);
 impl Ratios {
     /// From the times of all engines.
     pub(super) fn new(times: &[(Engine, f64)]) -> Ratios {
-        let title = |engine: Engine| if engine == Engine::Swath { "Swath / it" } else { "Swath bf16 / it" };
+        let title = |engine: Engine| match engine {
+            Engine::Swath => "Swath / it",
+            Engine::SwathBf16x2 => "Swath bf16x2 / it",
+            _ => "Swath bf16 / it",
+        };
         Ratios(
             times.iter().filter(|(engine, _)| engine.is_own()).map(|(engine, time)| (title(*engine), *time)).collect(),
         )

@@ -66,7 +66,7 @@ pub(crate) struct PredictArgs {
     /// Chips that go through the network together; does not change the map [default: the recipe's]
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
-    /// What convolutions multiply on the cpu; bf16 is faster on processors that have it, and a little less exact
+    /// What convolutions multiply on the cpu: bf16 and, with AMX, bf16x2 are faster on processors that have them, and a little less exact
     #[arg(long, value_enum, default_value = "fp32")]
     precision: PrecisionArg,
     /// Average over the eight flips and quarter turns; eight times the work
@@ -107,29 +107,34 @@ enum BlendArg {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum PrecisionArg {
     Fp32,
+    /// Two bfloat16 for each float
+    Bf16x2,
     Bf16,
 }
 
-/// The precision that was asked for, or fp32 where the processor would only be slower with it.
+/// The precision that was asked for, or fp32 where the processor would not be faster with it.
 fn precision(wanted: PrecisionArg, console: &Console) -> Precision {
-    match wanted {
+    let wanted = match wanted {
         PrecisionArg::Fp32 => Precision::Fp32,
-        PrecisionArg::Bf16 if processor_has_bf16() => Precision::Bf16,
-        PrecisionArg::Bf16 => {
-            console.warn("this processor has no instructions for bf16, with which it would be slower; using fp32");
-            Precision::Fp32
-        }
+        PrecisionArg::Bf16x2 => Precision::Bf16x2,
+        PrecisionArg::Bf16 => Precision::Bf16,
+    };
+    if processor_has(wanted) {
+        return wanted;
     }
+    console
+        .warn(format!("this processor has no instructions for {wanted}, with which it would be no faster; using fp32"));
+    Precision::Fp32
 }
 
 #[cfg(feature = "cpu")]
-fn processor_has_bf16() -> bool {
-    swath_nn::cpu::Executor::has(Precision::Bf16)
+fn processor_has(precision: Precision) -> bool {
+    swath_nn::cpu::Executor::has(precision)
 }
 
 /// Without the device cpu it is the other device that refuses.
 #[cfg(not(feature = "cpu"))]
-fn processor_has_bf16() -> bool {
+fn processor_has(_: Precision) -> bool {
     true
 }
 

@@ -40,12 +40,15 @@ fn bf16_gives_nearly_the_same_scores() {
         let pixels = scene.reader().unwrap().read(grid(SIZE).window(), swath_geo::Edge::Invalid).unwrap();
         (pixels.values.data, said)
     };
-    let ((exact, _), (rounded, said)) = (scores("exact", "fp32"), scores("rounded", "bf16"));
-    let most = exact.iter().zip(&rounded).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    if Executor::has(Precision::Bf16) {
-        assert!(most > 0.0 && most < 0.05, "{most}");
-    } else {
-        assert!(most == 0.0 && said.contains("bf16"), "{most}: {said}");
+    let (exact, _) = scores("exact", "fp32");
+    for (precision, name, bound) in [(Precision::Bf16x2, "bf16x2", 1e-3), (Precision::Bf16, "bf16", 0.05)] {
+        let (rounded, said) = scores(name, name);
+        let most = exact.iter().zip(&rounded).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        if Executor::has(precision) {
+            assert!(most < bound && (most > 0.0 || precision == Precision::Bf16x2), "{name}: {most}");
+        } else {
+            assert!(most == 0.0 && said.contains(name), "{most}: {said}");
+        }
     }
 }
 
