@@ -7,7 +7,6 @@
 
 pub(crate) mod filter;
 pub(crate) mod forward;
-#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only x86 has tiles"))]
 pub(crate) mod lines;
 #[cfg(target_arch = "x86_64")]
 mod points;
@@ -36,7 +35,6 @@ pub(crate) struct Tap {
     pub index: usize,
 }
 
-#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only x86 has tiles"))]
 impl Phase {
     /// The numbers of outputs from number `first` of the phase on, image by image and row by row.
     #[inline(always)]

@@ -3,6 +3,8 @@
 //! Invariant: the bits of a result depend on the instruction set, and never on the number of threads, on how work was cut into
 //! blocks, or on other images of a batch.
 
+#![cfg_attr(not(target_arch = "x86_64"), allow(dead_code, unused_imports, reason = "only x86 has tiles"))]
+
 mod attention;
 mod blocking;
 #[cfg(feature = "burn")]

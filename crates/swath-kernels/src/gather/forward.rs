@@ -42,10 +42,8 @@ pub(crate) struct Job<'a> {
     pub filter: &'a Gathered,
     pub finish: Finish,
     /// Where the maxima of 2x2 windows go as well; only where there are [lines](super::lines::has_lines).
-    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only x86 has tiles"))]
     pub halved: Option<Halved>,
     /// What becomes of the output instead of being stored; only where there are lines, and one group.
-    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only x86 has tiles"))]
     pub next: Option<Next<'a>>,
 }
 
