@@ -106,9 +106,11 @@ enum BlendArg {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum PrecisionArg {
+    /// float32
     Fp32,
-    /// Two bfloat16 for each float
+    /// Two bfloat16 for each float: 16 bits of mantissa of 24
     Bf16x2,
+    /// bfloat16: 8 bits of mantissa
     Bf16,
 }
 
