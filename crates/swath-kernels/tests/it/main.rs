@@ -1,6 +1,7 @@
 //! Kernels against definitions in f64.
 
 mod convolution;
+mod extremes;
 mod finish;
 mod gradient;
 mod halves;

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use swath_kernels::{Activation, Bias, Convolution, Epilogue, Isa, Layout, Method, Plan, Precision};
 
-use crate::support::{Random, convolutions, convolve, planes};
+use crate::convolution::DIRECT;
+use crate::support::{Random, convolutions, convolve, error, planes};
 
 fn rounded(value: f32) -> f32 {
     let bits = value.to_bits();
@@ -82,6 +83,33 @@ fn what_is_not_finite_stays_where_it_is_read() {
                 let all = values[..40].iter().all(|value| value.is_nan() == near);
                 assert!(all, "{}: pixel {pixel} for {row}, {col}", isa.name());
             }
+        }
+    }
+}
+
+/// What is multiplied in bfloat16 is the rounded image and the rounded weights, and nothing else is lost.
+#[test]
+fn bf16_rounds_the_operands_only() {
+    for (inputs, taps) in [(64, 3), (48, 1), (3, 3), (5, 2)] {
+        let convolution = Convolution::new(inputs, 24).kernel(taps);
+        // A few channels of wide pixels: alone they would be multiplied where they lie, in floats.
+        let layout = Layout::new(1, 9, 8, inputs).within(80);
+        let mut random = Random::new(7);
+        let (image, weights) = (random.image(&layout), random.values(convolution.weights()));
+        let plan = Plan::convolution(&convolution, layout).expect("a plan").with_precision(Precision::Bf16);
+        let plan = plan.with_method(Method::Direct);
+        assert_eq!(plan.precision(), Precision::Bf16);
+        let image_rounded: Vec<f32> = image.iter().copied().map(rounded).collect();
+        let size = [plan.output().height, plan.output().width];
+        let weights_rounded: Vec<f32> = weights.iter().copied().map(rounded).collect();
+        let expected = convolve(&convolution, &layout, &planes(&layout, &image_rounded), &weights_rounded, size);
+        for isa in Isa::available() {
+            let plan = plan.clone().with_isa(isa);
+            let filter = plan.filter(&weights).expect("a filter");
+            let mut out = vec![0.0; plan.output().len()];
+            plan.run(&image, &filter, &Epilogue::default(), &mut out);
+            let error = error(&planes(plan.output(), &out), &expected);
+            assert!(error < DIRECT, "{}: {error} for {inputs} channels", isa.name());
         }
     }
 }
