@@ -5,6 +5,7 @@
 
 #![cfg_attr(not(target_arch = "x86_64"), allow(dead_code, unused_imports, reason = "only x86 has tiles"))]
 
+mod adamw;
 mod attention;
 mod blocking;
 #[cfg(feature = "burn")]
@@ -38,6 +39,7 @@ mod transfer;
 mod winograd;
 mod zeros;
 
+pub use adamw::AdamW;
 pub use attention::attention;
 #[cfg(feature = "burn")]
 pub use burn::bytes;

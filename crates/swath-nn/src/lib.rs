@@ -57,6 +57,7 @@ pub mod measure;
 #[cfg(feature = "cpu")]
 pub mod onnx;
 pub mod ops;
+pub mod optim;
 mod precision;
 pub mod preset;
 mod segmenter;

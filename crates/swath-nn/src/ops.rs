@@ -20,7 +20,7 @@ use burn::tensor::ops::{
 use burn::tensor::{IndexingUpdateOp, Int, Tensor, TensorData};
 
 #[cfg(feature = "cpu")]
-mod kernels;
+pub(crate) mod kernels;
 
 /// A function of single values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -56,6 +56,10 @@ unsafe impl Simd for Scalar {
         a * b
     }
     #[inline(always)]
+    unsafe fn sqrt(a: f32) -> f32 {
+        a.sqrt()
+    }
+    #[inline(always)]
     unsafe fn div(a: f32, b: f32) -> f32 {
         a / b
     }

@@ -54,6 +54,7 @@ macro_rules! avx512 {
                 sub(a: __m512, b: __m512) -> __m512 = _mm512_sub_ps(a, b);
                 mul(a: __m512, b: __m512) -> __m512 = _mm512_mul_ps(a, b);
                 div(a: __m512, b: __m512) -> __m512 = _mm512_div_ps(a, b);
+                sqrt(a: __m512) -> __m512 = _mm512_sqrt_ps(a);
                 mul_add(a: __m512, b: __m512, c: __m512) -> __m512 = _mm512_fmadd_ps(a, b, c);
                 neg_mul_add(a: __m512, b: __m512, c: __m512) -> __m512 = _mm512_fnmadd_ps(a, b, c);
                 select_greater(a: __m512, b: __m512, yes: __m512, no: __m512) -> __m512 =
@@ -147,6 +148,7 @@ unsafe impl Simd for Avx2 {
         sub(a: __m256, b: __m256) -> __m256 = _mm256_sub_ps(a, b);
         mul(a: __m256, b: __m256) -> __m256 = _mm256_mul_ps(a, b);
         div(a: __m256, b: __m256) -> __m256 = _mm256_div_ps(a, b);
+        sqrt(a: __m256) -> __m256 = _mm256_sqrt_ps(a);
         mul_add(a: __m256, b: __m256, c: __m256) -> __m256 = _mm256_fmadd_ps(a, b, c);
         neg_mul_add(a: __m256, b: __m256, c: __m256) -> __m256 = _mm256_fnmadd_ps(a, b, c);
         select_greater(a: __m256, b: __m256, yes: __m256, no: __m256) -> __m256 =

@@ -1,5 +1,6 @@
 //! Kernels against definitions in f64.
 
+mod adamw;
 mod convolution;
 mod extremes;
 mod finish;

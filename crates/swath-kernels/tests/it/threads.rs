@@ -6,7 +6,7 @@ use std::process::Command;
 use std::thread;
 
 use swath_kernels::{
-    BatchNorm, Convolution, Epilogue, Layout, Plan, Pooling, Precision, WeightGradient, bias_gradient,
+    AdamW, BatchNorm, Convolution, Epilogue, Layout, Plan, Pooling, Precision, WeightGradient, bias_gradient,
     max_pool_gradient_by_indices, max_pool_with_indices, set_threads, unpool,
 };
 
@@ -68,6 +68,11 @@ fn bits() -> u64 {
     max_pool_gradient_by_indices((&pooled, &dy), &indices, &layout, &mut dx);
     unpool((&pooled, &dy), &indices, &layout, &mut back);
     [y, dx, back].iter().for_each(|values| hash(values));
+    let adamw = AdamW { rate: 0.01, decay: 0.9, betas: [0.9, 0.99], epsilon: 1e-8, time: 2 };
+    let (mut first, mut second) = (vec![0.1; x.len()], vec![0.2; x.len()]);
+    let mut stepped = vec![0.0; x.len()];
+    adamw.step(&x, &x, [&mut first, &mut second], &mut stepped);
+    [first, second, stepped].iter().for_each(|values| hash(values));
     hasher.finish()
 }
 

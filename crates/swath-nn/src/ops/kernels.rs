@@ -29,8 +29,15 @@ mod norm;
 mod pointwise;
 mod resolution;
 
+pub(crate) use image::{contiguous, values};
+
 /// Whether the kernels can work on this tensor: float32 of Burn's CPU backend.
 pub(super) fn serve(x: &Tensor<4>) -> bool {
+    is_served(x)
+}
+
+/// The same of any tensor.
+pub(crate) fn is_served<const D: usize>(x: &Tensor<D>) -> bool {
     let device = x.device();
     let device = match device.as_dispatch() {
         DispatchDevice::Autodiff(device) => device,

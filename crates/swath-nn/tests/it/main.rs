@@ -9,5 +9,6 @@ mod loss;
 mod measure;
 mod onnx;
 mod ops;
+mod optim;
 mod training;
 mod weights;

@@ -10,6 +10,7 @@ use burn::optim::momentum::MomentumConfig;
 use burn::optim::{self, DynOptimizer, GradientsParams, ModuleOptimizer, Optimizer};
 use burn::tensor::Tensor;
 use swath_nn::Segmenter;
+use swath_nn::optim::AdamW;
 use swath_nn::weights::{self, Kind};
 
 use crate::recipe::{AdamConfig, AdamWConfig, OptimizerConfig, SgdConfig};
@@ -50,13 +51,9 @@ fn grouped<O: Optimizer + DynOptimizer + 'static>(spared: ParamGroup, build: imp
     ModuleOptimizer::from(build(true)).with_group(spared, build(false), None)
 }
 
-fn adamw(config: &AdamWConfig, decays: bool) -> optim::AdamW {
-    optim::AdamWConfig::new()
-        .with_beta_1(config.betas[0] as f32)
-        .with_beta_2(config.betas[1] as f32)
-        .with_epsilon(config.epsilon as f32)
-        .with_weight_decay(if decays { config.weight_decay as f32 } else { 0.0 })
-        .build()
+fn adamw(config: &AdamWConfig, decays: bool) -> AdamW {
+    let AdamWConfig { betas, epsilon, weight_decay, .. } = *config;
+    AdamW::new(betas.map(|beta| beta as f32), epsilon as f32, if decays { weight_decay as f32 } else { 0.0 })
 }
 
 fn adam(config: &AdamConfig, decays: bool) -> optim::Adam {

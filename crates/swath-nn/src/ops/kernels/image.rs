@@ -44,7 +44,7 @@ impl Image {
     }
 
     /// From the first value to the last.
-    pub(super) fn values(&self) -> &[f32] {
+    pub(crate) fn values(&self) -> &[f32] {
         &self.tensor.storage()[self.tensor.layout().start_offset()..]
     }
 
@@ -76,7 +76,7 @@ pub(super) fn may_begin_at(channel: usize) -> bool {
 }
 
 /// Values of a parameter, in order.
-pub(super) fn values(tensor: &FlexTensor) -> Cow<'_, [f32]> {
+pub(crate) fn values(tensor: &FlexTensor) -> Cow<'_, [f32]> {
     match tensor.as_slice() {
         Some(values) => Cow::Borrowed(values),
         None => Cow::Owned(tensor.to_contiguous().storage().to_vec()),
@@ -84,7 +84,7 @@ pub(super) fn values(tensor: &FlexTensor) -> Cow<'_, [f32]> {
 }
 
 /// A tensor with these values in order.
-pub(super) fn contiguous(values: Buffer, shape: Shape) -> FlexTensor {
+pub(crate) fn contiguous(values: Buffer, shape: Shape) -> FlexTensor {
     FlexTensor::new(bytes(values), flex::Layout::contiguous(shape), DType::F32)
 }
 
