@@ -3,6 +3,8 @@
 //! A kernel is one generic function over [`Simd`], which [`Simd::call`] compiles once for each instruction set. All methods are
 //! inlined into that one function, which is the only one that has the instruction set's features.
 
+use crate::operands::pair;
+
 /// Methods that are one intrinsic each, whose safety is the trait's.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! methods {
@@ -145,6 +147,28 @@ pub(crate) unsafe trait Simd: Copy + 'static {
 
     /// Rounds `low` and then `high` to bfloat16, two neighbours in each lane, the first in its lower half.
     unsafe fn to_pairs(low: Self::V, high: Self::V) -> Self::V;
+    /// Rounds both to bfloat16, and puts those of the same lane into one, the first in its lower half.
+    #[inline(always)]
+    unsafe fn pair_lanes(first: Self::V, second: Self::V) -> Self::V {
+        let mut values = [0.0; 2 * WIDEST];
+        // SAFETY: the caller's promise.
+        unsafe {
+            Self::store(values.as_mut_ptr(), first);
+            Self::store(values.as_mut_ptr().add(WIDEST), second);
+            for lane in 0..Self::LANES {
+                values[lane] = pair(values[lane], values[WIDEST + lane]);
+            }
+            Self::load(values.as_ptr())
+        }
+    }
+    /// Writes a square of `LANES` rows of as many words, `step` words from each other, with rows and columns exchanged.
+    #[inline(always)]
+    unsafe fn transpose((from, step): (*const f32, usize), (to, to_step): (*mut f32, usize)) {
+        for (row, col) in (0..Self::LANES).flat_map(|row| (0..Self::LANES).map(move |col| (row, col))) {
+            // SAFETY: the caller's promise.
+            unsafe { to.add(col * to_step + row).write_unaligned(from.add(row * step + col).read()) };
+        }
+    }
     /// The lower halves of lanes that hold pairs of bfloat16, as floats.
     unsafe fn first(pairs: Self::V) -> Self::V;
     /// The upper halves.

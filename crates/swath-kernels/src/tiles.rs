@@ -23,9 +23,6 @@ const ROWS: usize = 2 * SIDE;
 /// Floats of a tile.
 pub(crate) const TILE: usize = SIDE * WIDEST;
 
-/// Bytes of a row of a tile where nothing lies between.
-const LINE: usize = WIDEST * size_of::<f32>();
-
 /// Blocks from one store of tiles to the next, at most.
 const STAY_AWAKE: usize = 16;
 
@@ -136,16 +133,54 @@ impl Tiles {
     ) {
         let mut stage = Stage([MaybeUninit::uninit(); 4 * TILE]);
         let stage = stage.0.as_mut_ptr().cast::<f32>();
+        let sums = Sums { start: stage, row: WIDEST, next: [2 * TILE, TILE], begun: false };
         // SAFETY: the caller's promises; the stage has room for four tiles.
         unsafe {
-            let rows = (right, self.words);
-            match (pixels.counts[1] > 0, vecs == 2) {
-                (true, true) => sums::<PARTS, true, true>(pixels, (blocks, offset), rows, ahead, stage),
-                (true, false) => sums::<PARTS, true, false>(pixels, (blocks, offset), rows, ahead, stage),
-                (false, true) => sums::<PARTS, false, true>(pixels, (blocks, offset), rows, ahead, stage),
-                (false, false) => sums::<PARTS, false, false>(pixels, (blocks, offset), rows, ahead, stage),
-            }
+            self.add_products::<PARTS>(pixels, (blocks, offset), right, vecs, ahead, sums);
             out.put_tiles::<S>(pixels.counts, vecs, stage);
+        }
+    }
+
+    /// The same of matrices without parts, in whole tiles, to memory: `out = left right`, or `out += left right` where it has begun.
+    ///
+    /// # Safety
+    /// As [`multiply`](Self::multiply); `out` must have room for all 16 rows of tiles.
+    #[inline(always)]
+    pub(crate) unsafe fn accumulate(
+        &self,
+        pixels: Pixels,
+        (blocks, offset): (usize, impl Fn(usize) -> usize),
+        right: Rows<*const f32>,
+        vecs: usize,
+        out: Rows<*mut f32>,
+        begun: bool,
+    ) {
+        let sums = Sums { start: out.start, row: out.step, next: [SIDE * out.step, WIDEST], begun };
+        // SAFETY: the caller's promises.
+        unsafe { self.add_products::<1>(pixels, (blocks, offset), right, vecs, &mut Ahead::new(&[]), sums) };
+    }
+
+    /// # Safety
+    /// As [`multiply_pixels`](Self::multiply_pixels); the sums' tiles must be there.
+    #[inline(always)]
+    unsafe fn add_products<const PARTS: usize>(
+        &self,
+        pixels: Pixels,
+        (blocks, offset): (usize, impl Fn(usize) -> usize),
+        right: Rows<*const f32>,
+        vecs: usize,
+        ahead: &mut Ahead,
+        sums: Sums,
+    ) {
+        let rows = (right, self.words);
+        // SAFETY: the caller's promises.
+        unsafe {
+            match (pixels.counts[1] > 0, vecs == 2) {
+                (true, true) => products::<PARTS, true, true>(pixels, (blocks, offset), rows, ahead, sums),
+                (true, false) => products::<PARTS, true, false>(pixels, (blocks, offset), rows, ahead, sums),
+                (false, true) => products::<PARTS, false, true>(pixels, (blocks, offset), rows, ahead, sums),
+                (false, false) => products::<PARTS, false, false>(pixels, (blocks, offset), rows, ahead, sums),
+            }
         }
     }
 }
@@ -200,21 +235,65 @@ pub(crate) struct Pixels {
     pub rest: usize,
 }
 
-/// One or two tiles of rows by one or two of columns, to the four tiles of a stage.
+/// Four tiles of sums in memory: where the first begins, the floats from row to row, and those to the tiles below and beside it.
+#[derive(Clone, Copy)]
+struct Sums {
+    start: *mut f32,
+    row: usize,
+    next: [usize; 2],
+    /// Whether something is there to add to.
+    begun: bool,
+}
+
+impl Sums {
+    #[inline(always)]
+    fn tile(&self, [row, col]: [usize; 2]) -> *mut f32 {
+        self.start.wrapping_add(row * self.next[0] + col * self.next[1])
+    }
+
+    /// Fills the register of a tile's sums.
+    #[inline(always)]
+    unsafe fn load<const TO: usize>(&self, tile: [usize; 2]) {
+        // SAFETY: the caller's promise.
+        unsafe { load::<TO>(self.tile(tile), self.row) };
+    }
+
+    /// Stores the register of a tile's sums.
+    #[inline(always)]
+    unsafe fn store<const FROM: usize>(&self, tile: [usize; 2]) {
+        // SAFETY: the caller's promise.
+        unsafe { store::<FROM>(self.tile(tile), self.row) };
+    }
+}
+
+/// One or two tiles of rows by one or two of columns.
 ///
 /// Tiles 0 to 3 are sums, 4 and 5 rows of the left matrix, 6 and 7 those of the right one.
 #[inline(always)]
-unsafe fn sums<const PARTS: usize, const TALL: bool, const WIDE: bool>(
+unsafe fn products<const PARTS: usize, const TALL: bool, const WIDE: bool>(
     left: Pixels,
     (blocks, offset): (usize, impl Fn(usize) -> usize),
     (right, words): (Rows<*const f32>, usize),
     ahead: &mut Ahead,
-    stage: *mut f32,
+    sums: Sums,
 ) {
     let (lines, step) = (left.steps, right.step);
     // SAFETY: the caller's promises; nothing else uses tile registers between these instructions.
     unsafe {
-        asm!("tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3", options(nostack));
+        if sums.begun {
+            sums.load::<0>([0, 0]);
+            if WIDE {
+                sums.load::<1>([0, 1]);
+            }
+            if TALL {
+                sums.load::<2>([1, 0]);
+            }
+            if TALL && WIDE {
+                sums.load::<3>([1, 1]);
+            }
+        } else {
+            asm!("tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3", options(nostack));
+        }
         for block in 0..blocks {
             ahead.block();
             let a = left.starts.map(|start| start.wrapping_add(offset(block)));
@@ -242,18 +321,18 @@ unsafe fn sums<const PARTS: usize, const TALL: bool, const WIDE: bool>(
             // A store after more than thirty blocks without one waits for 800 cycles, as if it had to wake up what does it: one of no use keeps it
             // awake, and costs nothing.
             if block % (STAY_AWAKE / PARTS) == STAY_AWAKE / PARTS - 1 {
-                store::<4>(stage);
+                sums.store::<4>([0, 0]);
             }
         }
-        store::<0>(stage);
+        sums.store::<0>([0, 0]);
         if WIDE {
-            store::<1>(stage.add(TILE));
+            sums.store::<1>([0, 1]);
         }
         if TALL {
-            store::<2>(stage.add(2 * TILE));
+            sums.store::<2>([1, 0]);
         }
         if TALL && WIDE {
-            store::<3>(stage.add(3 * TILE));
+            sums.store::<3>([1, 1]);
         }
     }
 }
@@ -312,11 +391,12 @@ unsafe fn multiply_add<const SUM: usize, const LEFT: usize, const RIGHT: usize>(
     }
 }
 
-/// Stores a tile register in rows side by side.
+/// Stores a tile register in rows that lie `step` floats from each other.
 #[inline(always)]
-unsafe fn store<const FROM: usize>(to: *mut f32) {
+unsafe fn store<const FROM: usize>(to: *mut f32, step: usize) {
+    let step = step * size_of::<f32>();
     // SAFETY: the caller's promise.
     unsafe {
-        asm!("tilestored [{to} + {line}*1], tmm{from}", from = const FROM, to = in(reg) to, line = in(reg) LINE, options(nostack));
+        asm!("tilestored [{to} + {step}*1], tmm{from}", from = const FROM, to = in(reg) to, step = in(reg) step, options(nostack));
     }
 }

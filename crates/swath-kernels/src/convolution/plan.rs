@@ -2,7 +2,7 @@
 
 use super::{Convolution, Groups, Layout, Method, Pattern, PlanError};
 use crate::depthwise;
-use crate::gather::filter::Gathered;
+use crate::gather::filter::{Gathered, Weights};
 use crate::gather::forward::in_place;
 use crate::gather::lines::has_lines;
 use crate::image::Element;
@@ -252,25 +252,20 @@ impl Plan {
         let panels = Panels::new(self.isa, self.groups.outputs);
         let form = match self.method {
             Method::Direct => {
-                let gathered = |weight: &(dyn Fn(usize, usize, usize) -> f32 + Sync)| {
-                    Gathered::new(&self.pattern, self.groups, panels, weight)
+                let weights = Weights {
+                    values: weights,
+                    inputs: inputs / groups,
+                    outputs: outputs / groups,
+                    taps,
+                    transposed: self.direction == Direction::Transposed,
                 };
-                let filter = match self.direction {
-                    Direction::Forward => {
-                        gathered(&|to, from, tap| weights[(to * (inputs / groups) + from) * taps + tap])
-                    }
-                    Direction::Transposed => {
-                        let (own_in, own_out) = (inputs / groups, outputs / groups);
-                        gathered(&|to, from, tap| {
-                            let group = to / own_out;
-                            weights[((group * own_in + from) * own_out + to % own_out) * taps + tap]
-                        })
-                    }
-                };
+                let (isa, pattern, groups) = (self.isa, &self.pattern, self.groups);
                 Form::Direct(match self.precision() {
-                    Precision::Fp32 => filter,
-                    Precision::Bf16 if !has_lines(self.isa, &self.pattern) => filter.rounded(self.isa.has_tiles()),
-                    precision => filter.in_lines(&self.pattern, precision),
+                    Precision::Fp32 => Gathered::floats(pattern, groups, panels, weights),
+                    Precision::Bf16 if !has_lines(isa, pattern) => {
+                        Gathered::pairs(isa, pattern, groups, panels, weights)
+                    }
+                    precision => Gathered::in_lines(isa, pattern, groups, panels, weights, precision),
                 })
             }
             // In both directions weights are ordered by channel, then by tap.

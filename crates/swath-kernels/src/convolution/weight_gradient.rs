@@ -22,6 +22,7 @@ pub struct WeightGradient {
     pattern: Pattern,
     groups: Groups,
     method: Method,
+    precision: Precision,
     isa: Isa,
 }
 
@@ -75,13 +76,24 @@ impl WeightGradient {
             pattern,
             groups,
             method: Method::Direct,
+            precision: Precision::Fp32,
             isa: Isa::best(),
         };
-        let method = match Method::choose(convolution, [grid.height, grid.width], Precision::Fp32, Isa::best()) {
+        Ok(gradient.with_precision(Precision::Fp32))
+    }
+
+    /// With operands of this precision, and the method that is then best: pairs of [`Precision::Bf16`] in tiles, where the machine has them, and
+    /// everything else as [`Precision::Fp32`].
+    #[must_use]
+    pub fn with_precision(mut self, precision: Precision) -> WeightGradient {
+        let in_tiles = precision == Precision::Bf16 && self.isa.has_tiles();
+        self.precision = if in_tiles { precision } else { Precision::Fp32 };
+        let size = [self.grid.height, self.grid.width];
+        let method = match Method::choose(&self.convolution, size, self.precision, self.isa) {
             Method::Winograd6 => Method::Winograd4,
             method => method,
         };
-        Ok(gradient.with_method(method))
+        self.with_method(method)
     }
 
     /// With another method than the one chosen by shape. What a convolution does not allow stays [`Method::Direct`].
@@ -176,14 +188,19 @@ impl WeightGradient {
             grid_layout: &self.grid,
             pattern: &self.pattern,
             groups: self.groups,
+            precision: self.precision,
         };
         let (inputs, outputs) = (self.gathered.channels / groups, self.grid.channels / groups);
         let places = &self.pattern.phases[0].taps;
-        let write = |merged: usize, tap: usize, input: usize, row: &[f32]| {
+        let write = |merged: usize, tap: usize, input: usize, (first, values): (usize, &[f32])| {
             // Of merged groups only the blocks on the diagonal are weights.
             let own = input / inputs * outputs;
-            for (output, value) in row[own..own + outputs].iter().enumerate() {
-                let to = merged * self.groups.outputs + own + output;
+            for (index, value) in values.iter().enumerate() {
+                let output = first + index;
+                if !(own..own + outputs).contains(&output) {
+                    continue;
+                }
+                let to = merged * self.groups.outputs + output;
                 // In both directions weights are ordered by the channel of the grid, then by that of the gathered image.
                 let at = (to * inputs + input % inputs) * taps + places[tap].index;
                 // SAFETY: each weight comes once.

@@ -3,13 +3,14 @@
 use std::ops::Range;
 
 use super::lines::Lines;
-use super::{Groups, Pattern};
+use super::{Groups, Pattern, Phase};
 use crate::blocking;
+use crate::isa::{self, Isa};
 use crate::memory::Buffer;
-use crate::operands::{Operands, Pairs, Precision, first_of_pair, pair, round_rows, second_of_pair};
+use crate::operands::{Operands, Pairs, Precision};
 use crate::panels::Panels;
 use crate::shared::SharedMut;
-use crate::simd::WIDEST;
+use crate::simd::{Kernel, Simd, WIDEST};
 use crate::threads::parallel;
 #[cfg(target_arch = "x86_64")]
 use crate::tiles::Ahead;
@@ -29,119 +30,209 @@ pub(crate) struct Gathered {
     rows: Vec<usize>,
 }
 
-impl Gathered {
-    /// `weight(output channel, input channel within its group, place in the kernel)` gives one weight.
-    pub(crate) fn new(
-        pattern: &Pattern,
-        groups: Groups,
-        panels: Panels,
-        weight: impl Fn(usize, usize, usize) -> f32 + Sync,
-    ) -> Gathered {
-        let depths: Vec<usize> = pattern.phases.iter().map(|phase| phase.taps.len() * groups.inputs).collect();
-        let size = |depth: &usize| depth * panels.columns() * groups.count;
-        let starts = depths.iter().scan(0, |next, depth| {
-            let start = *next;
-            *next += size(depth);
-            Some(start)
-        });
-        let starts: Vec<usize> = starts.collect();
-        let mut values = Buffer::new(depths.iter().map(size).sum());
-        let shared = SharedMut(values.as_mut_ptr());
-        let (inputs, outputs) = (groups.inputs / groups.merged, groups.outputs / groups.merged);
-        for ((phase, depth), start) in pattern.phases.iter().zip(&depths).zip(&starts) {
-            parallel(groups.count * panels.count(), |item| {
-                let (group, panel) = (item / panels.count(), item % panels.count());
-                let (first, width) = (panels.first(panel), panels.width(panel));
-                let start = start + (group * panels.columns() + first) * depth;
-                for (tap, channel) in (0..phase.taps.len()).flat_map(|tap| (0..groups.inputs).map(move |c| (tap, c))) {
-                    let at = start + (tap * groups.inputs + channel) * width;
-                    for column in 0..width {
-                        let output = first + column;
-                        // Merged groups know nothing of each other.
-                        let connected = output < groups.outputs && output / outputs == channel / inputs;
-                        let value = if connected {
-                            weight(group * groups.outputs + output, channel % inputs, phase.taps[tap].index)
-                        } else {
-                            0.0
-                        };
-                        // SAFETY: each item has its own part of the buffer, `depth * width` floats from `start`.
-                        unsafe { shared.get().add(at + column).write(value) };
-                    }
-                }
-            });
+/// A convolution's weights, in the order of its users.
+#[derive(Clone, Copy)]
+pub(crate) struct Weights<'a> {
+    pub values: &'a [f32],
+    /// Channels that each group of the convolution reads, and those that it writes.
+    pub inputs: usize,
+    pub outputs: usize,
+    /// Places in the kernel.
+    pub taps: usize,
+    /// Whether they are those of a transposed convolution: `[input, output of its group]` instead of `[output, input of its group]`.
+    pub transposed: bool,
+}
+
+impl Weights<'_> {
+    /// Where the weights of an output begin, and how far they are from input to input.
+    fn place(&self, output: usize) -> (usize, usize) {
+        let Weights { inputs, outputs, taps, .. } = *self;
+        match self.transposed {
+            true => ((output / outputs * inputs * outputs + output % outputs) * taps, outputs * taps),
+            false => (output * inputs * taps, taps),
         }
-        Gathered { values, panels, groups, precision: Precision::Fp32, starts, rows: depths.clone(), depths }
+    }
+}
+
+/// The weights that a panel of outputs has for one input channel after the other.
+struct Columns<'a> {
+    weights: Weights<'a>,
+    /// Of each column, where its weights begin, and the first channel of the group that they are for.
+    places: [(usize, usize); MOST_COLUMNS],
+    width: usize,
+    /// Floats from input to input.
+    step: usize,
+}
+
+/// Columns of a panel, at most: two of the widest vectors.
+const MOST_COLUMNS: usize = 2 * WIDEST;
+
+/// A row of a panel.
+type Row = [f32; MOST_COLUMNS];
+
+impl<'a> Columns<'a> {
+    fn new(weights: Weights<'a>, groups: &Groups, [group, first, width]: [usize; 3]) -> Columns<'a> {
+        // Beyond the last output no channel is one of its own.
+        let mut places = [(0, usize::MAX); MOST_COLUMNS];
+        let mut step = 0;
+        let outputs = groups.outputs.saturating_sub(first);
+        for (column, place) in places.iter_mut().enumerate().take(width.min(outputs)) {
+            let output = first + column;
+            let (start, from) = weights.place(group * groups.outputs + output);
+            // Merged groups know nothing of each other.
+            *place = (start, output / weights.outputs * weights.inputs);
+            step = from;
+        }
+        Columns { weights, places, width, step }
     }
 
-    /// The same in bfloat16; for tiles, with rows of zeros that make whole blocks.
-    pub(crate) fn rounded(self, for_tiles: bool) -> Gathered {
-        let rows = |depth: &usize| match for_tiles {
-            true => Pairs::words(*depth).next_multiple_of(WIDEST),
-            false => Pairs::words(*depth),
-        };
-        let rows = self.depths.iter().map(rows).collect();
-        let pairs = self.with_pairs(Precision::Bf16, rows, |phase, from, width, out| {
-            let (out, zeros) = out.split_at_mut(Pairs::words(self.depths[phase]) * width);
-            round_rows(from, width, out);
-            zeros.fill(0.0);
-        });
-        self.values.discard();
-        pairs
+    /// The weights of all columns for a channel of the group, at a place in the kernel.
+    #[inline(always)]
+    fn row(&self, channel: usize, tap: usize) -> Row {
+        let mut row = [0.0; MOST_COLUMNS];
+        for (value, (start, first)) in row.iter_mut().zip(self.places).take(self.width) {
+            let own = channel.wrapping_sub(first);
+            if own < self.weights.inputs {
+                *value = self.weights.values[start + own * self.step + tap];
+            }
+        }
+        row
     }
+}
 
-    /// The same in parts of bfloat16, in the order of the lines of each phase: rows of a block are followed by what rounding took of them.
-    pub(crate) fn in_lines(self, pattern: &Pattern, precision: Precision) -> Gathered {
-        let (inputs, parts) = (self.groups.inputs, precision.parts());
-        let lines: Vec<Lines> = pattern.phases.iter().map(|phase| Lines::new(phase, &self.groups)).collect();
-        let rows = lines.iter().map(|lines| parts * lines.words()).collect();
-        let pairs = self.with_pairs(precision, rows, |phase, from, width, out| {
-            let block = lines[phase].block;
-            for (index, (tap, channel)) in lines[phase].places().enumerate() {
-                let row = index / block * parts * block + index % block;
-                for column in 0..width {
-                    let weight = |channel: usize| match channel < inputs {
-                        true => from[(tap * inputs + channel) * width + column],
-                        false => 0.0,
-                    };
-                    let mut left = [weight(channel), weight(channel + 1)];
-                    for part in 0..parts {
-                        let rounded = pair(left[0], left[1]);
-                        out[(row + part * block) * width + column] = rounded;
-                        let rest = [left[0] - first_of_pair(rounded), left[1] - second_of_pair(rounded)];
-                        // Infinity leaves nothing.
-                        left = rest.map(|rest| if rest.is_finite() { rest } else { 0.0 });
+/// What a word of a matrix is made of: two channels with their taps, if they are there.
+type Word = [Option<(usize, usize)>; 2];
+
+/// Rounds words of a panel, `parts` rows for each, `rest` rows from each other.
+struct RoundPanel<'a, W> {
+    columns: Columns<'a>,
+    parts: usize,
+    rest: usize,
+    /// Row and contents of each word.
+    words: W,
+    out: &'a mut [f32],
+}
+
+impl<W: Iterator<Item = (usize, Word)>> Kernel for RoundPanel<'_, W> {
+    #[inline(always)]
+    unsafe fn compute<S: Simd>(self) {
+        let RoundPanel { columns, parts, rest, words, out } = self;
+        let width = columns.width;
+        for (row, word) in words {
+            let mut values = [[0.0; MOST_COLUMNS]; 2];
+            for (values, place) in values.iter_mut().zip(word) {
+                if let Some((channel, tap)) = place {
+                    *values = columns.row(channel, tap);
+                }
+            }
+            for part in 0..parts {
+                let to = &mut out[(row + part * rest) * width..][..width];
+                for lane in (0..width).step_by(S::LANES) {
+                    // SAFETY: panels are whole vectors.
+                    unsafe {
+                        let (a, b) = (values[0].as_mut_ptr().add(lane), values[1].as_mut_ptr().add(lane));
+                        let pairs = S::pair_lanes(S::load(a), S::load(b));
+                        S::store(to.as_mut_ptr().add(lane), pairs);
+                        S::store(a, left::<S>(S::load(a), S::first(pairs)));
+                        S::store(b, left::<S>(S::load(b), S::second(pairs)));
                     }
                 }
             }
-        });
-        self.values.discard();
-        pairs
+        }
+    }
+}
+
+/// What rounding took of values; nothing of those that are infinite, or were rounded to that.
+#[inline(always)]
+unsafe fn left<S: Simd>(values: S::V, rounded: S::V) -> S::V {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let left = S::sub(values, rounded);
+        S::select_nan(S::mul(left, S::zero()), S::zero(), left)
+    }
+}
+
+impl Gathered {
+    /// As floats.
+    pub(crate) fn floats(pattern: &Pattern, groups: Groups, panels: Panels, weights: Weights) -> Gathered {
+        let depth = |phase: &Phase| phase.taps.len() * groups.inputs;
+        Gathered::build(pattern, (groups, panels), Precision::Fp32, depth, |phase, place, out| {
+            let columns = Columns::new(weights, &groups, place);
+            for (row, out) in out.chunks_exact_mut(columns.width).enumerate() {
+                let (tap, channel) = (row / groups.inputs, row % groups.inputs);
+                out.copy_from_slice(&columns.row(channel, phase.taps[tap].index)[..columns.width]);
+            }
+        })
     }
 
-    /// Other matrices of so many `rows` in each phase: `fill(phase, matrix, width, rows of pairs)` for each of them.
-    fn with_pairs(
-        &self,
+    /// In bfloat16; for tiles, with rows of zeros that make whole blocks.
+    pub(crate) fn pairs(isa: Isa, pattern: &Pattern, groups: Groups, panels: Panels, weights: Weights) -> Gathered {
+        let rows = |phase: &Phase| {
+            let words = Pairs::words(phase.taps.len() * groups.inputs);
+            if isa.has_tiles() { words.next_multiple_of(WIDEST) } else { words }
+        };
+        Gathered::build(pattern, (groups, panels), Precision::Bf16, rows, |phase, place, out| {
+            let columns = Columns::new(weights, &groups, place);
+            let element = |index: usize| {
+                let tap = phase.taps.get(index / groups.inputs)?;
+                Some((index % groups.inputs, tap.index))
+            };
+            let words = (0..out.len() / columns.width).map(|row| (row, [element(2 * row), element(2 * row + 1)]));
+            // SAFETY: kernels of an instruction set that is there.
+            unsafe { isa::run(isa, RoundPanel { columns, parts: 1, rest: 0, words, out }) };
+        })
+    }
+
+    /// In parts of bfloat16, in the order of the lines of each phase: rows of a block are followed by what rounding took of them.
+    pub(crate) fn in_lines(
+        isa: Isa,
+        pattern: &Pattern,
+        groups: Groups,
+        panels: Panels,
+        weights: Weights,
         precision: Precision,
-        rows: Vec<usize>,
-        fill: impl Fn(usize, &[f32], usize, &mut [f32]) + Sync,
     ) -> Gathered {
-        let columns = self.panels.columns() * self.groups.count;
+        let parts = precision.parts();
+        let rows = |phase: &Phase| parts * Lines::new(phase, &groups).words();
+        Gathered::build(pattern, (groups, panels), precision, rows, |phase, place, out| {
+            let columns = Columns::new(weights, &groups, place);
+            let lines = Lines::new(phase, &groups);
+            let block = lines.block;
+            let words = lines.places().enumerate().map(|(index, (tap, channel))| {
+                let element = |channel: usize| (channel < groups.inputs).then_some((channel, phase.taps[tap].index));
+                (index / block * parts * block + index % block, [element(channel), element(channel + 1)])
+            });
+            // SAFETY: kernels of an instruction set that is there.
+            unsafe { isa::run(isa, RoundPanel { columns, parts, rest: block, words, out }) };
+        })
+    }
+
+    /// Matrices of `rows(phase)` rows, which `fill(phase, [group, first column, columns], matrix)` writes.
+    fn build(
+        pattern: &Pattern,
+        (groups, panels): (Groups, Panels),
+        precision: Precision,
+        rows: impl Fn(&Phase) -> usize,
+        fill: impl Fn(&Phase, [usize; 3], &mut [f32]) + Sync,
+    ) -> Gathered {
+        let rows: Vec<usize> = pattern.phases.iter().map(rows).collect();
+        let depths = pattern.phases.iter().map(|phase| phase.taps.len() * groups.inputs).collect();
+        let columns = panels.columns() * groups.count;
         let starts = rows.iter().scan(0, |next, rows| Some(std::mem::replace(next, *next + rows * columns))).collect();
         let values = Buffer::new(rows.iter().sum::<usize>() * columns);
-        let (panels, groups, depths) = (self.panels, self.groups, self.depths.clone());
-        let mut pairs = Gathered { values, panels, groups, precision, starts, depths, rows };
-        let shared = SharedMut(pairs.values.as_mut_ptr());
-        for phase in 0..self.rows.len() {
+        let mut built = Gathered { values, panels, groups, precision, starts, depths, rows };
+        let shared = SharedMut(built.values.as_mut_ptr());
+        for (index, phase) in pattern.phases.iter().enumerate() {
             parallel(groups.count * panels.count(), |item| {
                 let (group, panel) = (item / panels.count(), item % panels.count());
                 let width = panels.width(panel);
-                let from = &self.values[self.start(phase, group, panel)..][..self.rows[phase] * width];
-                let (start, len) = (pairs.start(phase, group, panel), pairs.rows[phase] * width);
+                let (start, len) = (built.start(index, group, panel), built.rows[index] * width);
                 // SAFETY: each item has its own part of the buffer.
-                fill(phase, from, width, unsafe { std::slice::from_raw_parts_mut(shared.get().add(start), len) });
+                let out = unsafe { std::slice::from_raw_parts_mut(shared.get().add(start), len) };
+                fill(phase, [group, panels.first(panel), width], out);
             });
         }
-        pairs
+        built
     }
 
     /// The matrix of a phase, group and panel: [`rows`](Self::rows) of the panel's width.

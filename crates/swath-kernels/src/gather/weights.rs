@@ -1,6 +1,6 @@
 //! The gradient of a direct convolution by its weights: gathered pixels, transposed, times the gradient of the output.
 //!
-//! `dW[tap, input][output] = sum over pixels of x[pixel + tap][input] dy[pixel][output]`. The sum over pixels is cut into chunks whose
+//! `dW[tap, input][output] = sum over pixels of x[pixel + tap][input] dy[pixel][output]`, of floats or in [tiles] of pairs. The sum over pixels is cut into chunks whose
 //! number depends on the shapes alone, and the chunks are added in order: bits do not depend on the threads.
 
 use super::{Groups, Pattern, Tap};
@@ -8,17 +8,24 @@ use crate::gemm::{self, LeftTransposed, Rows};
 use crate::image::Layout;
 use crate::isa::{self, Isa};
 use crate::memory::{Buffer, with_scratch};
+use crate::operands::Precision;
 use crate::panels::Panels;
 use crate::shared::SharedMut;
 use crate::simd::{Kernel, Simd, WIDEST};
 use crate::threads::parallel;
 use crate::zeros::zeros;
 
+#[cfg(target_arch = "x86_64")]
+mod tiles;
+
 /// Pixels that are gathered at a time.
 const PIXELS: usize = 112;
 
 /// At most this many channels of one tap in a part of the matrix, or taps with as many channels together.
 const PART: usize = 112;
+
+/// Outputs whose gradients are written together.
+const TOGETHER: usize = 32;
 
 /// At most this many floats in all chunks together.
 const MOST: usize = 8 << 20;
@@ -35,6 +42,8 @@ pub(crate) struct Job<'a> {
     /// A pattern of one phase over the grid.
     pub pattern: &'a Pattern,
     pub groups: Groups,
+    /// What is multiplied, where the machine has tiles: pairs or floats.
+    pub precision: Precision,
 }
 
 // SAFETY: pointers to memory that is only read.
@@ -66,11 +75,59 @@ impl Part {
     }
 }
 
-/// Calls `visit(group, tap, input channel of the group, row of output channels)` with the sums.
+/// Calls `visit(group, tap, input channel of the group, (first, output channels from it on))` with the sums.
 ///
 /// # Safety
 /// The job's pointers must be valid for its layouts.
-pub(crate) unsafe fn run(isa: Isa, job: &Job, visit: impl Fn(usize, usize, usize, &[f32]) + Sync) {
+pub(crate) unsafe fn run(isa: Isa, job: &Job, visit: impl Fn(usize, usize, usize, (usize, &[f32])) + Sync) {
+    let groups = job.groups;
+    // SAFETY: the caller's promise.
+    let Sums { values, chunks, size, rows, columns } = unsafe { sums(isa, job) };
+    let taps = job.pattern.phases[0].taps.len();
+    // A few outputs at a time, so that the weights of each are written one after the other.
+    let parts = groups.outputs.div_ceil(TOGETHER);
+    parallel(groups.count * parts, |item| {
+        let (group, first) = (item / parts, item % parts * TOGETHER);
+        let count = TOGETHER.min(groups.outputs - first);
+        for (channel, tap) in (0..groups.inputs).flat_map(|channel| (0..taps).map(move |tap| (channel, tap))) {
+            let at = ((group * taps + tap) * rows + channel) * columns + first;
+            let mut total = [0.0; TOGETHER];
+            total[..count].copy_from_slice(&values[at..at + count]);
+            for chunk in 1..chunks {
+                let more = &values[chunk * size + at..][..count];
+                total.iter_mut().zip(more).for_each(|(total, more)| *total += more);
+            }
+            visit(group, tap, channel, (first, &total[..count]));
+        }
+    });
+}
+
+/// Sums over chunks of pixels, each `[group, tap, row][column]`.
+struct Sums {
+    values: Buffer,
+    chunks: usize,
+    /// Floats of a chunk.
+    size: usize,
+    /// Rows of a tap, one for each gathered channel and perhaps more, and columns of each.
+    rows: usize,
+    columns: usize,
+}
+
+/// # Safety
+/// As [`run`].
+unsafe fn sums(isa: Isa, job: &Job) -> Sums {
+    #[cfg(target_arch = "x86_64")]
+    if job.precision == Precision::Bf16 && tiles::is_possible(isa, &job.groups) {
+        // SAFETY: the caller's promise.
+        return unsafe { tiles::sum(isa, job) };
+    }
+    // SAFETY: the caller's promise.
+    unsafe { sums_of_floats(isa, job) }
+}
+
+/// # Safety
+/// As [`run`].
+unsafe fn sums_of_floats(isa: Isa, job: &Job) -> Sums {
     let Job { groups, .. } = *job;
     let taps = &job.pattern.phases[0].taps;
     let panels = Panels::new(isa, groups.outputs);
@@ -111,20 +168,7 @@ pub(crate) unsafe fn run(isa: Isa, job: &Job, visit: impl Fn(usize, usize, usize
             unsafe { isa::run(isa, sum) };
         });
     });
-    parallel(groups.count * parts.len(), |item| {
-        let (group, part) = (item / parts.len(), item % parts.len());
-        let Part { taps, channels } = parts[part].clone();
-        let mut total = vec![0.0; columns];
-        for (index, (tap, channel)) in taps.flat_map(|tap| channels.clone().map(move |c| (tap, c))).enumerate() {
-            let at = (group * rows + starts[part] + index) * columns;
-            total.copy_from_slice(&sums[at..at + columns]);
-            for chunk in 1..chunks {
-                let more = &sums[chunk * size + at..][..columns];
-                total.iter_mut().zip(more).for_each(|(total, more)| *total += more);
-            }
-            visit(group, tap, channel, &total[..groups.outputs]);
-        }
-    });
+    Sums { values: sums, chunks, size, rows: groups.inputs, columns }
 }
 
 /// A part of the matrix for some pixels of the grid.

@@ -97,6 +97,14 @@ macro_rules! avx512_bf16 {
                 _mm256_storeu_si256(to.cast(), transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(value)));
             // The upper half comes first.
             to_pairs(low: __m512, high: __m512) -> __m512 = transmute::<__m512bh, __m512>(_mm512_cvtne2ps_pbh(high, low));
+            pair_lanes(first: __m512, second: __m512) -> __m512 = {
+                let halves = transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(second, first));
+                // Number `n` of the first and of the second, side by side.
+                let order = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+                let order = _mm512_or_si512(order, _mm512_slli_epi32::<16>(_mm512_add_epi32(order, _mm512_set1_epi32(16))));
+                _mm512_castsi512_ps(_mm512_permutexvar_epi16(order, halves))
+            };
+            transpose(from: (*const f32, usize), to: (*mut f32, usize)) = transpose512(from, to);
             pair_mul_add(a: __m512, b: __m512, c: __m512) -> __m512 =
                 _mm512_dpbf16_ps(c, transmute::<__m512, __m512bh>(a), transmute::<__m512, __m512bh>(b));
         });
@@ -118,6 +126,41 @@ unsafe fn rounded512(values: __m512) -> __m512i {
         let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(values, values);
         let quiet = _mm512_or_si512(upper, _mm512_set1_epi32(0x40));
         _mm512_mask_blend_epi32(nan, _mm512_srli_epi32::<16>(rounded), quiet)
+    }
+}
+
+/// Transposes 16 rows of 16 words: first within squares of four, then the squares.
+#[inline(always)]
+unsafe fn transpose512((from, step): (*const f32, usize), (to, to_step): (*mut f32, usize)) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        // Columns n, n + 4, n + 8 and n + 12 of four rows each.
+        let mut squares = [[_mm512_setzero_ps(); 4]; 4];
+        #[expect(clippy::needless_range_loop, reason = "the column of four squares")]
+        for group in 0..4 {
+            let from = from.add(4 * group * step);
+            let (a, b) = (_mm512_loadu_ps(from), _mm512_loadu_ps(from.add(step)));
+            let (c, d) = (_mm512_loadu_ps(from.add(2 * step)), _mm512_loadu_ps(from.add(3 * step)));
+            let (ab_low, ab_high) = (_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+            let (cd_low, cd_high) = (_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+            squares[0][group] = _mm512_shuffle_ps::<0x44>(ab_low, cd_low);
+            squares[1][group] = _mm512_shuffle_ps::<0xee>(ab_low, cd_low);
+            squares[2][group] = _mm512_shuffle_ps::<0x44>(ab_high, cd_high);
+            squares[3][group] = _mm512_shuffle_ps::<0xee>(ab_high, cd_high);
+        }
+        for (col, [a, b, c, d]) in squares.into_iter().enumerate() {
+            let (ab_even, ab_odd) = (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b));
+            let (cd_even, cd_odd) = (_mm512_shuffle_f32x4::<0x88>(c, d), _mm512_shuffle_f32x4::<0xdd>(c, d));
+            let columns = [
+                _mm512_shuffle_f32x4::<0x88>(ab_even, cd_even),
+                _mm512_shuffle_f32x4::<0x88>(ab_odd, cd_odd),
+                _mm512_shuffle_f32x4::<0xdd>(ab_even, cd_even),
+                _mm512_shuffle_f32x4::<0xdd>(ab_odd, cd_odd),
+            ];
+            for (square, column) in columns.into_iter().enumerate() {
+                _mm512_storeu_ps(to.add((4 * square + col) * to_step), column);
+            }
+        }
     }
 }
 

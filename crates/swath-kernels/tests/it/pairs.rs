@@ -4,12 +4,7 @@ use proptest::prelude::*;
 use swath_kernels::{Activation, Bias, Convolution, Epilogue, Isa, Layout, Method, Plan, Precision};
 
 use crate::convolution::DIRECT;
-use crate::support::{Random, convolutions, convolve, error, planes};
-
-fn rounded(value: f32) -> f32 {
-    let bits = value.to_bits();
-    f32::from_bits((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff_0000)
-}
+use crate::support::{Random, convolutions, convolve, error, planes, rounded};
 
 /// Any convolution whose groups have whole words of channels, and images some tiles wide.
 fn whole_words() -> impl Strategy<Value = (Convolution, usize, [usize; 2])> {

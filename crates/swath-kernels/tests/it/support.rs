@@ -177,3 +177,9 @@ pub(crate) fn convolutions() -> impl Strategy<Value = (Convolution, usize, [usiz
         },
     )
 }
+
+/// A value that is bfloat16, the nearest one.
+pub(crate) fn rounded(value: f32) -> f32 {
+    let bits = value.to_bits();
+    f32::from_bits((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff_0000)
+}
