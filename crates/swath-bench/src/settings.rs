@@ -53,7 +53,7 @@ pub(crate) enum Engine {
     Swath,
     /// This program with `--precision bf16x2`.
     SwathBf16x2,
-    /// This program with `--precision bf16`.
+    /// This program with `--precision bf16`, or `train.precision` of a training.
     SwathBf16,
     /// PyTorch in fp32, `channels_last`.
     #[default]

@@ -1,5 +1,6 @@
-//! The numbers that a prediction computes with.
+//! The numbers that predictions and trainings compute with.
 
+use std::cell::Cell;
 use std::fmt;
 
 /// What convolutions multiply; sums are float32 in any case.
@@ -14,6 +15,45 @@ pub enum Precision {
     /// bfloat16: float32 with 8 bits of mantissa. Faster on processors that have instructions for it; logits differ by one or two
     /// percent of their spread. What only convolutions will read is kept so, too, in half the memory.
     Bf16,
+}
+
+impl Precision {
+    /// Runs something with convolutions that multiply numbers of this precision, on `cpu` with feature `cpu`: those that it computes on this thread,
+    /// and later their gradients by inputs and weights. Weights themselves, sums and all else stay float32, and so does everything where this precision
+    /// is none that [`trains`](Self::trains).
+    pub fn scope<T>(self, work: impl FnOnce() -> T) -> T {
+        struct Restore(Precision);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                CURRENT.set(self.0);
+            }
+        }
+        let _restore = Restore(CURRENT.replace(self));
+        work()
+    }
+
+    /// Whether convolutions in a [`scope`](Self::scope) multiply numbers of this precision here: [`Bf16`](Self::Bf16) where the processor has tiles.
+    /// Without them transforms of floats take less time.
+    pub fn trains(self) -> bool {
+        match self {
+            Precision::Fp32 => true,
+            Precision::Bf16x2 => false,
+            #[cfg(feature = "cpu")]
+            Precision::Bf16 => swath_kernels::Isa::best().has_tiles(),
+            #[cfg(not(feature = "cpu"))]
+            Precision::Bf16 => false,
+        }
+    }
+
+    /// Of the [`scope`](Self::scope) that this thread is in.
+    #[cfg(feature = "cpu")]
+    pub(crate) fn current() -> Precision {
+        CURRENT.get()
+    }
+}
+
+thread_local! {
+    static CURRENT: Cell<Precision> = const { Cell::new(Precision::Fp32) };
 }
 
 impl fmt::Display for Precision {

@@ -59,7 +59,7 @@ pub(crate) use phases::{at as phase_at, covers};
 pub use predict::Predict;
 pub use schedule::{ConstantConfig, CosineConfig, OneCycleConfig, PolynomialConfig, ScheduleConfig, TriangularConfig};
 pub use start::Start;
-pub use train::{Length, SamplerKind, Train};
+pub use train::{Length, SamplerKind, Train, TrainPrecision};
 
 /// The file of a recipe that came from none, or whose file is not known here.
 pub(crate) const UNPLACED: &str = "recipe";

@@ -9,9 +9,9 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Distribution, Gradients, Int, Tensor, TensorData};
 use swath::recipe::{AdamWConfig, OptimizerConfig};
 use swath::train::optimizer;
-use swath_nn::Segmenter;
 use swath_nn::loss::{Loss, LossConfig};
 use swath_nn::weights::{Kind, parameter_id, parameter_kind, read};
+use swath_nn::{Precision, Segmenter};
 
 use super::{Answer, network};
 use crate::raw;
@@ -54,6 +54,7 @@ struct Trainer {
     optimizer: ModuleOptimizer,
     images: Tensor<4>,
     labels: Tensor<3, Int>,
+    precision: Precision,
 }
 
 impl Trainer {
@@ -63,11 +64,12 @@ impl Trainer {
         let loss = LossConfig::default().init(classes)?;
         let optimizer = optimizer::init(&OptimizerConfig::AdamW(AdamWConfig::default()), &model);
         let labels = Tensor::from_data(TensorData::new(labels, [batch, chip, chip]), device);
-        Ok(Trainer { model, loss, optimizer, images, labels })
+        Ok(Trainer { model, loss, optimizer, images, labels, precision: settings.engine.precision() })
     }
 
     fn loss(&self) -> Tensor<1> {
-        self.loss.forward(self.model.forward(self.images.clone()), self.labels.clone())
+        let logits = self.precision.scope(|| self.model.forward(self.images.clone()));
+        self.loss.forward(logits, self.labels.clone())
     }
 
     fn step(&mut self) -> Result<()> {

@@ -24,7 +24,7 @@ const FORWARD: &[Engine] = &[
     Engine::Openvino,
     Engine::Torch,
 ];
-const STEP: &[Engine] = &[Engine::Swath, Engine::Torch, Engine::TorchBf16];
+const STEP: &[Engine] = &[Engine::Swath, Engine::SwathBf16, Engine::Torch, Engine::TorchBf16];
 
 /// What is compared.
 struct Match {

@@ -70,13 +70,13 @@ pub(super) fn convolution(conv: &Conv2d, x: &Tensor<4>) -> Option<Convolution> {
 }
 
 pub(super) fn convolve(conv: &Conv2d, shape: Convolution, relu: bool, x: Tensor<4>) -> Tensor<4> {
-    let options = Convolve { convolution: shape, transposed: None, relu };
+    let options = Convolve::new(shape, relu);
     apply(x, conv.weight.val(), conv.bias.as_ref().map(Param::val), options)
 }
 
 pub(super) fn pointwise(weight: Tensor<4>, bias: Option<Tensor<1>>, relu: bool, x: Tensor<4>) -> Tensor<4> {
     let [outputs, inputs, ..] = weight.dims();
-    let options = Convolve { convolution: Convolution::new(inputs, outputs), transposed: None, relu };
+    let options = Convolve::new(Convolution::new(inputs, outputs), relu);
     apply(x, weight, bias, options)
 }
 
@@ -95,7 +95,7 @@ fn transposed(conv: &ConvTranspose2d) -> Convolve {
         padding: conv.padding.map(|padding| [padding; 2]),
         groups: conv.groups,
     };
-    Convolve { convolution, transposed: Some(conv.padding_out), relu: false }
+    Convolve { transposed: Some(conv.padding_out), ..Convolve::new(convolution, false) }
 }
 
 /// A transposed convolution with weights that are no parameter.
@@ -110,7 +110,8 @@ pub(super) fn convolve_transposed_by(x: Tensor<4>, weight: Tensor<4>, options: &
         padding: options.padding.map(|padding| [padding; 2]),
         groups: options.groups,
     };
-    apply(x, weight, None, Convolve { convolution, transposed: Some(options.padding_out), relu: false })
+    let options = Convolve { transposed: Some(options.padding_out), ..Convolve::new(convolution, false) };
+    apply(x, weight, None, options)
 }
 
 /// Normalizes as `BatchNorm::forward` does, in training and in prediction.
@@ -131,7 +132,7 @@ pub(super) fn convolve_normalize(
         (false, _) => {
             let outputs = shape.outputs;
             let (weight, bias) = folded(conv.weight.val(), [outputs, 1, 1, 1], conv.bias.as_ref(), norm);
-            apply(x, weight, Some(bias), Convolve { convolution: shape, transposed: None, relu: rectify })
+            apply(x, weight, Some(bias), Convolve::new(shape, rectify))
         }
     }
 }
@@ -145,7 +146,7 @@ pub(super) fn normalize_rectified(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
             let [_, channels, ..] = x.dims();
             let (scale, shift) = affine(norm, &x.device());
             let convolution = Convolution::new(channels, channels).groups(channels);
-            let options = Convolve { convolution, transposed: None, relu: true };
+            let options = Convolve::new(convolution, true);
             apply(x, scale.reshape([channels, 1, 1, 1]), Some(shift), options)
         }
     }
@@ -223,7 +224,7 @@ pub(super) fn layer_norm(x: Tensor<4>, gamma: Tensor<1>, beta: Tensor<1>, epsilo
 pub(super) fn scale_channels(x: Tensor<4>, scale: Tensor<1>) -> Tensor<4> {
     let channels = scale.dims()[0];
     let convolution = Convolution::new(channels, channels).groups(channels);
-    let options = Convolve { convolution, transposed: None, relu: false };
+    let options = Convolve::new(convolution, false);
     apply(x, scale.reshape([channels, 1, 1, 1]), None, options)
 }
 

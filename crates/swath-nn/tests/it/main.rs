@@ -10,5 +10,6 @@ mod measure;
 mod onnx;
 mod ops;
 mod optim;
+mod precision;
 mod training;
 mod weights;

@@ -10,7 +10,7 @@ use swath_nn::encoder::EncoderConfig;
 use swath_nn::encoder::plain::PlainConfig;
 use swath_nn::encoder::resnet::ResnetConfig;
 use swath_nn::weights::{self, NamedTensor};
-use swath_nn::{Segmenter, SegmenterConfig};
+use swath_nn::{Precision, Segmenter, SegmenterConfig};
 
 use crate::double::Double;
 
@@ -46,6 +46,20 @@ fn bits_depend_neither_on_the_run_nor_on_the_number_of_threads() {
             }
         });
         assert!(alone.into_inner().unwrap().unwrap() == usual, "{encoder:?}: one thread");
+    }
+}
+
+#[test]
+fn losses_of_bfloat16_stay_near_those_of_floats() {
+    for encoder in encoders() {
+        let train_in = |precision: Precision| precision.scope(|| train(network(&encoder), DType::F32).0);
+        let (exact, rounded) = (train_in(Precision::Fp32), train_in(Precision::Bf16));
+        for (step, (exact, rounded)) in exact.iter().zip(&rounded).enumerate() {
+            assert!((exact - rounded).abs() < 0.02 * exact, "{encoder:?}: {rounded} in step {step}, not {exact}");
+        }
+        assert_eq!(exact != rounded, Precision::Bf16.trains(), "{encoder:?}");
+        assert!(rounded[STEPS - 1] < 0.95 * rounded[0], "{encoder:?}: {rounded:?}");
+        assert_eq!(train_in(Precision::Bf16), rounded, "{encoder:?}: another run");
     }
 }
 

@@ -69,7 +69,8 @@ fn mistakes_in_the_file_name_line_key_and_nearest_key() {
     assert_eq!(
         changed("steps = 10", "stpes = 10"),
         "a.toml, line 16: unknown key `train.stpes`; did you mean `steps`? (valid here: steps, epochs, batch, chip, \
-         seed, workers, sampler, max_repeat, validate_every, early_stopping, generated_steps, phases)"
+         seed, workers, sampler, max_repeat, validate_every, early_stopping, generated_steps, precision, \
+         phases)"
     );
     assert_eq!(
         changed("labels = ", "lables = "),
@@ -127,6 +128,7 @@ fn unknown_keys_and_words_are_refused_at_every_depth() {
             "data.train[0].area={lft=1}",
             "unknown key `data.train[0].area.lft`; did you mean `left`? (valid here: left, right, top, bottom)",
         ),
+        ("train.precision=fp16", "train.precision cannot be `fp16`; did you mean `bf16`? (valid here: fp32, bf16)"),
         ("data.train[0].order=size", "data.train[0].order cannot be `size` (valid here: file, class, area, field)"),
         (
             "loss.terms=[{soft_iou={wight=1}}]",

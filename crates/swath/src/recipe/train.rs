@@ -1,6 +1,7 @@
 //! `[train]`: length, batches and sampling of a training run.
 
 use serde::{Deserialize, Serialize};
+use swath_nn::Precision;
 
 use super::{Phase, phases, require};
 
@@ -32,6 +33,8 @@ pub struct Train {
     /// Decoder polycnn: steps on generated polygons before the first step; 2000 unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generated_steps: Option<usize>,
+    /// What convolutions multiply on the device cpu, forward and backward.
+    pub precision: TrainPrecision,
     /// Parts of the run in which parts of the network are held or learn more slowly.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<Phase>,
@@ -51,6 +54,7 @@ impl Default for Train {
             validate_every: None,
             early_stopping: None,
             generated_steps: None,
+            precision: TrainPrecision::Fp32,
             phases: Vec::new(),
         }
     }
@@ -66,6 +70,26 @@ pub enum SamplerKind {
     Balanced,
     /// The chips of a regular grid in random order.
     Grid,
+}
+
+/// What convolutions multiply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrainPrecision {
+    /// float32.
+    Fp32,
+    /// bfloat16, rounded from float32 as it is read; weights, sums and all else stay float32. Faster where the processor multiplies tiles (AMX); elsewhere
+    /// trainings compute in float32.
+    Bf16,
+}
+
+impl From<TrainPrecision> for Precision {
+    fn from(precision: TrainPrecision) -> Precision {
+        match precision {
+            TrainPrecision::Fp32 => Precision::Fp32,
+            TrainPrecision::Bf16 => Precision::Bf16,
+        }
+    }
 }
 
 /// The length of a run.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Device;
 use swath_geo::{ClassEntry, CogOptions, CogWriter, DType, Grid, Samples};
+use swath_nn::Precision;
 use swath_nn::weights::{self, NamedTensor};
 use tempfile::TempDir;
 
@@ -277,6 +278,29 @@ fn a_run_stopped_before_its_first_validation_has_no_bundle_and_no_report_yet() {
     site.train("run", &recipe, Existing::Refuse, &mut at_step(1)).unwrap();
     let folder = site.folder("run");
     assert!(!folder.bundle().exists() && !folder.report().exists() && folder.last().exists());
+}
+
+#[test]
+fn a_run_in_bfloat16_says_so_and_resumes_to_the_bit() {
+    let site = Site::new();
+    let change = ["train.precision=\"bf16\"", "model.encoder.plain.width=16"];
+    let (exact, rounded) = (site.recipe(&change[1..]), site.recipe(&change));
+    let mut told = Vec::new();
+    let mut listen = |event: &Event<'_>| {
+        if let Event::Message(words) = event {
+            told.push(words.contains("train.precision is bf16, but this processor"));
+        }
+        false
+    };
+    site.train("rounded", &rounded, Existing::Refuse, &mut listen).unwrap();
+    assert_eq!(told.contains(&true), !Precision::Bf16.trains());
+    site.whole("exact", &exact);
+    let weights = |run: &str| site.result(run).1.weights;
+    assert_eq!(weights("rounded") != weights("exact"), Precision::Bf16.trains());
+
+    site.train("stopped", &rounded, Existing::Refuse, &mut at_step(3)).unwrap();
+    site.train("stopped", &rounded, Existing::Resume, &mut |_| false).unwrap();
+    assert!(site.result("stopped") == site.result("rounded"));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use swath_nn::loss::Loss;
-use swath_nn::{Segmenter, weights};
+use swath_nn::{Precision, Segmenter, weights};
 
 use super::checkpoint::{self, State};
 use super::folder::{Existing, RunFolder};
@@ -170,7 +170,8 @@ impl<'a> Run<'a> {
         let steps = train.generated_steps.unwrap_or(GENERATED_STEPS);
         let pretraining =
             Pretraining { decoder, steps, batch: train.batch, seed: train.seed, device: &device, cancel: self.cancel };
-        let trained = pretraining.run(self.model.clone(), &mut |message| self.say(message))?;
+        let precision = Precision::from(train.precision);
+        let trained = precision.scope(|| pretraining.run(self.model.clone(), &mut |message| self.say(message)))?;
         let done = trained.is_some();
         self.model = trained.unwrap_or_else(|| self.model.clone());
         Ok(done)
@@ -237,13 +238,13 @@ impl<'a> Run<'a> {
         if let Some(message) = message {
             self.say(&message)?;
         }
-        let loss = match corners.is_empty() {
+        let loss = Precision::from(self.recipe.train.precision).scope(|| match corners.is_empty() {
             true => {
                 let (images, labels) = (images(batch, &self.device), labels(batch, &self.device));
                 self.loss.forward_each(self.model.forward_each(images), labels)
             }
             false => outlines::loss(&self.model, images(batch, &self.device), corners, &self.device),
-        };
+        });
         let value = f64::from(loss.clone().into_scalar::<f32>());
         if !value.is_finite() {
             return Err(self.not_finite(batch, value));

@@ -7,11 +7,12 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, ExtensionType, Flex, backend_extension};
 use swath_kernels::{
-    Activation, Bias, Buffer, Convolution, Epilogue, Layout, Plan, PlanError, WeightGradient, bias_gradient,
+    Activation, Bias, Buffer, Convolution, Epilogue, Layout, Plan, PlanError, Precision, WeightGradient, bias_gradient,
     relu_gradient,
 };
 
 use super::image::{Image, contiguous, values, vector};
+use crate::precision;
 
 #[backend_extension(Autodiff, Flex)]
 pub(super) trait ConvolutionOps: Backend {
@@ -40,6 +41,8 @@ pub(super) struct Convolve {
     /// Of a transposed convolution, the rows and columns that its output has beyond the least size.
     pub(super) transposed: Option<[usize; 2]>,
     pub(super) relu: bool,
+    /// What is multiplied, forward and backward.
+    pub(super) precision: Precision,
 }
 
 impl ConvolutionOps for Flex {
@@ -119,6 +122,16 @@ impl Backward<Flex, 3> for ConvolveBackward {
 }
 
 impl Convolve {
+    /// With the precision of the scope that this thread is in.
+    pub(super) fn new(convolution: Convolution, relu: bool) -> Convolve {
+        let current = precision::Precision::current();
+        let precision = match current {
+            precision::Precision::Bf16 if current.trains() => Precision::Bf16,
+            _ => Precision::Fp32,
+        };
+        Convolve { convolution, transposed: None, relu, precision }
+    }
+
     fn forward(&self, x: &Image, weight: &FlexTensor, bias: Option<&FlexTensor>) -> Image {
         let plan = match self.transposed {
             None => Plan::convolution(&self.convolution, x.layout()),
@@ -126,7 +139,7 @@ impl Convolve {
         };
         let bias = bias.map(|bias| Bias::new(&values(bias)));
         let activation = if self.relu { Activation::Relu } else { Activation::Identity };
-        run(plan, x, weight, &Epilogue { bias: bias.as_ref(), activation, ..Epilogue::default() })
+        self.run(plan, x, weight, &Epilogue { bias: bias.as_ref(), activation, ..Epilogue::default() })
     }
 
     /// The gradient by an input that lies in memory like `layout`.
@@ -136,7 +149,7 @@ impl Convolve {
             Some(extra) => Plan::transposed_input_gradient(&self.convolution, layout, extra),
         };
         let plan = plan.map(|plan| plan.from_wider(dy.layout().pixel));
-        run(plan, dy, weight, &Epilogue::default()).into_tensor()
+        self.run(plan, dy, weight, &Epilogue::default()).into_tensor()
     }
 
     fn by_weight(&self, x: &Image, weight: &FlexTensor, dy: &Image) -> FlexTensor {
@@ -144,17 +157,18 @@ impl Convolve {
             None => WeightGradient::convolution(&self.convolution, x.layout()),
             Some(extra) => WeightGradient::transposed(&self.convolution, x.layout(), extra),
         };
-        let gradient = fitting(gradient).from_wider(x.layout().pixel, dy.layout().pixel);
+        let gradient = fitting(gradient).with_precision(self.precision);
+        let gradient = gradient.from_wider(x.layout().pixel, dy.layout().pixel);
         let mut dw = Buffer::new(self.convolution.weights());
         gradient.run(x.values(), dy.values(), &mut dw);
         contiguous(dw, weight.layout().shape().clone())
     }
-}
 
-fn run(plan: Result<Plan, PlanError>, x: &Image, weight: &FlexTensor, epilogue: &Epilogue) -> Image {
-    let plan = fitting(plan);
-    let filter = fitting(plan.filter(&values(weight)));
-    Image::new(*plan.output(), |y| plan.run(x.values(), &filter, epilogue, y))
+    fn run(&self, plan: Result<Plan, PlanError>, x: &Image, weight: &FlexTensor, epilogue: &Epilogue) -> Image {
+        let plan = fitting(plan).with_precision(self.precision);
+        let filter = fitting(plan.filter(&values(weight)));
+        Image::new(*plan.output(), |y| plan.run(x.values(), &filter, epilogue, y))
+    }
 }
 
 /// Shapes that do not fit are a fault of the network's code, as in Burn's own operations.

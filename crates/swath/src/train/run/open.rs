@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::Device;
-use swath_nn::weights;
+use swath_nn::{Precision, weights};
 
 use super::{Event, Run, TrainOptions};
 use crate::bundle::Bundle;
@@ -30,6 +30,7 @@ impl<'a> Run<'a> {
         observe: &'a mut dyn FnMut(Event<'_>),
     ) -> Result<Self> {
         let folder = &options.folder;
+        let slow = precision(recipe, &options.device)?;
         let device = options.device.clone().autodiff();
         let classes = recipe.data.classes.len();
         folder.check(recipe, options.existing)?;
@@ -50,7 +51,7 @@ impl<'a> Run<'a> {
         })?;
         let large = large.map(|words| format!("warning: {words}"));
         // Said before anything is allocated, and into the log when there is one.
-        let mut remarks: Vec<String> = left_out.into_iter().chain(large).collect();
+        let mut remarks: Vec<String> = left_out.into_iter().chain(large).chain(slow).collect();
         remarks.iter().for_each(|words| observe(Event::Message(words)));
         let mut model = weights::initialize(network.init(&device)?, recipe.train.seed);
         let mut optimizer = optimizer::init(&recipe.optimizer, &model);
@@ -179,4 +180,21 @@ impl<'a> Run<'a> {
             (Existing::Refuse | Existing::Replace, _) => Ok(()),
         }
     }
+}
+
+/// What to say of a precision that this machine would be slower with; an error where the device has no other than its own.
+fn precision(recipe: &Recipe, device: &Device) -> Result<Option<String>> {
+    let precision = Precision::from(recipe.train.precision);
+    if precision == Precision::Fp32 {
+        return Ok(None);
+    }
+    if *device != Device::flex() {
+        let problem = format!("train.precision is {precision}, which is for the device cpu; others compute in fp32");
+        return Err(Error::Recipe { file: UNPLACED.into(), line: None, problem });
+    }
+    let words = format!(
+        "note: train.precision is {precision}, but this processor multiplies no tiles of bfloat16 (AMX), without which a \
+         training would be no faster; using fp32"
+    );
+    Ok((!precision.trains()).then_some(words))
 }
