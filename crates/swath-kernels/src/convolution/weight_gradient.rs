@@ -82,12 +82,13 @@ impl WeightGradient {
         Ok(gradient.with_precision(Precision::Fp32))
     }
 
-    /// With operands of this precision, and the method that is then best: pairs of [`Precision::Bf16`] in tiles, where the machine has them, and
-    /// everything else as [`Precision::Fp32`].
+    /// With operands of this precision, and the method that is then best. Pairs of [`Precision::Bf16`] are for [`Method::Direct`] in tiles, where the
+    /// machine has them, and where dilations do not reach over most of the image; everything else is [`Precision::Fp32`].
     #[must_use]
     pub fn with_precision(mut self, precision: Precision) -> WeightGradient {
-        let in_tiles = precision == Precision::Bf16 && self.isa.has_tiles();
-        self.precision = if in_tiles { precision } else { Precision::Fp32 };
+        let pairs = precision == Precision::Bf16
+            && gather::weights::takes_pairs(self.isa, &self.pattern, &self.grid, &self.groups);
+        self.precision = if pairs { precision } else { Precision::Fp32 };
         let size = [self.grid.height, self.grid.width];
         let method = match Method::choose(&self.convolution, size, self.precision, self.isa) {
             Method::Winograd6 => Method::Winograd4,
@@ -125,6 +126,14 @@ impl WeightGradient {
     /// How it is computed.
     pub fn method(&self) -> Method {
         self.method
+    }
+
+    /// What is multiplied.
+    pub fn precision(&self) -> Precision {
+        match self.method {
+            Method::Direct => self.precision,
+            _ => Precision::Fp32,
+        }
     }
 
     /// Writes the gradient by the weights, in the order of the weights, from the input and the gradient of the output.
@@ -188,7 +197,7 @@ impl WeightGradient {
             grid_layout: &self.grid,
             pattern: &self.pattern,
             groups: self.groups,
-            precision: self.precision,
+            precision: self.precision(),
         };
         let (inputs, outputs) = (self.gathered.channels / groups, self.grid.channels / groups);
         let places = &self.pattern.phases[0].taps;

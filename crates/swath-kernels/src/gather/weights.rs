@@ -42,7 +42,7 @@ pub(crate) struct Job<'a> {
     /// A pattern of one phase over the grid.
     pub pattern: &'a Pattern,
     pub groups: Groups,
-    /// What is multiplied, where the machine has tiles: pairs or floats.
+    /// What is multiplied: floats, or pairs where sums [take](takes_pairs) them.
     pub precision: Precision,
 }
 
@@ -102,6 +102,17 @@ pub(crate) unsafe fn run(isa: Isa, job: &Job, visit: impl Fn(usize, usize, usize
     });
 }
 
+/// Whether the sums of a pattern over a grid can be of pairs, and are then faster than others.
+pub(crate) fn takes_pairs(isa: Isa, pattern: &Pattern, grid: &Layout, groups: &Groups) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return tiles::pays(isa, pattern, grid, groups);
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        let _ = (isa, pattern, grid, groups);
+        false
+    }
+}
+
 /// Sums over chunks of pixels, each `[group, tap, row][column]`.
 struct Sums {
     values: Buffer,
@@ -117,7 +128,7 @@ struct Sums {
 /// As [`run`].
 unsafe fn sums(isa: Isa, job: &Job) -> Sums {
     #[cfg(target_arch = "x86_64")]
-    if job.precision == Precision::Bf16 && tiles::is_possible(isa, &job.groups) {
+    if job.precision == Precision::Bf16 && takes_pairs(isa, job.pattern, job.grid_layout, &job.groups) {
         // SAFETY: the caller's promise.
         return unsafe { tiles::sum(isa, job) };
     }

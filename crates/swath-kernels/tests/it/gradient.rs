@@ -102,9 +102,8 @@ fn check(convolution: Convolution, batch: usize, [height, width]: [usize; 2], tr
                 isa.name()
             );
         }
-        // Elsewhere pairs are floats.
-        if method == Method::Direct && isa.has_tiles() {
-            let gradient = gradient.with_precision(Precision::Bf16).with_method(method);
+        let gradient = gradient.with_precision(Precision::Bf16).with_method(method);
+        if gradient.precision() == Precision::Bf16 {
             let mut dw = vec![f32::NAN; weights.len()];
             gradient.run(&x, &dy, &mut dw);
             let dw: Vec<f64> = dw.into_iter().map(f64::from).collect();
@@ -168,6 +167,40 @@ fn what_is_not_finite_touches_the_weights_that_meet_it() {
             let infinite = channel == 7 && row >= 1 && col >= 1;
             assert_eq!((value.is_nan(), value.is_infinite()), (nan, infinite), "{} at {index}", isa.name());
         }
+    }
+}
+
+#[test]
+fn pairs_are_for_tiles_and_for_taps_that_stay_near() {
+    let gradient = |convolution: Convolution, isa: Isa| {
+        let layout = Layout::new(2, 24, 40, 64);
+        let gradient = WeightGradient::convolution(&convolution, layout).expect("a plan");
+        gradient.with_isa(isa).with_precision(Precision::Bf16)
+    };
+    let near = Convolution::new(64, 64).kernel(3).padding(1);
+    for isa in Isa::available() {
+        let expected = if isa.has_tiles() { Precision::Bf16 } else { Precision::Fp32 };
+        assert_eq!(gradient(near, isa).precision(), expected, "{}", isa.name());
+        let far = gradient(near.dilation(8).padding(8), isa);
+        assert_eq!((far.precision(), far.method()), (Precision::Fp32, Method::Winograd2), "{}", isa.name());
+    }
+}
+
+#[test]
+fn what_is_not_finite_in_pairs_stays_in_its_channel() {
+    let convolution = Convolution::new(40, 40).kernel(3).padding(1);
+    let layout = Layout::new(2, 9, 21, 40);
+    let mut random = Random::new(18);
+    let (mut x, mut dy) = (random.image(&layout), random.image(&layout));
+    let middle = (4 * 21 + 10) * layout.pixel;
+    x[middle + 3] = f32::NAN;
+    dy[middle + 37] = f32::INFINITY;
+    let gradient = WeightGradient::convolution(&convolution, layout).expect("a plan").with_precision(Precision::Bf16);
+    let mut dw = vec![0.0; convolution.weights()];
+    gradient.run(&x, &dy, &mut dw);
+    for (index, value) in dw.into_iter().enumerate() {
+        let (output, input) = (index / 9 / 40, index / 9 % 40);
+        assert_eq!(value.is_finite(), output != 37 && input != 3, "{value} from {input} to {output}");
     }
 }
 

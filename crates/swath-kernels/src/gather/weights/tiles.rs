@@ -8,9 +8,9 @@ use std::ops::Range;
 
 use super::{Job, Sums};
 use crate::blocking;
-use crate::gather::{Groups, Tap};
+use crate::gather::{Groups, Pattern, Tap};
 use crate::gemm::Rows;
-use crate::image::padded;
+use crate::image::{Layout, padded};
 use crate::isa::{self, Isa};
 use crate::memory::{Buffer, with_scratch};
 use crate::shared::SharedMut;
@@ -31,10 +31,14 @@ const CHANNELS: usize = 128;
 /// Items, about: pixels are shared out to as many.
 const ITEMS: usize = 16;
 
-/// Whether sums are computed so: vectors of channels of a group must not reach beyond the image.
-pub(super) fn is_possible(isa: Isa, groups: &Groups) -> bool {
+/// Whether sums are computed so: vectors of channels of a group must not reach beyond the image, and zeros behind lines and images not be most of
+/// what is multiplied, as with wide dilations.
+pub(super) fn pays(isa: Isa, pattern: &Pattern, grid: &Layout, groups: &Groups) -> bool {
     let whole = groups.inputs.is_multiple_of(WIDEST) && groups.outputs.is_multiple_of(WIDEST);
-    isa.has_tiles() && (groups.count == 1 || whole)
+    let frame = Frame::new(pattern, grid);
+    let lines = frame.most(padded(groups.inputs).min(CHANNELS), padded(groups.outputs)).min(grid.height);
+    let multiplied = (lines + frame.reach[0]) * frame.line;
+    isa.has_tiles() && (groups.count == 1 || whole) && multiplied <= 2 * lines * grid.width
 }
 
 /// Taps whose inputs lie in one phase of the gathered images: the phase, and each tap's number and its offset there.
@@ -71,12 +75,12 @@ struct Frame {
 }
 
 impl Frame {
-    fn new(job: &Job) -> Frame {
-        let phases = phases(&job.pattern.phases[0].taps, job.pattern.stride);
+    fn new(pattern: &Pattern, grid: &Layout) -> Frame {
+        let phases = phases(&pattern.phases[0].taps, pattern.stride);
         let offsets = |axis: usize| phases.iter().flat_map(|phase| &phase.taps).map(move |(_, offset)| offset[axis]);
         let least = [0, 1].map(|axis| offsets(axis).min().unwrap_or(0));
         let reach = [0, 1].map(|axis| (offsets(axis).max().unwrap_or(0) - least[axis]) as usize);
-        let line = (job.grid_layout.width + reach[1]).next_multiple_of(2);
+        let line = (grid.width + reach[1]).next_multiple_of(2);
         Frame { phases, least, reach, line }
     }
 
@@ -86,25 +90,30 @@ impl Frame {
         row * self.line + col
     }
 
-    /// Lines of the grid's images `lines`, image by image, as ranges of rows: those of each image are followed by as many of zeros as taps reach below.
-    fn pieces(&self, height: usize, lines: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
-        let mut next = lines.start;
-        std::iter::from_fn(move || {
-            let (image, row) = (next / height, next % height);
-            let count = (height - row).min(lines.end - next);
-            next += count;
-            (count > 0).then_some((image, row..row + count))
-        })
+    /// Lines that are rounded together, of so many channels of both images.
+    fn most(&self, channels: usize, columns: usize) -> usize {
+        blocking::gradient_lines(self.line * (channels + columns))
     }
+}
+
+/// Lines of images of so many rows, image by image, as ranges of rows.
+fn pieces(height: usize, lines: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
+    let mut next = lines.start;
+    std::iter::from_fn(move || {
+        let (image, row) = (next / height, next % height);
+        let count = (height - row).min(lines.end - next);
+        next += count;
+        (count > 0).then_some((image, row..row + count))
+    })
 }
 
 /// The sums of all pixels, in as many chunks as the shapes ask for.
 ///
 /// # Safety
-/// The job's pointers must be valid for its layouts, and this [be possible](is_possible).
+/// The job's pointers must be valid for its layouts, and vectors of channels not reach beyond the image, as where this [pays].
 pub(super) unsafe fn sum(isa: Isa, job: &Job) -> Sums {
     let Job { groups, grid_layout: grid, .. } = *job;
-    let frame = Frame::new(job);
+    let frame = Frame::new(job.pattern, grid);
     let (rows, columns) = (padded(groups.inputs), padded(groups.outputs));
     let taps = job.pattern.phases[0].taps.len();
     let size = groups.count * taps * rows * columns;
@@ -118,7 +127,7 @@ pub(super) unsafe fn sum(isa: Isa, job: &Job) -> Sums {
         let (chunk, item) = (item / (groups.count * parts), item % (groups.count * parts));
         let (group, index) = (item / parts, item % parts);
         let channels = part(index)..part(index + 1);
-        let most = blocking::gradient_lines(frame.line * (channels.len() + columns));
+        let most = frame.most(channels.len(), columns);
         // SAFETY: each chunk and group has its own part of the buffer, and each item its own rows there.
         let out = unsafe { shared.get().add((chunk * groups.count + group) * taps * rows * columns) };
         let room = Room::new(&frame, most.min(lines), grid.height, channels.len(), columns);
@@ -202,7 +211,8 @@ impl Sum<'_> {
         let (grid, frame) = (self.job.grid_layout, self.frame);
         let channel = self.group * self.job.groups.outputs;
         let mut pixels = 0;
-        for (image, rows) in frame.pieces(grid.height, lines) {
+        for (image, rows) in pieces(grid.height, lines) {
+            // Behind the last row there are as many of zeros as taps reach below.
             for row in rows.start..rows.end + frame.reach[0] {
                 let line = (image * grid.height + row) * grid.width;
                 let count = if row < rows.end { grid.width } else { 0 };
@@ -250,7 +260,7 @@ impl Sum<'_> {
         let (from, grid, frame) = (self.job.gathered_layout, self.job.grid_layout, self.frame);
         let stride = self.job.pattern.stride;
         let mut done = 0;
-        for (image, rows) in frame.pieces(grid.height, lines) {
+        for (image, rows) in pieces(grid.height, lines) {
             for row in rows.start..rows.end + frame.reach[0] {
                 let y = (row as isize + frame.least[0]) * stride[0] as isize + phase.first[0] as isize;
                 let there = (0..from.height as isize).contains(&y);
@@ -294,7 +304,7 @@ impl Sum<'_> {
                     let b = if b == zeros() { b } else { b.wrapping_add(offset) };
                     S::store(block.0.as_mut_ptr().add(pair * WIDEST), S::pair_lanes(S::load(a), S::load(b)));
                 }
-                let to = self.scratch.add((channel) * self.room.plane).cast::<u16>().add(to).cast::<f32>();
+                let to = self.scratch.add(channel * self.room.plane).cast::<u16>().add(to).cast::<f32>();
                 S::transpose((block.0.as_ptr(), WIDEST), (to, self.room.plane));
             }
         }
