@@ -53,14 +53,9 @@ fn own(tensor: FlexTensor) -> FlexTensor {
     if tensor.is_contiguous() && tensor.storage::<f32>().len() == tensor.layout().num_elements() {
         return tensor;
     }
-    copied(&values(&tensor), &tensor)
-}
-
-/// A tensor of the shape of another, with these values.
-fn copied(values: &[f32], like: &FlexTensor) -> FlexTensor {
-    let mut buffer = Buffer::new(values.len());
-    buffer.copy_from_slice(values);
-    contiguous(buffer, like.layout().shape().clone())
+    let mut copy = Buffer::new(tensor.layout().num_elements());
+    copy.copy_from_slice(&values(&tensor));
+    contiguous(copy, tensor.layout().shape().clone())
 }
 
 /// Whether a parameter, or its gradient, can be given to [`step`].

@@ -11,5 +11,6 @@ mod onnx;
 mod ops;
 mod optim;
 mod precision;
+mod refusals;
 mod training;
 mod weights;
