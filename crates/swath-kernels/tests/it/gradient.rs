@@ -186,6 +186,31 @@ fn pairs_are_for_tiles_and_for_taps_that_stay_near() {
     }
 }
 
+/// Lines of wide images are rounded a few at a time, and their products added to those before; chunks begin and end within images.
+#[test]
+fn pairs_of_many_lines_are_those_of_floats() {
+    for (inputs, stride) in [(40, 1), (40, 2), (160, 1)] {
+        let convolution = Convolution::new(inputs, 250).kernel(3).stride(stride).padding(1);
+        let layout = Layout::new(3, 32, 300, inputs);
+        let floats = WeightGradient::convolution(&convolution, layout).expect("a plan");
+        let mut random = Random::new(19);
+        let [height, width] = convolution.output_size([32, 300]).expect("a size");
+        let (x, dy) = (random.image(&layout), random.image(&Layout::new(3, height, width, 250)));
+        let (x, dy): (Vec<f32>, Vec<f32>) =
+            (x.into_iter().map(rounded).collect(), dy.into_iter().map(rounded).collect());
+        let run = |gradient: &WeightGradient| {
+            let mut dw = vec![f32::NAN; convolution.weights()];
+            gradient.run(&x, &dy, &mut dw);
+            dw
+        };
+        let (found, expected) = (run(&floats.clone().with_precision(Precision::Bf16)), run(&floats));
+        let square = |value: f32| f64::from(value).powi(2);
+        let difference: f64 = found.iter().zip(&expected).map(|(a, b)| square(a - b)).sum();
+        let error = (difference / expected.iter().map(|value| square(*value)).sum::<f64>()).sqrt();
+        assert!(error < WEIGHTS, "{inputs} channels, stride {stride}: error {error:.2e}");
+    }
+}
+
 #[test]
 fn what_is_not_finite_in_pairs_stays_in_its_channel() {
     let convolution = Convolution::new(40, 40).kernel(3).padding(1);
