@@ -26,7 +26,7 @@ pub struct AdamW {
     pub time: i32,
 }
 
-/// Floats of an item: the same for any number of threads, since what is left behind whole vectors may be rounded otherwise.
+/// Values of an item: 64 KB of each array, beside which it costs nothing to hand an item out.
 const ITEM: usize = 1 << 14;
 
 impl AdamW {

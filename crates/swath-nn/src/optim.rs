@@ -10,7 +10,7 @@ mod fused;
 /// `cpu`, each parameter is read and written once in a step, which gives the same numbers several times faster.
 #[derive(Clone)]
 pub struct AdamW {
-    config: Options,
+    options: Options,
     by_operations: burn::optim::AdamW,
 }
 
@@ -31,7 +31,7 @@ impl AdamW {
             .with_epsilon(epsilon)
             .with_weight_decay(weight_decay)
             .build();
-        AdamW { config: Options { betas, epsilon, weight_decay }, by_operations }
+        AdamW { options: Options { betas, epsilon, weight_decay }, by_operations }
     }
 }
 
@@ -47,7 +47,7 @@ impl Optimizer for AdamW {
     ) -> (Tensor<D>, Option<AdamWState<D>>) {
         #[cfg(feature = "cpu")]
         if fused::serves(&tensor) && fused::serves(&grad) {
-            let (weights, state) = fused::step(self.config, lr, tensor, grad, state.map(|state| state.momentum));
+            let (weights, state) = fused::step(self.options, lr, tensor, grad, state.map(|state| state.momentum));
             return (weights, Some(AdamWState::new(state)));
         }
         self.by_operations.step(lr, tensor, grad, state)

@@ -13,7 +13,7 @@ pub enum Precision {
     /// Logits differ by some hundred-thousandths of their spread, more with more convolutions.
     Bf16x2,
     /// bfloat16: float32 with 8 bits of mantissa. Faster on processors that have instructions for it; logits differ by one or two
-    /// percent of their spread. What only convolutions will read is kept so, too, in half the memory.
+    /// percent of their spread. In predictions, what only convolutions will read is kept so, too, in half the memory.
     Bf16,
 }
 
