@@ -35,12 +35,12 @@ pub(super) unsafe fn run<const PARTS: usize>(isa: Isa, job: &Job, phases: Range<
     }
     let groups = job.filter.groups.count;
     let panels = job.filter.panels.count();
-    // As many strips for each thread, of the same size; windows of halved images lie in one of them. A single row is cut into pieces of tiles.
+    // As many strips for each thread, of the same size, with rows of tiles two by two. A single row is cut into pieces of tiles.
     let (all, unit, most) = match frame.is_one_line() {
         true => (cols, 2 * SIDE, blocking::strip_pixels(PARTS * frame.pixel)),
         false => {
             let most = blocking::strip_rows(PARTS * frame.line(cols), frame.reach[0], frame.stride[0]);
-            (rows, if job.halved.is_some() { 2 } else { 1 }, most)
+            (rows, 2, most)
         }
     };
     let streams = job.output.is_aligned() && blocking::leaves_l2(job.output_layout.len() * size_of::<f32>());
@@ -136,7 +136,7 @@ impl<const PARTS: usize> Strip<'_, PARTS> {
         // SAFETY: kernels run where the machine has the instructions.
         let tiles = unsafe { Tiles::new(frame.lines.block) };
         let room = Left { start: self.room, block: ROOM_ROWS * WIDEST };
-        let pieces = Pieces { rows: self.rows.len(), cols: cols.div_ceil(SIDE), windows: job.halved.is_some() };
+        let pieces = Pieces { rows: self.rows.len(), cols: cols.div_ceil(SIDE) };
         for (panels, mut ahead) in filter.panels_together([phase, self.group], self.panels.clone()) {
             for index in 0..pieces.count() {
                 let pair = pieces.pair(index);
@@ -147,7 +147,7 @@ impl<const PARTS: usize> Strip<'_, PARTS> {
                     steps: [frame.stride[1] * frame.pixel; 2],
                     rest: self.rest,
                 };
-                for (tile, [row, col]) in pair.into_iter().enumerate().filter(|(_, [row, _])| *row < self.rows.len()) {
+                for (tile, [row, col]) in pair.into_iter().enumerate().filter(|(_, [_, col])| *col < pieces.cols) {
                     let col = col * SIDE;
                     left.counts[tile] = (cols - col).min(SIDE);
                     let place = row * frame.stride[0] * self.line + col * left.steps[tile];
@@ -157,7 +157,7 @@ impl<const PARTS: usize> Strip<'_, PARTS> {
                     space.pixels(across, outputs, &mut pixels[tile * SIDE..][..left.counts[tile]]);
                 }
                 // Windows lie in two rows of tiles.
-                let window = job.halved.filter(|_| left.counts[1] > 0).map(|halved| {
+                let window = job.halved.filter(|_| pair[0][0] < pair[1][0]).map(|halved| {
                     let [row, col] = pair[0];
                     let line = self.image * halved.layout.height + (self.rows.start + row) / 2;
                     line * halved.layout.width + col * SIDE / 2

@@ -78,29 +78,29 @@ impl Frame {
     }
 }
 
-/// Rows of pieces, of up to 16 outputs each, that are multiplied two at a time.
+/// Rows of pieces, of up to 16 outputs each, that are multiplied two at a time: one below the other, since taps then read fewer pixels than of two that lie
+/// side by side. Windows of halved images lie in two such rows.
 pub(super) struct Pieces {
     pub(super) rows: usize,
     pub(super) cols: usize,
-    /// Whether one of the two lies below the other.
-    pub(super) windows: bool,
 }
 
 impl Pieces {
     /// How many times two there are.
     #[inline(always)]
     pub(super) fn count(&self) -> usize {
-        if self.windows { self.rows.div_ceil(2) * self.cols } else { (self.rows * self.cols).div_ceil(2) }
+        self.rows / 2 * self.cols + self.rows % 2 * self.cols.div_ceil(2)
     }
 
-    /// Row and column of each of two pieces; the second may lie behind the last row.
+    /// Row and column of each of two pieces. Those of a last row without another one lie side by side, and the second may be behind its last column.
     #[inline(always)]
     pub(super) fn pair(&self, index: usize) -> [[usize; 2]; 2] {
-        let cols = self.cols;
-        if self.windows {
-            let (row, col) = (index / cols * 2, index % cols);
+        let below = self.rows / 2 * self.cols;
+        if index < below {
+            let (row, col) = (index / self.cols * 2, index % self.cols);
             return [[row, col], [row + 1, col]];
         }
-        [2 * index, 2 * index + 1].map(|piece| [piece / cols, piece % cols])
+        let (row, col) = (self.rows - 1, 2 * (index - below));
+        [[row, col], [row, col + 1]]
     }
 }
