@@ -151,7 +151,7 @@ impl Kernel for Block<'_> {
             }
             let block = rows * WIDEST;
             let product = |left: &[f32], depth: usize, right: *const f32, step: usize, vecs: usize, out| {
-                let (left, right) = (Left { start: left.as_ptr(), block }, Rows { start: right, step });
+                let (left, right) = (Left { start: left.as_ptr(), block, afar: false }, Rows { start: right, step });
                 // SAFETY: the machine has the instruction set, and the matrices these sizes.
                 unsafe {
                     S::call(gemm::Multiply::<Floats, _> { rows, vecs, depth, left, right, out, operands: PhantomData })

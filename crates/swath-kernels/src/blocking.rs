@@ -43,6 +43,9 @@ pub(crate) const PANELS_TOGETHER: usize = 4;
 /// of it.
 pub(crate) const AHEAD: usize = 512;
 
+/// The same in blocks of a left matrix.
+pub(crate) const BLOCKS_AHEAD: usize = 2;
+
 /// The same in rows, where these are far from each other.
 pub(crate) const STEPS_AHEAD: usize = 16;
 
@@ -50,6 +53,12 @@ pub(crate) const STEPS_AHEAD: usize = 16;
 /// layer to the next. With few channels processors see the next lines coming by themselves, and asking for them only costs time.
 pub(crate) fn winograd_looks_ahead(floats: usize, channels: usize) -> bool {
     floats * size_of::<f32>() >= 8 << 20 && channels >= 64
+}
+
+/// Whether what Winograd's tiles write is asked for while they are multiplied: of images of `floats` that have left L2, where each line that is
+/// stored has to be fetched.
+pub(crate) fn winograd_expects(floats: usize) -> bool {
+    floats * size_of::<f32>() >= 2 << 20
 }
 
 /// The most that [`gathered_pixels`] returns.
@@ -87,9 +96,23 @@ pub(crate) fn panels_together(words: usize) -> usize {
     ((1 << 19) / size_of::<f32>() / words.max(1)).max(1)
 }
 
-/// Whether a filter of so many bytes stays in the L2 of processors that have tiles, beside a strip.
-pub(crate) fn stays_in_l2(filter: usize) -> bool {
-    filter <= 1 << 20
+/// Into how many strips a single image is cut, `least` to `most`, and the panels of its filter into how many parts, so that each of the threads reads least:
+/// those with strips of their own all read the filter, and those with panels of their own all read the image, and write what they round. Both in bytes.
+pub(crate) fn strips(
+    [least, most]: [usize; 2],
+    panels: usize,
+    [image, filter]: [usize; 2],
+    threads: usize,
+) -> (usize, usize) {
+    const IMAGE: usize = 3;
+    let cut = |parts: usize| (least.next_multiple_of(parts).min(most), threads / parts);
+    let reads = |parts: &usize| {
+        let (strips, shares) = cut(*parts);
+        filter / shares * strips.div_ceil(*parts) + IMAGE * image / parts
+    };
+    // Threads without a panel, or with fewer than others, would wait.
+    let even = |parts: &usize| threads.is_multiple_of(*parts) && panels.is_multiple_of(threads / parts);
+    cut((1..=threads).rev().filter(even).min_by_key(reads).unwrap_or(threads))
 }
 
 /// Whether images of so many bytes have left the cores' L2 before the next layer reads them, on processors that have tiles. Then they may as well be

@@ -38,19 +38,26 @@ pub(crate) struct Tap {
 impl Phase {
     /// The numbers of outputs from number `first` of the phase on, image by image and row by row.
     #[inline(always)]
-    fn pixels(&self, layout: &Layout, first: usize, out: &mut [usize]) {
+    fn pixels(&self, layout: &Layout, first: usize, mut out: &mut [usize]) {
         let [rows, cols] = self.count;
         let (mut image, mut row, mut col) = (first / cols / rows, first / cols % rows, first % cols);
-        for pixel in out {
-            let line = image * layout.height + self.first[0] + row * self.step[0];
-            *pixel = line * layout.width + self.first[1] + col * self.step[1];
-            col += 1;
-            if col == cols {
-                (row, col) = (row + 1, 0);
-                if row == rows {
-                    (image, row) = (image + 1, 0);
-                }
+        while !out.is_empty() {
+            let (line, rest) = out.split_at_mut(out.len().min(cols - col));
+            self.pixels_of_line(layout, [image, row, col], line);
+            (out, row, col) = (rest, row + 1, 0);
+            if row == rows {
+                (image, row) = (image + 1, 0);
             }
+        }
+    }
+
+    /// The numbers of outputs of a row of the phase, from one of its columns on.
+    #[inline(always)]
+    fn pixels_of_line(&self, layout: &Layout, [image, row, col]: [usize; 3], out: &mut [usize]) {
+        let line = image * layout.height + self.first[0] + row * self.step[0];
+        let first = line * layout.width + self.first[1] + col * self.step[1];
+        for (index, pixel) in out.iter_mut().enumerate() {
+            *pixel = first + index * self.step[1];
         }
     }
 

@@ -23,6 +23,8 @@ pub(crate) struct Left {
     pub start: *const f32,
     /// Floats from a block of 16 steps to the next.
     pub block: usize,
+    /// Whether it comes from other cores, so that blocks have to be asked for in time.
+    pub afar: bool,
 }
 
 /// A left matrix that lies transposed: element `(row, depth)` at `start + depth * step + row`.
@@ -219,6 +221,11 @@ unsafe fn multiply_rows<S: Simd, O: Operands, const ROWS: usize, const VECS: usi
         let mut left_over = depth;
         while left_over > 0 {
             let steps = left_over.min(WIDEST);
+            if left.afar {
+                for line in 0..ROWS {
+                    prefetch::<true>(block.wrapping_add(blocking::BLOCKS_AHEAD * left.block + line * WIDEST));
+                }
+            }
             for step in 0..steps {
                 for line in (0..VECS * S::LANES).step_by(WIDEST) {
                     prefetch::<true>(row.wrapping_add(blocking::AHEAD + line));

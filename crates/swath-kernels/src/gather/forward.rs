@@ -209,7 +209,7 @@ impl<O: Operands> Block<'_, O> {
             } else {
                 part.gather_odd::<S>();
             }
-            let left = Left { start: self.gathered, block: count * WIDEST };
+            let left = Left { start: self.gathered, block: count * WIDEST, afar: false };
             part.each_product(|phase, vecs, right, out| {
                 let depth = self.job.filter.rows(phase);
                 let operands = PhantomData;

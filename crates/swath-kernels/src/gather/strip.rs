@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use super::Phase;
 use super::forward::{Job, Outputs, ROOM_ROWS, To};
 use super::repair::Repaired;
 use crate::blocking;
@@ -35,30 +36,32 @@ pub(super) unsafe fn run<const PARTS: usize>(isa: Isa, job: &Job, phases: Range<
     }
     let groups = job.filter.groups.count;
     let panels = job.filter.panels.count();
-    // As many strips for each thread, of the same size, with rows of tiles two by two. A single row is cut into pieces of tiles.
+    // As many strips for each thread, of the same size; windows of halved images lie in one of them. A single row is cut into pieces of tiles.
     let (all, unit, most) = match frame.is_one_line() {
         true => (cols, 2 * SIDE, blocking::strip_pixels(PARTS * frame.pixel)),
         false => {
             let most = blocking::strip_rows(PARTS * frame.line(cols), frame.reach[0], frame.stride[0]);
-            (rows, 2, most)
+            (rows, if job.halved.is_some() { 2 } else { 1 }, most)
         }
     };
     let streams = job.output.is_aligned() && blocking::leaves_l2(job.output_layout.len() * size_of::<f32>());
     let units = all.div_ceil(unit);
     let least = all.div_ceil(most.next_multiple_of(unit));
-    let strips = least.next_multiple_of(threads()).min(units);
-    // Of a large filter each thread then reads a part, at the price of rounding strips twice.
-    let items = if blocking::stays_in_l2(job.filter.bytes()) { threads() } else { 2 * threads() };
-    let shares = items.div_ceil(groups * batch * strips).min(panels);
     // What follows wants all panels of a pixel.
-    let shares = if job.next.is_some() { 1 } else { shares };
+    let (strips, shares) = if groups * batch > 1 || job.next.is_some() {
+        (least.next_multiple_of(threads()).min(units), 1)
+    } else {
+        let image = frame.images.pixels() * frame.pixel * PARTS * size_of::<f32>();
+        blocking::strips([least, units], panels, [image, job.filter.bytes()], threads())
+    };
     let room = match job.next {
         None => 0,
         Some(Next::Planes(_)) => ROOM_ROWS * job.filter.panels.widest(),
         Some(Next::Head(_)) => ROOM_ROWS * WIDEST * panels,
     };
     parallel(groups * batch * strips * shares, |item| {
-        let (item, share) = (item / shares, item % shares);
+        // Neighbours, which one thread takes, have the same panels.
+        let (share, item) = (item / (groups * batch * strips), item % (groups * batch * strips));
         let (item, index) = (item / strips, item % strips);
         let edge = |index: usize| (units * index / strips * unit).min(all);
         let part = edge(index)..edge(index + 1);
@@ -129,13 +132,12 @@ impl<const PARTS: usize> Strip<'_, PARTS> {
     #[inline(always)]
     unsafe fn multiply<S: Simd>(&self, phase: usize) {
         let (job, frame, filter) = (self.job, self.frame, self.job.filter);
-        let [all_rows, all_cols] = frame.outputs;
-        let (across, cols) = (job.output_layout, self.cols.len());
+        let cols = self.cols.len();
         let space = &job.pattern.phases[phase];
         let offsets = frame.blocks(space, self.line);
         // SAFETY: kernels run where the machine has the instructions.
         let tiles = unsafe { Tiles::new(frame.lines.block) };
-        let room = Left { start: self.room, block: ROOM_ROWS * WIDEST };
+        let room = Left { start: self.room, block: ROOM_ROWS * WIDEST, afar: false };
         let pieces = Pieces { rows: self.rows.len(), cols: cols.div_ceil(SIDE) };
         for (panels, mut ahead) in filter.panels_together([phase, self.group], self.panels.clone()) {
             for index in 0..pieces.count() {
@@ -152,9 +154,7 @@ impl<const PARTS: usize> Strip<'_, PARTS> {
                     left.counts[tile] = (cols - col).min(SIDE);
                     let place = row * frame.stride[0] * self.line + col * left.steps[tile];
                     left.starts[tile] = self.words.wrapping_add(place).cast_const();
-                    let line = (self.image * all_rows + self.rows.start + row) * all_cols;
-                    let outputs = line + self.cols.start + col;
-                    space.pixels(across, outputs, &mut pixels[tile * SIDE..][..left.counts[tile]]);
+                    self.pixels(space, [row, col], &mut pixels[tile * SIDE..][..left.counts[tile]]);
                 }
                 // Windows lie in two rows of tiles.
                 let window = job.halved.filter(|_| pair[0][0] < pair[1][0]).map(|halved| {
@@ -196,6 +196,17 @@ impl<const PARTS: usize> Strip<'_, PARTS> {
                     unsafe { head.multiply::<S>(&tiles, room, left.counts, &pixels) };
                 }
             }
+        }
+    }
+
+    /// The numbers of outputs from a row and column of the strip on. All pixels of a phase may be one line.
+    #[inline(always)]
+    fn pixels(&self, phase: &Phase, [row, col]: [usize; 2], out: &mut [usize]) {
+        let (layout, [row, col]) = (self.job.output_layout, [self.rows.start + row, self.cols.start + col]);
+        if self.frame.outputs == phase.count {
+            phase.pixels_of_line(layout, [self.image, row, col], out);
+        } else {
+            phase.pixels(layout, col, out);
         }
     }
 

@@ -19,7 +19,7 @@ use crate::next::Next;
 use crate::operands::Operands;
 use crate::pooling::Halved;
 use crate::shared::SharedMut;
-use crate::simd::{Kernel, Simd, WIDEST, prefetch};
+use crate::simd::{Kernel, Simd, WIDEST, prefetch, prefetch_to_write};
 use crate::threads::{parallel, threads};
 
 /// Everything that one convolution consists of, checked: pointers are valid for their layouts.
@@ -294,6 +294,28 @@ impl<T: Transform, O: Operands> Multiply<'_, T, O> {
             }
         }
     }
+
+    /// Asks for some of the outputs that will be written: an element's share of these panels'.
+    #[inline(always)]
+    fn expect(&self, panels: Range<usize>, element: usize) {
+        let Multiply { job, block, .. } = self;
+        let (layout, filter) = (job.output_layout, job.filter.panels);
+        let (lines, elements) = (block.count * T::OUT, T::IN * T::IN);
+        let channels = filter.first(panels.start)..filter.first(panels.end - 1) + filter.width(panels.end - 1);
+        for line in lines * element / elements..lines * (element + 1) / elements {
+            let tile = block.tiling.tile(block.first + line / T::OUT);
+            let (height, width) = tile.size(layout, T::OUT);
+            if line % T::OUT >= height {
+                continue;
+            }
+            for col in 0..width {
+                let pixel = tile.pixel(layout, line % T::OUT, col) * layout.pixel;
+                for channel in channels.clone().step_by(WIDEST) {
+                    prefetch_to_write(job.output.wrapping_add(pixel + channel));
+                }
+            }
+        }
+    }
 }
 
 impl<T: Transform, O: Operands> Kernel for Multiply<'_, T, O> {
@@ -302,6 +324,7 @@ impl<T: Transform, O: Operands> Kernel for Multiply<'_, T, O> {
         let Multiply { job, block, .. } = self;
         let (filter, room, elements) = (job.filter, Room::new(self.room, T::OUT), T::IN * T::IN);
         let ahead = blocking::winograd_looks_ahead(job.input_layout.len(), job.input_layout.channels);
+        let expects = job.next.is_none() && blocking::winograd_expects(job.output_layout.len());
         for start in self.panels.clone().step_by(self.together) {
             let panels = start..self.panels.end.min(start + self.together);
             let plane = blocking::plane(block.count * filter.panels.width(start));
@@ -312,12 +335,15 @@ impl<T: Transform, O: Operands> Kernel for Multiply<'_, T, O> {
                 if start == self.panels.start && self.together == 1 && ahead {
                     self.prefetch_next(element);
                 }
+                if expects {
+                    self.expect(panels.clone(), element);
+                }
                 for panel in panels.clone() {
                     // SAFETY: the matrices of the block, the filter and the scratch have these sizes.
                     unsafe {
                         let width = filter.panels.width(panel);
-                        let left =
-                            Left { start: block.transformed.add(element * block.plane), block: block.stride * WIDEST };
+                        let start = block.transformed.add(element * block.plane);
+                        let left = Left { start, block: block.stride * WIDEST, afar: self.together > 1 };
                         let right = Rows { start: filter.matrix(panel, element), step: width };
                         let out = Rows { start: products(panel, element), step: width };
                         let (rows, vecs, depth) = (block.count, width / S::LANES, O::words(job.input_layout.channels));

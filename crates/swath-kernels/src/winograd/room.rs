@@ -47,7 +47,7 @@ impl Room {
         let side = self.side;
         let (rows, cols) = tile.size(layout, side);
         let products = self.start.wrapping_add(width.div_ceil(WIDEST) * self.block());
-        let left = Left { start: self.start, block: self.block() };
+        let left = Left { start: self.start, block: self.block(), afar: false };
         let pixels = (0..rows).flat_map(|row| (0..cols).map(move |col| (row, col)));
         let pixels = pixels.map(|(row, col)| (row * side + col, tile.pixel(layout, row, col)));
         // SAFETY: the caller's promise.
