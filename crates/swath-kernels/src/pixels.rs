@@ -143,12 +143,7 @@ impl Source {
             None => self.place(pixel, channel),
         };
         // SAFETY: the caller's promise.
-        unsafe {
-            match self.element {
-                Element::Float => *from,
-                Element::Bfloat16 => from_half(*from.cast()),
-            }
-        }
+        unsafe { value(self.element, from) }
     }
 }
 
@@ -205,14 +200,8 @@ impl Target {
     /// The pixel and its channels must exist, and the machine have the instruction set.
     #[inline(always)]
     pub(crate) unsafe fn store<S: Simd>(&self, pixel: usize, channel: usize, value: S::V) {
-        let to = self.place(pixel, channel);
         // SAFETY: the caller's promise.
-        unsafe {
-            match self.element {
-                Element::Float => S::store(to, value),
-                Element::Bfloat16 => S::store_halves(to.cast(), value),
-            }
-        }
+        unsafe { store::<S>(self.element, self.place(pixel, channel), value) }
     }
 
     /// Two vectors of channels, of which the second follows the first.
@@ -231,6 +220,36 @@ impl Target {
                 }
                 Element::Bfloat16 => S::store(to, S::to_pairs(first, second)),
             }
+        }
+    }
+}
+
+/// One such element.
+///
+/// # Safety
+/// It must be there.
+#[inline(always)]
+pub(crate) unsafe fn value(element: Element, from: *const f32) -> f32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match element {
+            Element::Float => *from,
+            Element::Bfloat16 => from_half(*from.cast()),
+        }
+    }
+}
+
+/// Stores a vector as such elements.
+///
+/// # Safety
+/// There must be room for them, and the machine have the instruction set.
+#[inline(always)]
+pub(crate) unsafe fn store<S: Simd>(element: Element, to: *mut f32, value: S::V) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match element {
+            Element::Float => S::store(to, value),
+            Element::Bfloat16 => S::store_halves(to.cast(), value),
         }
     }
 }

@@ -53,7 +53,8 @@ impl Method {
         }
     }
 
-    pub(super) fn is_winograd(self) -> bool {
+    /// Whether it transforms tiles: [`Winograd2`](Self::Winograd2), [`Winograd4`](Self::Winograd4) and [`Winograd6`](Self::Winograd6).
+    pub fn is_winograd(self) -> bool {
         matches!(self, Method::Winograd2 | Method::Winograd4 | Method::Winograd6)
     }
 

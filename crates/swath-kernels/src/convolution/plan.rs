@@ -156,11 +156,6 @@ impl Plan {
         self
     }
 
-    /// Whether input and output may be of bfloat16: with all methods but Winograd's.
-    pub fn takes_bfloat16(&self) -> bool {
-        !self.method.is_winograd()
-    }
-
     /// With another method than the one chosen by shape. What a convolution does not allow stays [`Method::Direct`].
     #[must_use]
     pub fn with_method(mut self, method: Method) -> Plan {

@@ -45,8 +45,7 @@ impl Plan {
     ///
     /// # Panics
     /// When a slice is too short for its layout, the filter is for another convolution, method, precision or instruction set, images are
-    /// of elements that the method does not [take](Self::takes_bfloat16), or in planes that it does not [read](Self::reads_planes) or
-    /// [write](Self::writes_planes), or what it writes to planes has a function.
+    /// in planes that it does not [read](Self::reads_planes) or [write](Self::writes_planes), or what it writes to planes has a function.
     pub fn run(&self, input: &[f32], filter: &Filter, epilogue: &Epilogue, output: &mut [f32]) {
         if self.output.planes {
             assert!(self.writes_planes() && epilogue.function.is_none(), "the output cannot be in planes: {self:?}");
@@ -272,8 +271,7 @@ impl Plan {
         output: *mut f32,
         (halved, next): (Option<Halved>, Option<Next>),
     ) {
-        self.input.check_floats("the input", input.len());
-        assert_eq!(self.output.element, Element::Float, "the output is no image of floats");
+        self.input.check("the input", input.len());
         self.check_filter(filter);
         let Form::Winograd { method, filter } = &filter.form else { panic!("a filter for another method") };
         let fits = self.method == *method && self.precision() == filter.precision;

@@ -7,14 +7,16 @@ use super::filter::Transformed;
 use super::forward::{Job, written};
 use super::tiles::{Square, Tile};
 use super::transform::{LONGEST, MOST, Transform};
+use crate::image::Element;
 use crate::operands::Precision;
 use crate::pixels;
 use crate::simd::{Kernel, Simd};
 
-/// Where a tile's vectors of channels are stored: `start`, and the floats from one of its pixels to the next and the one below.
+/// Where a tile's vectors of channels are stored: `start`, and the elements from one of its pixels to the next and the one below.
 #[derive(Clone, Copy)]
 pub(super) struct Target {
     pub(super) start: *mut f32,
+    pub(super) element: Element,
     pub(super) row: usize,
     pub(super) col: usize,
 }
@@ -25,15 +27,20 @@ impl Target {
     pub(super) fn output(job: &Job, tile: Tile, channel: usize) -> Target {
         let layout = job.output_layout;
         Target {
-            start: job.output.wrapping_add(tile.pixel(layout, 0, 0) * layout.pixel + channel),
+            start: pixels::Target::at(job.output, layout).place(tile.pixel(layout, 0, 0), channel),
+            element: layout.element,
             row: tile.step[0] * layout.width * layout.pixel,
             col: tile.step[1] * layout.pixel,
         }
     }
 
+    /// # Safety
+    /// The pixel must be the tile's, and the machine have the instruction set.
     #[inline(always)]
-    fn pixel(&self, row: usize, col: usize) -> *mut f32 {
-        self.start.wrapping_add(row * self.row + col * self.col)
+    unsafe fn store<S: Simd>(&self, row: usize, col: usize, value: S::V) {
+        let to = self.start.wrapping_byte_add((row * self.row + col * self.col) * self.element.bytes());
+        // SAFETY: the caller's promise.
+        unsafe { pixels::store::<S>(self.element, to, value) }
     }
 }
 
@@ -77,7 +84,7 @@ pub(super) unsafe fn finish<S: Simd, T: Transform>(
                 if col < width {
                     let pixel = first + col * tile.step[1];
                     probe = S::mul_add(*value, S::zero(), probe);
-                    S::store(to.pixel(row, col), finish.apply(*value, pixel));
+                    to.store::<S>(row, col, finish.apply(*value, pixel));
                 }
             }
         }
@@ -131,7 +138,7 @@ impl<T: Transform> Kernel for Repair<'_, T> {
             for (row, sums) in sums.iter().enumerate().take(height) {
                 for (col, sum) in sums.iter().enumerate().take(width) {
                     let pixel = tile.pixel(layout, row, col);
-                    S::store(to.pixel(row, col), job.finish.apply::<S>(*sum, pixel, channel));
+                    to.store::<S>(row, col, job.finish.apply::<S>(*sum, pixel, channel));
                 }
             }
         }

@@ -12,11 +12,12 @@ use super::transform::{LONGEST, Transform};
 use crate::blocking;
 use crate::epilogue::Finish;
 use crate::gemm::{self, BEYOND, Left, Rows};
-use crate::image::Layout;
+use crate::image::{Element, Layout};
 use crate::isa::{self, Isa};
 use crate::memory::{Buffer, with_scratch};
 use crate::next::Next;
 use crate::operands::Operands;
+use crate::pixels;
 use crate::pooling::Halved;
 use crate::shared::SharedMut;
 use crate::simd::{Kernel, Simd, WIDEST, prefetch, prefetch_to_write};
@@ -203,18 +204,21 @@ impl<T: Transform, O: Operands> Kernel for TransformInput<'_, T, O> {
 unsafe fn transform_square<S: Simd, T: Transform>(square: &Square, channel: usize, to: *mut f32, plane: usize) {
     // SAFETY: the caller's promise about the channel and about `to`.
     unsafe {
-        if square.is_inside() {
-            transform::<S, T>(|row, col| square.pixel_inside(row, col, channel), to, plane);
-        } else {
-            // What lies outside reads as zeros, for any channel.
-            transform::<S, T>(|row, col| square.pixel(row, col, channel), to, plane);
+        let inside = |row, col| square.pixel_inside(row, col, channel);
+        // What lies outside reads as zeros, for any channel.
+        let anywhere = |row, col| square.pixel(row, col, channel);
+        match (square.element(), square.is_inside()) {
+            (Element::Float, true) => transform::<S, T, false>(inside, to, plane),
+            (Element::Float, false) => transform::<S, T, false>(anywhere, to, plane),
+            (Element::Bfloat16, true) => transform::<S, T, true>(inside, to, plane),
+            (Element::Bfloat16, false) => transform::<S, T, true>(anywhere, to, plane),
         }
     }
 }
 
-/// `B^T d B` of one tile and one vector of channels; element `e` goes to `to + e plane`.
+/// `B^T d B` of one tile and one vector of channels, of floats or `HALVES`; element `e` goes to `to + e plane`.
 #[inline(always)]
-pub(super) unsafe fn transform<S: Simd, T: Transform>(
+pub(super) unsafe fn transform<S: Simd, T: Transform, const HALVES: bool>(
     pixel: impl Fn(usize, usize) -> *const f32,
     to: *mut f32,
     plane: usize,
@@ -225,7 +229,8 @@ pub(super) unsafe fn transform<S: Simd, T: Transform>(
         for col in 0..T::IN {
             let mut d = [S::zero(); LONGEST];
             for (row, value) in d.iter_mut().enumerate().take(T::IN) {
-                *value = S::load(pixel(row, col));
+                let from = pixel(row, col);
+                *value = if HALVES { S::load_halves(from.cast()) } else { S::load(from) };
             }
             for (line, value) in rows.iter_mut().zip(T::input::<S>(d)).take(T::IN) {
                 line[col].write(value);
@@ -300,6 +305,7 @@ impl<T: Transform, O: Operands> Multiply<'_, T, O> {
     fn expect(&self, panels: Range<usize>, element: usize) {
         let Multiply { job, block, .. } = self;
         let (layout, filter) = (job.output_layout, job.filter.panels);
+        let output = pixels::Target::at(job.output, layout);
         let (lines, elements) = (block.count * T::OUT, T::IN * T::IN);
         let channels = filter.first(panels.start)..filter.first(panels.end - 1) + filter.width(panels.end - 1);
         for line in lines * element / elements..lines * (element + 1) / elements {
@@ -309,9 +315,9 @@ impl<T: Transform, O: Operands> Multiply<'_, T, O> {
                 continue;
             }
             for col in 0..width {
-                let pixel = tile.pixel(layout, line % T::OUT, col) * layout.pixel;
+                let pixel = tile.pixel(layout, line % T::OUT, col);
                 for channel in channels.clone().step_by(WIDEST) {
-                    prefetch_to_write(job.output.wrapping_add(pixel + channel));
+                    prefetch_to_write(output.place(pixel, channel));
                 }
             }
         }

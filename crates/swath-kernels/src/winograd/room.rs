@@ -3,7 +3,7 @@
 use super::finish::Target;
 use super::tiles::Tile;
 use crate::gemm::Left;
-use crate::image::Layout;
+use crate::image::{Element, Layout};
 use crate::next::Next;
 use crate::simd::{Simd, WIDEST};
 
@@ -29,7 +29,7 @@ impl Room {
     #[inline(always)]
     pub(super) fn target(&self, lane: usize) -> Target {
         let start = self.start.wrapping_add(lane / WIDEST * self.block() + lane % WIDEST);
-        Target { start, row: self.side * WIDEST, col: WIDEST }
+        Target { start, element: Element::Float, row: self.side * WIDEST, col: WIDEST }
     }
 
     /// Floats from 16 channels of all pixels to the next ones.

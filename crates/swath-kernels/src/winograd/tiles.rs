@@ -3,7 +3,8 @@
 //! Outputs of a convolution with dilation `d` meet only inputs that are multiples of `d` away. They fall into phases, the pixels
 //! `first + i d`, and on each phase the convolution is one without dilation. A tile is a square of one phase.
 
-use crate::image::Layout;
+use crate::image::{Element, Layout};
+use crate::pixels;
 use crate::zeros::zeros;
 
 /// Square tiles over a batch of images, counted row by row, image by image.
@@ -115,7 +116,8 @@ fn steps(pixels: usize, step: usize) -> usize {
 pub(crate) struct Square {
     /// The pixel in its upper left corner, or where that would be.
     corner: *const f32,
-    /// Floats from pixel to pixel and row to row of the square.
+    element: Element,
+    /// Bytes from pixel to pixel and row to row of the square.
     pixel: usize,
     row: usize,
     /// Rows and columns of the square that lie within the image.
@@ -136,10 +138,11 @@ impl Square {
         };
         let (rows, cols) = (clip(row, layout.height, tile.step[0]), clip(col, layout.width, tile.step[1]));
         let first = (tile.image * layout.height) as isize + row;
-        let corner = image.wrapping_offset((first * layout.width as isize + col) * layout.pixel as isize);
+        let bytes = layout.pixel * layout.element.bytes();
+        let corner = image.wrapping_byte_offset((first * layout.width as isize + col) * bytes as isize);
         let inside = rows == (0, side) && cols == (0, side);
-        let (pixel, row) = (tile.step[1] * layout.pixel, tile.step[0] * layout.width * layout.pixel);
-        Square { corner, pixel, row, rows, cols, inside }
+        let (pixel, row) = (tile.step[1] * bytes, tile.step[0] * layout.width * bytes);
+        Square { corner, element: layout.element, pixel, row, rows, cols, inside }
     }
 
     /// Whether no pixel lies outside of the image.
@@ -148,10 +151,16 @@ impl Square {
         self.inside
     }
 
+    /// What its pixels are made of.
+    #[inline(always)]
+    pub(crate) fn element(&self) -> Element {
+        self.element
+    }
+
     /// Channels from `channel` of a pixel of a square that [is inside](Self::is_inside).
     #[inline(always)]
     pub(crate) fn pixel_inside(&self, row: usize, col: usize, channel: usize) -> *const f32 {
-        self.corner.wrapping_add(row * self.row + col * self.pixel + channel)
+        self.corner.wrapping_byte_add(row * self.row + col * self.pixel + channel * self.element.bytes())
     }
 
     /// Channels from `channel` of a pixel, or zeros outside of the image. At most 16 channels may be read, and no more than
@@ -171,9 +180,12 @@ impl Square {
     /// The image must have the channel.
     #[inline(always)]
     pub(crate) unsafe fn value(&self, row: usize, col: usize, channel: usize) -> f32 {
-        let pixel = self.pixel(row, col, 0);
-        // SAFETY: the caller's promise; zeros stand for any channel.
-        unsafe { if pixel == zeros() { 0.0 } else { *pixel.add(channel) } }
+        if self.pixel(row, col, 0) == zeros() {
+            return 0.0;
+        }
+        let from = self.pixel_inside(row, col, channel);
+        // SAFETY: the caller's promise.
+        unsafe { pixels::value(self.element, from) }
     }
 }
 

@@ -58,7 +58,6 @@ fn check(layout: Layout, weights: usize, plan: impl Fn(Layout) -> Result<Plan, P
             if plan.method() == Method::Depthwise { plan } else { plan.with_method(Method::Direct) }
         };
         let [plan, read] = [Element::Float, Element::Bfloat16].map(of);
-        assert!(plan.takes_bfloat16() && read.takes_bfloat16());
         let what = format!("{} {precision:?}: {plan:?}", isa.name());
         let run = |plan: &Plan, image: &[f32], (addend, of): (&[f32], Layout)| {
             let filter = plan.filter(&weights).expect("a filter");
@@ -212,13 +211,50 @@ fn other_operations() {
     }
 }
 
+/// Winograd's methods transform what bfloat16 stands for, and round what they store: with maxima on the way, an addend, and values that spread over tiles.
 #[test]
-#[should_panic(expected = "the input is no image of floats")]
-fn winograd_takes_floats_only() {
-    let convolution = Convolution::new(32, 32).kernel(3).padding(1);
-    let plan = Plan::convolution(&convolution, of_halves(&Layout::new(1, 12, 12, 32))).expect("a plan");
-    let plan = plan.with_method(Method::Winograd4);
-    assert!(!plan.takes_bfloat16());
-    let filter = plan.filter(&vec![0.0; convolution.weights()]).expect("a filter");
-    plan.run(&vec![0.0; plan.input().len()], &filter, &Epilogue::default(), &mut vec![0.0; plan.output().len()]);
+fn tiles_of_winograd() {
+    let mut random = Random::new(31);
+    let methods = [Method::Winograd2, Method::Winograd4, Method::Winograd6];
+    for (inputs, outputs, batch, [height, width]) in
+        [(32, 48, 2, [13, 22]), (17, 20, 1, [6, 31]), (64, 33, 1, [18, 18])]
+    {
+        let convolution = Convolution::new(inputs, outputs).kernel(3).padding(1);
+        let layout = Layout::new(batch, height, width, inputs);
+        let layout = layout.within(layout.pixel + 16);
+        let half = Layout::new(batch, height / 2, width / 2, outputs);
+        let mut image = rounded(&random.image(&layout));
+        // Repaired output by output.
+        image[layout.pixel * (width + 3) + 1] = f32::INFINITY;
+        let to = Layout::new(batch, height, width, outputs);
+        let addend = rounded(&random.image(&to));
+        let (weights, bias) = (random.values(convolution.weights()), Bias::new(&random.values(outputs)));
+        for (isa, method) in Isa::available().into_iter().flat_map(|isa| methods.map(|method| (isa, method))) {
+            for precision in [Precision::Fp32, Precision::Bf16] {
+                let run = |read: Element, write: Element| {
+                    let plan = Plan::convolution(&convolution, layout.of(read)).expect("a plan").writing(write);
+                    let plan = plan.with_isa(isa).with_precision(precision).with_method(method);
+                    assert_eq!(plan.method(), method);
+                    let filter = plan.filter(&weights).expect("a filter");
+                    let (mut out, mut maxima) =
+                        (vec![f32::NAN; plan.output().len()], vec![f32::NAN; half.of(write).len()]);
+                    let image = if read == Element::Float { image.clone() } else { halves(&image) };
+                    let addend = if write == Element::Float { addend.clone() } else { halves(&addend) };
+                    let add = Some((&addend[..], to.of(write)));
+                    let epilogue = Epilogue { bias: Some(&bias), add, ..Epilogue::default() };
+                    plan.run_and_halve(&image, &filter, &epilogue, &mut out, (&half.of(write), &mut maxima));
+                    [out, maxima]
+                };
+                let expected = run(Element::Float, Element::Float);
+                let what = format!("{} {method:?} {precision:?} {inputs} -> {outputs}", isa.name());
+                let read = run(Element::Bfloat16, Element::Float);
+                let written = run(Element::Bfloat16, Element::Bfloat16);
+                for (index, layout) in [to, half].iter().enumerate() {
+                    assert_eq!(bits(layout, &read[index]), bits(layout, &expected[index]), "{what}");
+                    let [written, expected] = [floats(&written[index]), rounded(&expected[index])];
+                    assert_eq!(bits(layout, &written), bits(layout, &expected), "{what}");
+                }
+            }
+        }
+    }
 }

@@ -3,6 +3,7 @@
 //! A convolution in bfloat16 rounds what it reads. What only reaches the output through such convolutions may as well be rounded where it is
 //! made: memory then carries half as much. Where an image meets nothing else on its way to them than maxima and nearest neighbours, that is
 //! the same to the bit; sums and means of images are rounded once more, and so is what a function such as GELU after a convolution is computed of.
+//! Winograd's methods count among them: they compute with floats, but read and write bfloat16 for the memory's sake.
 
 use swath_kernels::{Element, PlanError, Precision};
 
@@ -58,7 +59,7 @@ pub(super) fn elements(graph: &Graph, placement: &Placement, precision: Precisio
 /// What a node makes of images of bfloat16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reader {
-    /// It would round them itself.
+    /// It would round them itself, or reads half as much as it would of floats.
     Rounds,
     /// It computes with them in floats.
     Takes,
@@ -70,11 +71,8 @@ fn reader(graph: &Graph, node: &Node, precision: Precision) -> Result<Reader, Pl
     let rounds = |op: &ConvolutionOp| {
         let input = layout(graph.size(node.inputs[0])).of(Element::Bfloat16);
         let plan = plan(op, input, precision)?;
-        Ok(match (plan.takes_bfloat16(), plan.precision()) {
-            (false, _) => Reader::Floats,
-            (true, Precision::Bf16) => Reader::Rounds,
-            (true, _) => Reader::Takes,
-        })
+        let rounds = plan.precision() == Precision::Bf16 || plan.method().is_winograd();
+        Ok(if rounds { Reader::Rounds } else { Reader::Takes })
     };
     Ok(match &node.op {
         Op::Convolution(op) => rounds(op)?,

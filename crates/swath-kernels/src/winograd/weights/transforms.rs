@@ -121,9 +121,9 @@ impl<T: Adjoint> Kernel for TransformBoth<'_, T> {
                 unsafe {
                     let to = self.transformed.add(index * self.lines + channel);
                     if square.is_inside() {
-                        transform::<S, T>(|row, col| square.pixel_inside(row, col, channel), to, self.plane);
+                        transform::<S, T, false>(|row, col| square.pixel_inside(row, col, channel), to, self.plane);
                     } else {
-                        transform::<S, T>(|row, col| square.pixel(row, col, channel), to, self.plane);
+                        transform::<S, T, false>(|row, col| square.pixel(row, col, channel), to, self.plane);
                     }
                 }
             }

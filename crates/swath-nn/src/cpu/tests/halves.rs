@@ -41,6 +41,16 @@ fn what_convolutions_round_is_kept_rounded() {
     assert_eq!(halves([1, 32, 18, 30], forward), expected);
 }
 
+/// By Winograd's methods or directly, as it is best.
+#[test]
+fn what_convolutions_of_3x3_read_is_kept_rounded() {
+    let found = halves([1, 32, 36, 40], |device, x| {
+        let x = max_pool2d(relu(conv3(x, 32, 1, device)), MaxPoolOptions::new([2, 2]).with_stride([2, 2]));
+        conv3(relu(conv3(x, 48, 3, device)), 16, 5, device)
+    });
+    assert_eq!(found, [("convolution", true), ("max pool", true), ("convolution", true), ("convolution", false)]);
+}
+
 #[test]
 fn what_others_need_as_floats_stays_float() {
     // Parts of a concatenation are what the whole is, and a part at an odd channel cannot be half a float.
