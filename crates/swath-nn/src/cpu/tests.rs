@@ -182,7 +182,7 @@ fn the_callers_planes_are_read_and_written() {
     let direct = |device: &Device, x: Tensor<4>| conv3(relu(conv3(x, 32, 1, device)), 16, 3, device);
     let with_head = |device: &Device, x: Tensor<4>| {
         let weight = tensor([5, 16, 1, 1], 5, device) / 4.0;
-        conv2d(direct(device, x), weight, None, ConvOptions::new([1, 1], [0, 0], [1, 1], 1))
+        conv2d(relu(direct(device, x)), weight, None, ConvOptions::new([1, 1], [0, 0], [1, 1], 1))
     };
     assert_eq!(check(shape, direct).planes(), [false, true]);
     assert_eq!(check(shape, with_head).planes(), [false, true]);

@@ -48,7 +48,8 @@ fn what_convolutions_of_3x3_read_is_kept_rounded() {
         let x = max_pool2d(relu(conv3(x, 32, 1, device)), MaxPoolOptions::new([2, 2]).with_stride([2, 2]));
         conv3(relu(conv3(x, 48, 3, device)), 16, 5, device)
     });
-    assert_eq!(found, [("convolution", true), ("max pool", true), ("convolution", true), ("convolution", false)]);
+    // The first one takes the maxima, too.
+    assert_eq!(found, [("convolution", true), ("convolution", true), ("convolution", false)]);
 }
 
 #[test]
