@@ -174,10 +174,16 @@ impl Target {
         Target { start, pixel: layout.pixel, element: layout.element }
     }
 
-    /// Whether these are floats, and each 16 channels begin at a multiple of 64 bytes.
+    /// What they are made of.
+    #[inline(always)]
+    pub(crate) fn element(&self) -> Element {
+        self.element
+    }
+
+    /// Whether pixels begin at cache lines.
     pub(crate) fn is_aligned(&self) -> bool {
         let line = WIDEST * size_of::<f32>();
-        self.element == Element::Float && self.pixel.is_multiple_of(WIDEST) && self.start.addr().is_multiple_of(line)
+        (self.pixel * self.element.bytes()).is_multiple_of(line) && self.start.addr().is_multiple_of(line)
     }
 
     /// Where a channel of a pixel lies.

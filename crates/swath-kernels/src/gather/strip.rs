@@ -12,6 +12,7 @@ use super::forward::{Job, Outputs, ROOM_ROWS, To};
 use super::repair::Repaired;
 use crate::blocking;
 use crate::gemm::{Left, Rows};
+use crate::image::Element;
 use crate::isa::{self, Isa};
 use crate::memory::with_scratch;
 use crate::next::Next;
@@ -44,7 +45,9 @@ pub(super) unsafe fn run<const PARTS: usize>(isa: Isa, job: &Job, phases: Range<
             (rows, if job.halved.is_some() { 2 } else { 1 }, most)
         }
     };
-    let streams = job.output.is_aligned() && blocking::leaves_l2(job.output_layout.len() * size_of::<f32>());
+    let leaves = blocking::leaves_l2(job.output_layout.len() * size_of::<f32>());
+    // Panels of groups may begin within a line of bfloat16.
+    let streams = leaves && job.output.is_aligned() && (groups == 1 || job.output_layout.element == Element::Float);
     let units = all.div_ceil(unit);
     let least = all.div_ceil(most.next_multiple_of(unit));
     // What follows wants all panels of a pixel.

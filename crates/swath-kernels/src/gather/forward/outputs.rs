@@ -3,6 +3,7 @@
 use super::Job;
 use crate::epilogue::FinishChannels;
 use crate::gemm;
+use crate::image::Element;
 #[cfg(target_arch = "x86_64")]
 use crate::pooling::{Halved, greater};
 use crate::simd::{Simd, WIDEST, prefetch_to_write};
@@ -29,7 +30,7 @@ pub(in crate::gather) struct Outputs<'a> {
 #[derive(Clone, Copy)]
 pub(in crate::gather) enum To {
     Image,
-    /// The image, past the caches: floats at multiples of 64 bytes.
+    /// The image, past the caches: pixels begin at cache lines.
     PastCaches,
     /// A left matrix of [`ROOM_ROWS`] floats each.
     Floats(*mut f32),
@@ -100,9 +101,20 @@ impl Put for PastCaches {
     ) {
         // SAFETY: the caller's promise.
         unsafe {
-            let to = outputs.job.output.place(*outputs.pixels.add(row), channel);
-            for (vec, value) in values.into_iter().enumerate() {
-                S::stream(to.add(vec * WIDEST), value);
+            let output = outputs.job.output;
+            let pixel = *outputs.pixels.add(row);
+            match output.element() {
+                Element::Float => {
+                    let to = output.place(pixel, channel);
+                    for (vec, value) in values.into_iter().enumerate() {
+                        S::stream(to.add(vec * WIDEST), value);
+                    }
+                }
+                // Two vectors are a whole line.
+                Element::Bfloat16 if VECS == 2 && S::LANES == WIDEST => {
+                    S::stream(output.place(pixel, channel), S::to_pairs(values[0], values[VECS - 1]));
+                }
+                Element::Bfloat16 => ToImage.put::<S, VECS>(outputs, row, channel, values),
             }
         }
     }
