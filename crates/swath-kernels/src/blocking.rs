@@ -96,23 +96,30 @@ pub(crate) fn panels_together(words: usize) -> usize {
     ((1 << 19) / size_of::<f32>() / words.max(1)).max(1)
 }
 
-/// Into how many strips a single image is cut, `least` to `most`, and the panels of its filter into how many parts, so that each of the threads reads least:
-/// those with strips of their own all read the filter, and those with panels of their own all read the image, and write what they round. Both in bytes.
+/// Into how many strips a single image of so many `units` is cut, `least` or more, and the panels of its filter into how many parts. Of the ways in which no
+/// thread has much more to do than it must, that is the one in which each reads least: those with strips of their own all read the filter, and those
+/// with panels of their own all read the image, and write what they round. Both in bytes.
 pub(crate) fn strips(
-    [least, most]: [usize; 2],
+    [least, units]: [usize; 2],
     panels: usize,
     [image, filter]: [usize; 2],
     threads: usize,
 ) -> (usize, usize) {
     const IMAGE: usize = 3;
-    let cut = |parts: usize| (least.next_multiple_of(parts).min(most), threads / parts);
+    let cut = |parts: usize| (least.next_multiple_of(parts).min(units), (threads / parts).min(panels));
+    // Of the thread that has most.
+    let work = |parts: &usize| {
+        let (strips, shares) = cut(*parts);
+        panels.div_ceil(shares) * units.div_ceil(strips) * strips.div_ceil(*parts)
+    };
     let reads = |parts: &usize| {
         let (strips, shares) = cut(*parts);
-        filter / shares * strips.div_ceil(*parts) + IMAGE * image / parts
+        filter * panels.div_ceil(shares) / panels * strips.div_ceil(*parts) + IMAGE * image / parts
     };
-    // Threads without a panel, or with fewer than others, would wait.
-    let even = |parts: &usize| threads.is_multiple_of(*parts) && panels.is_multiple_of(threads / parts);
-    cut((1..=threads).rev().filter(even).min_by_key(reads).unwrap_or(threads))
+    let ways = || (1..=threads).rev().filter(|parts| threads.is_multiple_of(*parts));
+    let must = ways().map(|parts| work(&parts)).min().unwrap_or(0);
+    let best = ways().filter(|parts| 8 * work(parts) <= 9 * must).min_by_key(reads);
+    cut(best.unwrap_or(threads))
 }
 
 /// Whether images of so many bytes have left the cores' L2 before the next layer reads them, on processors that have tiles. Then they may as well be
@@ -155,4 +162,23 @@ pub(crate) fn gradient_lines(line: usize) -> usize {
 /// cache lines, so that they spread over all of L1 and not over a few of its lines.
 pub(crate) fn row(floats: usize) -> usize {
     floats + if (floats / WIDEST).is_multiple_of(2) { WIDEST } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_share_what_is_larger() {
+        // 512 channels of 16x16 pixels, to as many; 128 channels of 64x64.
+        let (bottom, middle) = ([16 * 16 * 1024, 9 * 512 * 1024], [64 * 64 * 256, 9 * 128 * 256]);
+        assert_eq!(strips([1, 8], 16, bottom, 2), (1, 2));
+        assert_eq!(strips([1, 32], 4, middle, 2), (2, 1));
+        assert_eq!(strips([1, 8], 16, bottom, 16), (2, 8));
+        // Three panels cannot be shared by two evenly, nor a row and a panel at all; six may take sixteen.
+        assert_eq!(strips([1, 8], 3, bottom, 2), (2, 1));
+        assert_eq!(strips([3, 5], 1, middle, 4), (4, 1));
+        assert_eq!(strips([1, 1], 1, middle, 4), (1, 1));
+        assert_eq!(strips([1, 1], 16, bottom, 6), (1, 6));
+    }
 }

@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 use swath_kernels::{
-    Activation, Alignment, Bias, Convolution, Divisor, Element, Epilogue, Function, GroupNorm, Interpolation, Isa,
-    LayerNorm, Layout, Method, Plan, PlanError, Pooling, Precision, activate, adaptive_average_pool, add, average_pool,
-    copy, map, max_pool, multiply, resize, resize_and_add,
+    Activation, Alignment, Bias, Buffer, Convolution, Divisor, Element, Epilogue, Function, GroupNorm, Interpolation,
+    Isa, LayerNorm, Layout, Method, Plan, PlanError, Pooling, Precision, activate, adaptive_average_pool, add,
+    average_pool, copy, map, max_pool, multiply, resize, resize_and_add,
 };
 
 use crate::support::{Random, convolutions, depthwise_convolutions};
@@ -209,6 +209,35 @@ fn other_operations() {
         operation((&of_halves(&layout), &halves(&a)), (&layout, &b), &of_halves(&to), &mut out);
         assert_eq!(bits(&to, &floats(&out)), bits(&to, &rounded(&expected)), "{name}, written");
     }
+}
+
+/// Images that do not stay in a cache are written past it, if their pixels begin at cache lines: here those that are channels of wider images.
+#[test]
+fn large_images_have_the_bits_of_others() {
+    let (convolution, layout) = (Convolution::new(32, 48).kernel(3).padding(1), Layout::new(1, 251, 233, 32));
+    let mut random = Random::new(23);
+    let (image, weights) = (halves(&random.image(&layout)), random.values(convolution.weights()));
+    let half = of_halves(&Layout::new(1, 125, 116, 48));
+    let run = |wider: usize| {
+        let plan = Plan::convolution(&convolution, of_halves(&layout)).expect("a plan").writing(Element::Bfloat16);
+        let plan = plan.with_precision(Precision::Bf16).with_method(Method::Direct).into_wider(wider);
+        let filter = plan.filter(&weights).expect("a filter");
+        // Vectors need not begin at cache lines.
+        let mut images = [(); 2].map(|()| Buffer::new(plan.output().len()));
+        images.iter_mut().for_each(|image| image.fill(7.0));
+        let mut maxima = vec![0.0; half.len()];
+        let [alone, halved] = &mut images;
+        plan.run(&image, &filter, &Epilogue::default(), alone);
+        plan.run_and_halve(&image, &filter, &Epilogue::default(), halved, (&half, &mut maxima));
+        let before = floats(&[7.0; 48]);
+        // Behind the last pixel there is nothing.
+        let rest = |image: &[f32]| floats(image).chunks(wider).any(|pixel| !before[48..].starts_with(&pixel[48..]));
+        assert!(images.iter().all(|image| !rest(image)), "nothing else is written");
+        (images.map(|image| bits(plan.output(), &floats(&image))), maxima)
+    };
+    let (narrow, wide) = (run(48), run(96));
+    assert_eq!(narrow.0[0], narrow.0[1]);
+    assert!(narrow == wide);
 }
 
 /// Winograd's methods transform what bfloat16 stands for, and round what they store: with maxima on the way, an addend, and values that spread over tiles.
