@@ -50,12 +50,15 @@ pub(super) unsafe fn run<const PARTS: usize>(isa: Isa, job: &Job, phases: Range<
     let streams = leaves && job.output.is_aligned() && (groups == 1 || job.output_layout.element == Element::Float);
     let units = all.div_ceil(unit);
     let least = all.div_ceil(most.next_multiple_of(unit));
-    // What follows wants all panels of a pixel.
-    let (strips, shares) = if groups * batch > 1 || job.next.is_some() {
-        (least.next_multiple_of(threads()).min(units), 1)
-    } else {
+    let (strips, shares) = if groups * batch == 1 {
         let image = frame.images.pixels() * frame.pixel * PARTS * size_of::<f32>();
+        // What follows wants all panels of a pixel.
+        let panels = if job.next.is_some() { 1 } else { panels };
         blocking::strips([least, units], panels, [image, job.filter.bytes()], threads())
+    } else {
+        let strips = least.next_multiple_of(threads()).min(units);
+        let shares = if job.next.is_some() { 1 } else { threads().div_ceil(groups * batch * strips).min(panels) };
+        (strips, shares)
     };
     let room = match job.next {
         None => 0,
