@@ -45,9 +45,10 @@ pub(super) unsafe fn run<const PARTS: usize>(isa: Isa, job: &Job, phases: Range<
             (rows, if job.halved.is_some() { 2 } else { 1 }, most)
         }
     };
-    let leaves = blocking::leaves_l2(job.output_layout.len() * size_of::<f32>());
+    let element = job.output_layout.element;
+    let leaves = blocking::leaves_l2(job.output_layout.len() * size_of::<f32>(), element);
     // Panels of groups may begin within a line of bfloat16.
-    let streams = leaves && job.output.is_aligned() && (groups == 1 || job.output_layout.element == Element::Float);
+    let streams = leaves && job.output.is_aligned() && (groups == 1 || element == Element::Float);
     let units = all.div_ceil(unit);
     let least = all.div_ceil(most.next_multiple_of(unit));
     let (strips, shares) = if groups * batch == 1 {
